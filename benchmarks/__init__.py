@@ -1,0 +1,1 @@
+"""The harness: scenario, plan, processes, load, history, checks, analysis, charts and report."""

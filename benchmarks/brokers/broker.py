@@ -1,0 +1,82 @@
+"""What a broker is to the rest of the harness: where it listens, what it is, and how it stops.
+
+```
+start_kafka() ─┐
+               ├─→ Broker (info, pid, stop) ─→ bootstrap address for the clients
+connect() ─────┘
+```
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class BrokerUnavailable(Exception):  # noqa: N818 - reads as the state the user finds the broker in
+    """No broker can be had; `next_step` tells the ways out. The command line exits with 111."""
+
+    def __init__(self, message: str, next_step: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+
+@dataclass(frozen=True)
+class BrokerInfo:
+    """What a run records about its broker.
+
+    kind: `kafka`. version: None where the protocol does not tell it. bootstrap: `host:port[,host:port…]`.
+    ours: whether the harness started it, and so may inject faults into it and count its CPU time.
+    description: settings worth knowing when the figures are read.
+    """
+
+    kind: str
+    version: str | None
+    bootstrap: str
+    ours: bool
+    description: dict[str, str | int | float]
+
+
+class Broker(Protocol):
+    """A broker that answers."""
+
+    @property
+    def info(self) -> BrokerInfo: ...
+
+    @property
+    def pid(self) -> int | None:
+        """The broker's process; None where it is not ours."""
+
+    async def stop(self) -> float | None:
+        """Stop it if it is ours; the CPU seconds that it used in all, None where it is not ours."""
+
+
+class FetchProgress(Protocol):
+    """Told what a first fetch is doing. Calls never overlap, but may come from another thread."""
+
+    def begin(self, total_files: int, total_bytes: int) -> None: ...
+
+    def advance(self, name: str, done_bytes: int) -> None:
+        """`done_bytes` more of file `name` have arrived (negative: a broken download begins again)."""
+
+    def step(self, message: str) -> None:
+        """Something else than a download takes a few seconds, such as a training run."""
+
+    def end(self) -> None: ...
+
+
+class SilentProgress:
+    """Tells nobody."""
+
+    def begin(self, total_files: int, total_bytes: int) -> None:
+        pass
+
+    def advance(self, name: str, done_bytes: int) -> None:
+        pass
+
+    def step(self, message: str) -> None:
+        pass
+
+    def end(self) -> None:
+        pass

@@ -1,0 +1,82 @@
+"""A Kafka-compatible cluster that somebody else runs, named with `--broker host:port`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from benchmarks.brokers.broker import Broker, BrokerInfo, BrokerUnavailable
+from benchmarks.brokers.probe import Cluster, NotKafka, ask
+
+_TIMEOUT_S = 5.0
+
+
+class ExternalBroker:
+    """A broker that the harness talks to, and neither stops nor harms."""
+
+    pid: int | None = None
+
+    def __init__(self, info: BrokerInfo) -> None:
+        self.info = info
+
+    async def stop(self) -> float | None:
+        return None
+
+
+async def connect(bootstrap: str) -> Broker:
+    """Check that a cluster answers at `host:port[,host:port…]`, and that its brokers can be reached from here.
+
+    BrokerUnavailable after at most five seconds for each address, saying which kind of trouble it is.
+    """
+    failures: list[str] = []
+    for host, port in parse_bootstrap(bootstrap):
+        try:
+            cluster = await ask(host, port, _TIMEOUT_S)
+        except TimeoutError:
+            failures.append(f"{host}:{port} gave no answer within {_TIMEOUT_S:.0f} s")
+        except NotKafka as error:
+            failures.append(f"{host}:{port} is not a plaintext Kafka listener: {error}")
+        except OSError as error:
+            failures.append(f"{host}:{port} cannot be reached: {error.strerror or error}")
+        else:
+            await _check_advertised(f"{host}:{port}", cluster)
+            description: dict[str, str | int | float] = {
+                "cluster_id": cluster.cluster_id or "",
+                "brokers": len(cluster.nodes),
+            }
+            return ExternalBroker(BrokerInfo("kafka", None, bootstrap, ours=False, description=description))
+    raise BrokerUnavailable(
+        "; ".join(failures),
+        "Check the address and that the listener is plaintext (TLS and SASL are not supported), "
+        "or leave --broker out: bench then starts a Kafka of its own.",
+    )
+
+
+def parse_bootstrap(bootstrap: str) -> list[tuple[str, int]]:
+    """`host:port[,host:port…]` as pairs; BrokerUnavailable quotes the part that is not."""
+    addresses: list[tuple[str, int]] = []
+    for part in bootstrap.split(","):
+        host, separator, port = part.strip().rpartition(":")
+        if not separator or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise BrokerUnavailable(
+                f"--broker {bootstrap!r}: {part.strip()!r} is not host:port",
+                "Give it as in --broker 127.0.0.1:9092.",
+            )
+        addresses.append((host.removeprefix("[").removesuffix("]"), int(port)))
+    return addresses
+
+
+async def _check_advertised(asked: str, cluster: Cluster) -> None:
+    """Clients leave the bootstrap address for the advertised ones, which a broker in a container often gets wrong."""
+    if not cluster.nodes:
+        raise BrokerUnavailable(f"{asked} answers, but no broker of its cluster is up", "Try again when one is.")
+    for host, port in cluster.nodes:
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                _reader, writer = await asyncio.open_connection(host, port)
+            writer.close()
+        except OSError as error:  # TimeoutError is one
+            raise BrokerUnavailable(
+                f"{asked} answers, but it advertises {host}:{port}, which cannot be reached from here "
+                f"({error.strerror or 'no answer'})",
+                "Set advertised.listeners of that broker to an address that this machine can reach.",
+            ) from error

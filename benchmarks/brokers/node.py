@@ -1,0 +1,175 @@
+"""One Kafka process: start it in a private directory, wait until it answers, stop it, and count its CPU time."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.brokers.cache import Installation
+from benchmarks.brokers.java import Java, Profile, environment
+from benchmarks.brokers.probe import NotKafka, ask
+from benchmarks.brokers.settings import DATA, HOST, server_properties
+from benchmarks.processes import launcher
+
+_READY_WITHIN_S = 30.0
+_STOP_WITHIN_S = 10.0
+_POLL_S = 0.01
+_LOG_LINES = 6
+_MAIN_CLASS = "kafka.Kafka"
+
+
+class NodeFailed(Exception):  # noqa: N818 - says what happened
+    """The process ended, or did not become ready. signalled: something killed it, so it did not judge its settings."""
+
+    def __init__(self, reason: str, *, signalled: bool = False) -> None:
+        super().__init__(reason)
+        self.signalled = signalled
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a node works: all of its files, its log, and its two ports on loopback."""
+
+    directory: Path
+    log_path: Path
+    port: int
+    controller_port: int
+
+    @property
+    def data(self) -> Path:
+        return self.directory / DATA
+
+
+class Node:
+    """A started Kafka process. It is reaped here and nowhere else, so that its CPU time is never lost."""
+
+    def __init__(self, process: subprocess.Popen[bytes], place: Place, log_began: int = 0) -> None:
+        self._process = process
+        self._place = place
+        self._log_began = log_began
+        self._cpu_s: float | None = None
+        self.exit_code: int | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Whether the process still runs; reaps it if it does not."""
+        if self._cpu_s is None:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+            if pid:
+                self._cpu_s = usage.ru_utime + usage.ru_stime
+                # Told to Popen as well, which would otherwise look for a process that is gone.
+                self.exit_code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        return self._cpu_s is None
+
+    async def ready(self, cluster_id: str, within_s: float = _READY_WITHIN_S) -> None:
+        """Return when this very broker answers a metadata request. NodeFailed says why it does not."""
+        deadline = time.monotonic() + within_s
+        while True:
+            if not self.alive():
+                code = self.exit_code or 0
+                how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
+                raise NodeFailed(f"Kafka {how} while starting{self._last_words()}", signalled=code < 0)
+            if time.monotonic() > deadline:
+                raise NodeFailed(f"Kafka did not answer within {within_s:.0f} s of its start{self._last_words()}")
+            try:
+                cluster = await ask(HOST, self._place.port, timeout_s=1.0)
+            except (OSError, NotKafka):  # TimeoutError is an OSError
+                pass
+            else:
+                # Another broker may have taken the port in between; ours will then exit by itself.
+                if cluster.cluster_id == cluster_id and cluster.nodes:
+                    return
+            await asyncio.sleep(_POLL_S)
+
+    async def stop(self, within_s: float = _STOP_WITHIN_S) -> float:
+        """SIGTERM, then SIGKILL when it takes too long. The CPU seconds that the process used in all."""
+        try:
+            if self.alive():
+                os.kill(self.pid, signal.SIGTERM)
+                os.kill(self.pid, signal.SIGCONT)  # a paused process would not see the request
+                deadline = time.monotonic() + within_s
+                # wait4 is the only way to its CPU time, and has no event to await.
+                while self.alive() and time.monotonic() < deadline:  # noqa: ASYNC110
+                    await asyncio.sleep(_POLL_S)
+        finally:
+            self.kill()
+        return self._cpu_s or 0.0
+
+    def kill(self) -> None:
+        """End it now with what it started, and reap it. Does nothing to one that is gone."""
+        if self.alive():
+            os.killpg(self.pid, signal.SIGKILL)  # it leads a group of its own, see spawn
+            while self.alive():
+                time.sleep(_POLL_S)
+
+    def release(self) -> None:
+        """Let it run on after this process: nobody here will wait for it."""
+        self._process.returncode = 0
+
+    def log_says(self, text: str) -> bool:
+        """Whether the process has printed this so far."""
+        return text in self._log()
+
+    def _log(self) -> str:
+        try:
+            with self._place.log_path.open("rb") as log:
+                log.seek(self._log_began)  # the file may hold the log of an earlier process
+                return log.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+    def _last_words(self) -> str:
+        lines = self._log().splitlines()
+        # A stack trace hides the sentences between its frames.
+        telling = [line for line in lines if line.strip() and not line.lstrip().startswith(("at ", "... "))]
+        return "; its last words:\n  " + "\n  ".join(telling[-_LOG_LINES:]) if telling else "; its log is empty"
+
+
+def spawn(
+    installation: Installation, java: Java, profile: Profile, place: Place, *flags: str, die_with_parent: bool = True
+) -> tuple[Node, str]:
+    """Lay out the directory and start the process (from the main thread only); the node and its fresh cluster id."""
+    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    _lay_out(installation, place, cluster_id)
+    properties = place.directory / "server.properties"
+    properties.write_text(server_properties(place.port, place.controller_port), encoding="utf-8")
+    temporary = place.directory / "tmp"
+    temporary.mkdir()
+    argv = java.command(
+        profile, f"-Djava.io.tmpdir={temporary}", *flags, main_class=_MAIN_CLASS, arguments=[properties.name]
+    )
+    place.log_path.parent.mkdir(parents=True, exist_ok=True)
+    with place.log_path.open("ab") as log:
+        log_began = log.tell()
+        process = subprocess.Popen(
+            launcher.command(argv, die_with_parent=die_with_parent),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=place.directory,  # where its data goes, and the report of a JVM that crashes
+            env=environment(installation.jars),
+            start_new_session=True,  # Ctrl-C goes to the harness alone, which ends the broker after its clients
+        )
+    return Node(process, place, log_began), cluster_id
+
+
+def _lay_out(installation: Installation, place: Place, cluster_id: str) -> None:
+    """An empty data directory as `format` would leave it, with a cluster id of its own."""
+    place.directory.mkdir(parents=True, exist_ok=True)
+    for left_over in (place.data, place.directory / "tmp"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    shutil.copytree(installation.template, place.data)
+    meta = place.data / "meta.properties"
+    lines = [line for line in meta.read_text(encoding="utf-8").splitlines() if not line.startswith("cluster.id=")]
+    meta.write_text("\n".join([*lines, f"cluster.id={cluster_id}"]) + "\n", encoding="utf-8")

@@ -1,0 +1,48 @@
+"""The charts: six slides of one run, each as SVG and PNG, drawn from the stored results and nothing else.
+
+    results/ → Material → one `Chart` after the other → results/charts/<name>.svg, <name>.png
+
+Importing this package does not import matplotlib: only drawing does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.charts import (
+    accept_latency_over_time,
+    completion_beside_accept,
+    latency_percentiles,
+    outcomes_over_time,
+    outstanding_and_lag,
+    where_each_ended,
+)
+from benchmarks.charts.chart import Chart
+from benchmarks.charts.material import Material
+
+# In the order in which a reader wants them.
+CHARTS: tuple[Chart, ...] = (
+    accept_latency_over_time.CHART,
+    completion_beside_accept.CHART,
+    outcomes_over_time.CHART,
+    latency_percentiles.CHART,
+    outstanding_and_lag.CHART,
+    where_each_ended.CHART,
+)
+
+
+def draw_all(results: Path) -> list[Path]:
+    """Draw every chart of the run in `results` into `results/charts`; returns the files, SVG and PNG of each.
+
+    The same results give the same bytes. Raises OSError where a result is missing or the folder cannot be written.
+    """
+    from benchmarks.charts.output import save, settings
+
+    material = Material.read(results)
+    folder = results / "charts"
+    folder.mkdir(exist_ok=True)
+    paths: list[Path] = []
+    for chart in CHARTS:
+        with settings(chart.name):
+            paths += save(chart.draw(material), chart, chart.title(material), folder)
+    return paths

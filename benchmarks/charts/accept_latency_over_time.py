@@ -1,0 +1,123 @@
+"""How long did people wait for their answer, second by second?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.charts import axis, palette
+from benchmarks.charts.chart import Chart
+from benchmarks.charts.sheet import EndLabel, Sheet
+from benchmarks.charts.wording import acked_note, told, while_clause
+from benchmarks.numbers import milliseconds, percent
+from benchmarks.series import over_time
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from benchmarks.charts.material import Material
+
+_SHARE_PT = 92.0  # the height of the panel below, with its axis
+_BOTH_NAMED = 3  # up to so many variants, p50 and p95 both get a label
+
+
+def title(material: Material) -> str:
+    window = material.main_window
+    medians = {name: material.summary.figure(name, "accept_latency_ms", "p50", window=window) for name in material.variants}
+    if all(median is None for median in medians.values()):
+        return f"{while_clause(material)}, nobody was told yes"
+    found = told(medians, milliseconds, "acked nobody")
+    return f"{while_clause(material)}, the median answer took: {found}{acked_note(material, window)}"
+
+
+def draw(material: Material) -> Figure:
+    sheet = Sheet(
+        material,
+        title(material),
+        "Accept latency: from the moment the arrival was due to its reply, of those told yes. "
+        f"Each second’s p50 (thick) up to its p95 (thin); {material.load}, pooled.",
+    )
+    bin_s = material.bin_s
+    series = {name: over_time(material.latencies_of(name), bin_s=bin_s) for name in material.variants}
+    slo_ms = material.scenario.slo.accept_ms
+    shown = [float(value) for frame in series.values() for value in frame[["p50", "p95"]].to_numpy().ravel()]
+    shown = [value for value in shown if not np.isnan(value)]
+    with_slo = bool(shown) and (axis.needs_log([*shown, slo_ms]) or slo_ms < 3 * max(shown))
+    slo = EndLabel(slo_ms, f"SLO {milliseconds(slo_ms)}", palette.QUIET)
+
+    ends = _ends(material, {name: frame["p50"].to_numpy() for name, frame in series.items()}, "p50")
+    if len(material.variants) <= _BOTH_NAMED:
+        ends += _ends(material, {name: frame["p95"].to_numpy() for name, frame in series.items()}, "p95")
+    ends += [slo] if with_slo else []
+    shares = [
+        EndLabel(_last(frame["acked"] / frame["offered"], 0.0), _share_text(material, name), material.colours[name], bold=True)
+        for name, frame in series.items()
+    ]
+    texts = [label.text for label in (*ends, *shares)]
+
+    left, bottom, right, top = sheet.body
+    x = (0.0, material.duration_s)
+    above = sheet.panel((left, bottom + _SHARE_PT, right, top), "Accept latency", x=x, end_labels=texts, windows=material.windows, bottom=18)
+    below = sheet.panel(
+        (left, bottom, right, bottom + _SHARE_PT),
+        "Share of arrivals told yes",
+        x=x,
+        end_labels=texts,
+        windows=material.windows,
+        name_windows=False,
+    )
+    axis.latency(above, [*shown, slo_ms] if with_slo else shown)
+    for number, (name, frame) in enumerate(series.items()):
+        colour, t_s = material.colours[name], frame["t_s"].to_numpy() + bin_s / 2
+        p50, p95 = frame["p50"].to_numpy(dtype=float), frame["p95"].to_numpy(dtype=float)
+        above.fill_between(t_s, p50, p95, color=colour, alpha=0.13, linewidth=0)
+        above.plot(t_s, p95, color=colour, linewidth=1.0)
+        above.plot(t_s, p50, color=colour, linewidth=2.6, solid_capstyle="round")
+        # Lines on top of each other all stay visible: each next one is thinner.
+        width = 2.0 + 2.0 * (len(series) - 1 - number)
+        below.plot(t_s, (frame["acked"] / frame["offered"]).to_numpy(), color=colour, linewidth=min(width, 7.0))
+    if with_slo:
+        above.axhline(slo_ms, color=palette.QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    if not shown:
+        above.set_yticks([])
+        above.text(0.5, 0.5, "Nobody was told yes: there is no accept latency", transform=above.transAxes, ha="center")
+    axis.seconds(above, label="")
+    axis.share(below)
+    below.set_ylim(-0.06, 1.06)
+    axis.seconds(below)
+    sheet.label_ends(above, ends)
+    sheet.label_ends(below, shares)
+    return sheet.figure
+
+
+def _ends(material: Material, lines: dict[str, np.ndarray], stat: str) -> list[EndLabel]:
+    labels = []
+    for name, line in lines.items():
+        known = line[~np.isnan(line)]
+        if known.size:
+            labels.append(EndLabel(float(known[-1]), f"{name} {stat}", material.colours[name], bold=stat == "p50"))
+    return labels
+
+
+def _share_text(material: Material, name: str) -> str:
+    return f"{name} {percent(material.summary.figure(name, 'accept_ratio'))}"
+
+
+def _last(values: object, default: float) -> float:
+    known = np.asarray(values, dtype=float)
+    known = known[~np.isnan(known)]
+    return float(known[-1]) if known.size else default
+
+
+CHART = Chart(
+    name="accept_latency_over_time",
+    heading="How long people waited for their answer",
+    question="How long did people wait for their answer, second by second?",
+    how_to_read=(
+        "Thick lines are each second’s median, thin ones its 95th percentile. Shaded: the fault. Dashed: the promise (SLO). "
+        "The panel below says how many were told yes at all: a latency counts only those."
+    ),
+    title=title,
+    draw=draw,
+)

@@ -1,0 +1,148 @@
+"""Was the work done when the reply came? Accept and completion beside each other, so that no fast reply passes for work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchmarks.charts import axis, palette
+from benchmarks.charts.chart import Chart
+from benchmarks.charts.sheet import LABEL_PT, TICK_PT, Region, Sheet
+from benchmarks.charts.wording import acked_note, told, while_clause, window_name
+from benchmarks.numbers import DASH, milliseconds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from benchmarks.charts.material import Material
+
+_SERVICES_UP_TO = 4  # with more variants than this, only accept and completion fit
+_GAP = 0.75  # between groups, in rows
+_COLUMN_PT = 56.0  # of the p50 and p95 figures beside the dots
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line of the chart: a variant's p50 and p95 of one time. `y` counts rows downwards."""
+
+    y: float
+    group: str
+    variant: str
+    path: tuple[str, ...]
+
+
+def title(material: Material) -> str:
+    window = material.main_window
+    clause = while_clause(material)
+    accept = {name: material.summary.figure(name, "accept_latency_ms", "p50", window=window) for name in material.variants}
+    done = {name: material.summary.figure(name, "completion_latency_ms", "p50", window=window) for name in material.variants}
+    if all(value is None for value in (*accept.values(), *done.values())):
+        return f"{clause}, nobody was told yes and nothing was done"
+    told_yes = told(accept, milliseconds, "acked nobody")
+    work = told(done, milliseconds, "never")
+    return f"{clause}, the reply came after: {told_yes}; the work was done after: {work}{acked_note(material, window)}"
+
+
+def draw(material: Material) -> Figure:
+    sheet = Sheet(
+        material,
+        title(material),
+        "From the moment the arrival was due. Dot: half were faster (p50); bar: up to the 95th percentile (p95); "
+        f"geometric means of the trials. {material.load}.",
+    )
+    panels: list[tuple[str, str | None]] = [("Over the whole run", None)]
+    if material.main_window:
+        panels = [("Before the fault", "before"), (window_name(material).capitalize(), "during")]
+    rows = list(_rows(material))
+    shown_ms = [
+        value
+        for _, window in panels
+        for row in rows
+        for stat in ("p50", "p95")
+        if (value := material.summary.figure(row.variant, *row.path, stat, window=window)) is not None
+    ]
+    left, bottom, right, top = sheet.body
+    names = sheet.widest(material.variants) + 14
+    groups = sheet.widest([row.group for row in rows], weight="bold") + 14
+    width = (right - left - groups - names) / len(panels)
+    for number, (heading, window) in enumerate(panels):
+        x0 = left + groups + names + width * number
+        region = (x0, bottom, x0 + width - (18 if number + 1 < len(panels) else 0), top)
+        axes = _panel(sheet, material, region, heading, rows, window, shown_ms)
+        if number == 0:
+            _name_rows(sheet, material, axes, rows, left, groups)
+    return sheet.figure
+
+
+def _rows(material: Material) -> Iterator[_Row]:
+    groups: list[tuple[str, tuple[str, ...]]] = [("told yes", ("accept_latency_ms",))]
+    if len(material.variants) <= _SERVICES_UP_TO:
+        groups += [(f"{name} done", ("completion_latency_ms", "by_service", name)) for name in material.services]
+    groups.append(("all done", ("completion_latency_ms",)))
+    y = 0.0
+    for group, path in groups:
+        for variant in material.variants:
+            yield _Row(y, group, variant, path)
+            y += 1
+        y += _GAP
+
+
+def _panel(
+    sheet: Sheet,
+    material: Material,
+    region: Region,
+    heading: str,
+    rows: list[_Row],
+    window: str | None,
+    shown_ms: list[float],
+) -> Axes:
+    x0, y0, x1, y1 = region
+    sheet.text(x0, y1, heading, size=LABEL_PT, weight="bold", va="top")
+    axes = sheet.axes((x0, y0 + 32, x1 - 2 * _COLUMN_PT - 6, y1 - 34))
+    axis.latency(axes, shown_ms, axis="x")
+    axes.grid(axis="y", visible=False)
+    axes.grid(axis="x", color=palette.FAINT, linewidth=0.7)
+    axes.set_ylim(rows[-1].y + 0.6, -0.6)
+    axes.set_yticks([])
+    axes.set_xlabel("time since the arrival was due", fontsize=TICK_PT, color=palette.QUIET, labelpad=3)
+    for column, stat in enumerate(("p50", "p95")):
+        at = x1 - _COLUMN_PT * (1 - column)
+        sheet.text(at, y1 - 18, stat, size=TICK_PT, colour=palette.QUIET, ha="right", va="top")
+        for row in rows:
+            value = material.summary.figure(row.variant, *row.path, stat, window=window)
+            y = sheet.height_of(axes, row.y)
+            colour = palette.ink(material.colours[row.variant]) if value is not None else palette.QUIET
+            text = milliseconds(value) if value is not None else DASH
+            sheet.text(at, y, text, colour=colour, ha="right", weight="bold" if stat == "p50" else "normal")
+    for row in rows:
+        p50, p95 = (material.summary.figure(row.variant, *row.path, stat, window=window) for stat in ("p50", "p95"))
+        colour = material.colours[row.variant]
+        if p50 is not None and p95 is not None:
+            axes.plot([p50, p95], [row.y, row.y], color=colour, linewidth=4, alpha=0.45, solid_capstyle="round")
+        if p50 is not None:
+            axes.plot([p50], [row.y], marker="o", markersize=8, color=colour, markeredgecolor="white")
+    return axes
+
+
+def _name_rows(sheet: Sheet, material: Material, axes: Axes, rows: list[_Row], left: float, groups: float) -> None:
+    for group in dict.fromkeys(row.group for row in rows):
+        mine = [row for row in rows if row.group == group]
+        sheet.text(left, sheet.height_of(axes, (mine[0].y + mine[-1].y) / 2), group, weight="bold")
+        for row in mine:
+            colour = palette.ink(material.colours[row.variant])
+            sheet.text(left + groups, sheet.height_of(axes, row.y), row.variant, colour=colour)
+
+
+CHART = Chart(
+    name="completion_beside_accept",
+    heading="When the reply came, and when the work was done",
+    question="Was the work done when the reply came?",
+    how_to_read=(
+        "The first rows say when people were told yes, the last when everything was done for them; between them, each service. "
+        "Where the first is far left of the last, the reply promised work that was still to do. A dash: no figure."
+    ),
+    title=title,
+    draw=draw,
+)

@@ -1,0 +1,127 @@
+"""How long did the unlucky ones wait: the whole distribution of the accept latency, stretched towards its tail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.charts import axis, palette
+from benchmarks.charts.chart import Chart
+from benchmarks.charts.sheet import TICK_PT, EndLabel, Sheet
+from benchmarks.charts.wording import acked_note, told, while_clause, window_name
+from benchmarks.metrics import windows
+from benchmarks.numbers import milliseconds
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from benchmarks.charts.material import Material
+
+_STATS = {"p99": "1 in 100", "p95": "1 in 20", "p90": "1 in 10", "p50": "1 in 2"}
+_TICKS = {0.0: "0", 0.5: "50 %", 0.9: "90 %", 0.99: "99 %", 0.999: "99.9 %", 0.9999: "99.99 %", 0.99999: "99.999 %"}
+_BEYOND = 10  # a percentile needs as many samples beyond it: p99 from 1,000 samples, p99.9 from 10,000
+_POINTS = 240
+
+
+def title(material: Material) -> str:
+    window = material.main_window
+    for stat, people in _STATS.items():
+        tails = {name: material.summary.figure(name, "accept_latency_ms", stat, window=window) for name in material.variants}
+        if any(tail is not None for tail in tails.values()):
+            found = told(tails, milliseconds, "acked too few to say" if stat != "p50" else "acked nobody")
+            return f"{while_clause(material)}, {people} waited longer than: {found}{acked_note(material, window)}"
+    return f"{while_clause(material)}, nobody was told yes"
+
+
+def draw(material: Material) -> Figure:
+    sheet = Sheet(
+        material,
+        title(material),
+        "Share of those told yes who had their answer within the time on the vertical axis. "
+        f"Thin: each trial; thick: their geometric mean; as far as the sample reaches. {material.load}.",
+    )
+    bounds: list[tuple[str, tuple[int, int] | None]] = [("Over the whole run", None)]
+    during = windows(material.scenario.during_ns, round(material.duration_s * 1e9))["during"]
+    if material.main_window and during:
+        bounds.append((window_name(material).capitalize(), during))
+    curves = [{name: _curves(material, name, inside) for name in material.variants} for _, inside in bounds]
+    drawn = [values for panel in curves for trials in panel.values() for _, values in trials]
+    shown_ms = [float(value) for values in drawn for value in (values[0], values[-1])]
+    ends = [[_end(material, name, trials) for name, trials in panel.items() if trials] for panel in curves]
+
+    left, bottom, right, top = sheet.body
+    width = (right - left) / len(bounds)
+    furthest = max((float(x[-1]) for panel in curves for trials in panel.values() for x, _ in trials), default=2.0)
+    for number, ((heading, _), panel, labels) in enumerate(zip(bounds, curves, ends, strict=True)):
+        axes = sheet.panel(
+            (left + width * number, bottom, left + width * (number + 1) - (16 if number + 1 < len(bounds) else 0), top),
+            heading,
+            x=(0.0, furthest * 1.02),
+            end_labels=[label.text for label in labels],
+        )
+        axis.latency(axes, shown_ms)
+        _ticks(axes, furthest)
+        for name, trials in panel.items():
+            colour = material.colours[name]
+            for x, values in trials:
+                axes.plot(x, values, color=colour, linewidth=0.8, alpha=0.45)
+            if trials:
+                axes.plot(*_mean(trials), color=colour, linewidth=2.6, solid_capstyle="round")
+        if not labels:
+            axes.set_yticks([])
+            axes.text(0.5, 0.5, "Nobody was told yes", transform=axes.transAxes, ha="center", color=palette.QUIET)
+        sheet.label_ends(axes, labels)
+    return sheet.figure
+
+
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]  # places on the axis, milliseconds
+
+
+def _curves(material: Material, variant: str, inside: tuple[int, int] | None) -> list[Curve]:
+    """One curve for each trial with samples. A place on the axis is -log10(1 - q): each nine is as wide as the last."""
+    table = material.latencies_of(variant)
+    if inside is not None:
+        table = table[(table["intended_ns"] >= inside[0]) & (table["intended_ns"] < inside[1])]
+    samples = [group.dropna().to_numpy(dtype=np.float64) for _, group in table.groupby("trial")["accept_latency_ms"]]
+    samples = [sample for sample in samples if sample.size]
+    curves = []
+    for sample in samples:
+        reach = max(np.log10(sample.size / _BEYOND), np.log10(2.0))
+        x = np.linspace(0.0, reach, _POINTS)
+        curves.append((x, np.quantile(sample, 1 - 10**-x)))
+    return curves
+
+
+def _mean(trials: list[Curve]) -> Curve:
+    """The geometric mean of the curves, as far as all of them reach."""
+    x = np.linspace(0.0, min(float(places[-1]) for places, _ in trials), _POINTS)
+    logs = [np.interp(x, places, np.log(np.maximum(values, 1e-3))) for places, values in trials]
+    return x, np.exp(np.mean(logs, axis=0))
+
+
+def _end(material: Material, variant: str, trials: list[Curve]) -> EndLabel:
+    _, values = _mean(trials)
+    return EndLabel(float(values[-1]), f"{variant} {milliseconds(float(values[-1]))}", material.colours[variant], bold=True)
+
+
+def _ticks(axes: Axes, furthest: float) -> None:
+    known = {-np.log10(1 - q): text for q, text in _TICKS.items() if -np.log10(1 - q) <= furthest + 1e-9}
+    axes.set_xticks(list(known), list(known.values()))
+    axes.grid(axis="x", color=palette.FAINT, linewidth=0.7)
+    axes.set_xlabel("share of those told yes", fontsize=TICK_PT, color=palette.QUIET, labelpad=3)
+
+
+CHART = Chart(
+    name="latency_percentiles",
+    heading="How long the unlucky ones waited",
+    question="How long did the slowest one in ten, in a hundred, in a thousand wait?",
+    how_to_read=(
+        "Find a share below, for instance 90 %: that many had their answer within the time where the line crosses it. "
+        "Lines end where fewer than ten people remain to tell of; the label is the time there."
+    ),
+    title=title,
+    draw=draw,
+)

@@ -1,0 +1,188 @@
+"""What the charts are drawn from: one results directory, read once, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.charts import palette
+from benchmarks.history import TrialFacts
+from benchmarks.numbers import figure, milliseconds, percent, plural
+from benchmarks.reading import Reading
+from benchmarks.scenario.fault import Fault
+from benchmarks.scenario.load import load_text
+from benchmarks.scenario.model import Scenario
+from benchmarks.series import latencies, outstanding
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time that charts shade, in scenario seconds, and what they call it (`email +800 ms`)."""
+
+    label: str
+    begin_s: float
+    end_s: float
+    fill: str = palette.SHADE
+    ink: str = palette.SHADE_INK
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """One run. Frames have the columns of the stored Parquet files; `facts` has one entry for each finished trial."""
+
+    scenario: Scenario
+    summary: Reading
+    history: pd.DataFrame
+    effects: pd.DataFrame
+    lag: pd.DataFrame
+    facts: tuple[TrialFacts, ...]
+
+    @classmethod
+    def read(cls, results: Path) -> Material:
+        """Read a results directory. Raises OSError where a file is missing."""
+        return cls(
+            # Not `load`: the file's own name is the scenario's only in the folder it was written in.
+            scenario=load_text((results / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml"),
+            summary=Reading(json.loads((results / "summary.json").read_text(encoding="utf-8"))),
+            history=pd.read_parquet(results / "history.parquet"),
+            effects=pd.read_parquet(results / "effects.parquet"),
+            lag=pd.read_parquet(results / "lag.parquet"),
+            facts=tuple(
+                TrialFacts.from_dict(json.loads(path.read_text(encoding="utf-8")))
+                for path in sorted(results.glob("trials/*/trial.json"))
+            ),
+        )
+
+    # -- the run ------------------------------------------------------------------------------------------------------
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return self.summary.variants
+
+    @property
+    def valid(self) -> bool:
+        return self.summary.valid
+
+    @property
+    def invalid_reason(self) -> str:
+        return next(iter(self.summary.invalid_reasons), "the run judged itself not valid")
+
+    @property
+    def blocks(self) -> int:
+        return self.summary.blocks()
+
+    @property
+    def duration_s(self) -> float:
+        return self.scenario.workload.duration_s
+
+    @property
+    def bin_s(self) -> float:
+        """How much time one point of a series stands for: a second, less of a short run, more of a long one."""
+        return 0.5 if self.duration_s < 10 else float(math.ceil(self.duration_s / 60))
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        return tuple(self.scenario.services)
+
+    @cached_property
+    def colours(self) -> dict[str, str]:
+        bases = {variant.name: variant.base for variant in self.scenario.variants}
+        return palette.variant_colours({name: bases.get(name, name) for name in self.variants})
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        """The faults as planned, in order of their begin."""
+        return tuple(
+            Window(fault_label(fault), fault.at_s, fault.end_s)
+            for fault in sorted(self.scenario.faults, key=lambda fault: fault.at_s)
+        )
+
+    @property
+    def main_window(self) -> str | None:
+        """The window that the run is about: `during` where there is one, else the whole run."""
+        return "during" if self.summary.has_window("during") else None
+
+    @property
+    def load(self) -> str:
+        """`60/s for 25 s, 3 blocks`."""
+        rate = figure(self.scenario.workload.rate_per_s)
+        return f"{rate} registrations/s for {figure(self.duration_s)} s, {plural(self.blocks, 'block')}"
+
+    @property
+    def source(self) -> str:
+        """The footer: where the figures come from."""
+        brokers = [
+            " ".join(filter(None, (self.summary.text("variants", name, "broker", part) for part in ("kind", "version"))))
+            for name in self.variants
+        ]
+        known = " and ".join(dict.fromkeys(filter(None, brokers)))
+        return " · ".join(
+            filter(None, (f"scenario {self.scenario.name}", known, self.load, f"seed {self.scenario.seed}"))
+        )
+
+    # -- series -------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def latencies(self) -> pd.DataFrame:
+        """One row per arrival, every latency in milliseconds (`benchmarks.series.latencies`)."""
+        return latencies(self.history, self.effects, self.services)
+
+    def latencies_of(self, variant: str) -> pd.DataFrame:
+        table = self.latencies
+        return table[table["variant"] == variant]
+
+    def outstanding_of(self, facts: TrialFacts) -> pd.DataFrame:
+        """What was outstanding in one trial (`benchmarks.series.outstanding`)."""
+        mine = self.history[self.history["trial"] == facts.number]
+        return outstanding(mine, self.effects[self.effects["trial"] == facts.number], facts)
+
+    def facts_of(self, variant: str) -> tuple[TrialFacts, ...]:
+        return tuple(facts for facts in self.facts if facts.variant == variant)
+
+
+def fault_label(fault: Fault) -> str:
+    """What a chart calls a fault: `email +800 ms`, `email: 30 % fail`, `email hangs`."""
+    if fault.type == "latency":
+        label = f"{fault.target} +{_added(fault)}"
+    elif fault.type == "error":
+        label = f"{fault.target}: {_share(fault.hit_probability)} fail"
+    else:
+        label = f"{fault.target} hangs"
+    if fault.type != "error" and fault.probability < 1:
+        label += f" ({_share(fault.probability)} of its work)"
+    return f"{label}, {listed(fault.variants)} only" if fault.variants else label
+
+
+def fault_name(fault: Fault) -> str:
+    """The fault as a clause: `email was slower by 800 ms`, `30 % of email's work failed`, `email hung`."""
+    part = "" if fault.hit_probability == 1 else f"{_share(fault.hit_probability)} of "
+    subject = f"{part}{fault.target}’s work" if part else fault.target
+    if fault.type == "latency":
+        return f"{subject} was slower by {_added(fault)}"
+    if fault.type == "error":
+        return f"{subject} failed" if part else f"all of {fault.target}’s work failed"
+    return f"{subject} hung"
+
+
+def _added(fault: Fault) -> str:
+    assert fault.latency_ms is not None, "checked when the scenario was loaded"
+    mean_ms = fault.latency_ms.mean_ms()
+    text = milliseconds(mean_ms) if math.isfinite(mean_ms) else f"{fault.latency_ms.distribution} latency"
+    if fault.latency_ms.distribution != "fixed" and math.isfinite(mean_ms):
+        text += " on average"
+    return f"{text} ± {milliseconds(fault.jitter_ms)}" if fault.jitter_ms else text
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _share(share: float | None) -> str:
+    return percent(share).replace(".0 %", " %")

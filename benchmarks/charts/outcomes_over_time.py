@@ -1,0 +1,150 @@
+"""What were people told, second by second: yes, yes but late, no, or nothing?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.charts import axis, palette
+from benchmarks.charts.chart import Chart
+from benchmarks.charts.sheet import HEADING_PT, LABEL_PT, LINE, Sheet
+from benchmarks.charts.wording import told, while_clause
+from benchmarks.numbers import count, milliseconds, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from benchmarks.charts.material import Material
+
+_COLUMNS_FROM = 4  # as many variants stand in two columns
+_LEGEND_ROW_PT = LABEL_PT * 1.5
+
+
+def title(material: Material) -> str:
+    """Who was told yes at all, and in time, in the window that the run is about."""
+    window = material.main_window
+    clause, slo = while_clause(material), milliseconds(material.scenario.slo.accept_ms)
+    acked = {name: material.summary.figure(name, "accept_ratio", window=window) for name in material.variants}
+    in_time = {name: _share_in_time(material, name) for name in material.variants}
+    if all(share == 1 for share in in_time.values()):
+        return f"{clause}, every arrival was told yes within {slo}, on every side"
+    if all(share == 1 for share in acked.values()):
+        return f"{clause}, everyone was told yes; within {slo}: {told(in_time, percent, 'unknown')}"
+    if all(share == 0 for share in acked.values()):
+        return f"{clause}, nobody was told yes"
+    return f"{clause}, told yes: {told(acked, percent, 'unknown')}; within {slo}: {told(in_time, percent, 'unknown')}"
+
+
+def draw(material: Material) -> Figure:
+    sheet = Sheet(
+        material,
+        title(material),
+        f"How the arrivals of each {material.bin_s:g} s ended, as shares of those offered; {material.load}, pooled. "
+        f"Figures beside the panels are of the whole run.",
+    )
+    columns = 1 if len(material.variants) < _COLUMNS_FROM else 2
+    rows = -(-len(material.variants) // columns)
+    left, bottom, right, top = sheet.body
+    width, height = (right - left) / columns, (top - bottom) / rows
+    endings = {name: _endings(material, name) for name in material.variants}
+    legends = {name: _legend(material, endings[name]) for name in material.variants}
+    for number, name in enumerate(material.variants):
+        column, row = divmod(number, rows)
+        last = row == rows - 1 or number == len(material.variants) - 1
+        x1 = left + width * (column + 1) - (14 if column + 1 < columns else 0)
+        y0 = top - height * (row + 1)
+        legend = legends[name]
+        every = [f"    {text}" for entries in legends.values() for _, text in entries]
+        axes = sheet.panel(
+            (left + width * column, y0, x1, y0 + height - (8 if row else 0)),
+            "",
+            x=(0.0, material.duration_s),
+            end_labels=[*every, name],
+            windows=material.windows,
+            name_windows=row == 0 and column == 0,
+            bottom=32.0 if last else 20.0,
+        )
+        _stack(material, axes, endings[name])
+        axis.share(axes)
+        axis.seconds(axes, label=axis.TIME_LABEL if last else "")
+        box = axes.get_position()
+        x, y = sheet.point(box.x1, box.y1)
+        sheet.text(x + 10, y, name, size=HEADING_PT, weight="bold", colour=palette.ink(material.colours[name]), va="top")
+        y -= HEADING_PT * LINE + _LEGEND_ROW_PT / 2 + 2
+        for style, text in legend:
+            sheet.swatch(x + 10, y, style)
+            sheet.text(x + 24, y, text)
+            y -= _LEGEND_ROW_PT
+    return sheet.figure
+
+
+def _endings(material: Material, variant: str) -> pd.DataFrame:
+    """One row per arrival: `bin` (its number) and `ending` (a key of `palette.OUTCOMES`, None where undecided)."""
+    table = material.latencies_of(variant)
+    late = table["accept_latency_ms"].to_numpy() > material.scenario.slo.accept_ms
+    outcome = table["outcome"].to_numpy(dtype=object)
+    return pd.DataFrame(
+        {
+            "bin": np.floor_divide(table["intended_ns"].to_numpy(dtype=np.int64) / 1e9, material.bin_s),
+            "ending": np.where(late, "acked late", outcome),
+        }
+    )
+
+
+def _share_in_time(material: Material, variant: str) -> float | None:
+    table = material.latencies_of(variant)
+    if material.main_window and (during := material.scenario.during_ns):
+        table = table[(table["intended_ns"] >= during[0]) & (table["intended_ns"] < during[1])]
+    in_time = table["accept_latency_ms"] <= material.scenario.slo.accept_ms
+    return float(in_time.mean()) if len(table) else None
+
+
+def _legend(material: Material, endings: pd.DataFrame) -> list[tuple[palette.Style, str]]:
+    """Only what occurred, with how many and what share."""
+    number = endings["ending"].value_counts()
+    slo = milliseconds(material.scenario.slo.accept_ms)
+    names = {"acked": f"yes, within {slo}", "acked late": "yes, but later"}
+    return [
+        (style, f"{names.get(key, style.label)}: {count(number[key])} ({percent(number[key] / len(endings))})")
+        for key, style in palette.OUTCOMES.items()
+        if key in number
+    ]
+
+
+def _stack(material: Material, axes: Axes, endings: pd.DataFrame) -> None:
+    table = pd.crosstab(endings["bin"], endings["ending"])
+    share = table.div(endings.groupby("bin").size(), axis=0)
+    begin_s = share.index.to_numpy(dtype=float) * material.bin_s
+    floor = np.zeros(len(share))
+    for key, style in palette.OUTCOMES.items():
+        if key not in share:
+            continue
+        height = share[key].to_numpy(dtype=float)
+        axes.bar(
+            begin_s,
+            height,
+            width=material.bin_s,
+            bottom=floor,
+            align="edge",
+            facecolor=style.fill,
+            edgecolor="white" if not style.hatch else palette.INK,
+            hatch=style.hatch,
+            linewidth=0.4 if not style.hatch else 0.0,
+        )
+        floor = floor + height
+
+
+CHART = Chart(
+    name="outcomes_over_time",
+    heading="What people were told",
+    question="What were people told, second by second: yes, yes but late, no, or nothing?",
+    how_to_read=(
+        "Each column is a stretch of time, split by how its arrivals ended. Refused: told no, and nothing was done. "
+        "Failed: told no after work may have begun. Indeterminate: no answer in time. Dropped: the generator could not send it."
+    ),
+    title=title,
+    draw=draw,
+)

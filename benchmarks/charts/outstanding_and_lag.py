@@ -1,0 +1,143 @@
+"""How much work was under way at each moment, how far consumers were behind, and how long the rest took to drain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.charts import axis, palette
+from benchmarks.charts.chart import Chart
+from benchmarks.charts.material import Window
+from benchmarks.charts.sheet import EndLabel, Sheet
+from benchmarks.charts.wording import told
+from benchmarks.numbers import count, figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from benchmarks.charts.material import Material
+
+_POINTS = 600
+_DASHES: tuple[tuple[int, tuple[int, ...]], ...] = ((0, ()), (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))  # type: ignore[assignment]
+_GROUPS_NAMED = 1  # with more event variants than this, only each one's largest group is drawn
+_MARGIN = 1.0  # seconds kept free after the last drain
+
+
+def title(material: Material) -> str:
+    highest = {name: material.summary.figure(name, "outstanding_max") for name in material.variants}
+    drains = {name: material.summary.figure(name, "drain_s") for name in material.variants}
+    text = f"Registrations under way, at most: {told(highest, count, 'unknown')}"
+    if any(value is not None for value in drains.values()):
+        text += f"; drained in: {told(drains, lambda value: f'{figure(value)} s', 'unknown')}"
+    return text
+
+
+def draw(material: Material) -> Figure:
+    sheet = Sheet(
+        material,
+        title(material),
+        "Under way: from the moment the arrival was due to the later of its answer and its last effect. "
+        f"Thin: each trial; thick: their mean; {material.load}.",
+    )
+    end_s = max([facts.end_ns / 1e9 for facts in material.facts] + [material.duration_s])
+    x = (0.0, end_s + min(_MARGIN, 0.04 * end_s))
+    grid = np.linspace(0.0, x[1], _POINTS)
+    load_over = Window("no more arrivals: drain", material.duration_s, x[1], palette.DRAIN, palette.QUIET)
+    windows = [*material.windows, load_over]
+
+    counts = {name: _counts(material, name, grid) for name in material.variants}
+    ends = [
+        EndLabel(0.0, _drain_text(material, name), material.colours[name], bold=True)
+        for name, trials in counts.items()
+        if len(trials)
+    ]
+    lags = _lags(material, grid)
+    groups = [EndLabel(0.0, f"{label} ≤ {count(float(np.nanmax(mean)))}", colour) for label, colour, _, mean, _ in lags]
+    texts = [label.text for label in (*ends, *groups)]
+
+    left, bottom, right, top = sheet.body
+    split = bottom + (top - bottom) * 0.42 if lags else bottom
+    above = sheet.panel((left, split, right, top), "Registrations under way", x=x, end_labels=texts, windows=windows, bottom=24 if lags else 32)
+    every = [values for trials in counts.values() for values in trials]
+    axis.whole(above, max((float(values.max()) for values in every), default=1))
+    for name, trials in counts.items():
+        colour = material.colours[name]
+        for values in trials:
+            above.step(grid, values, where="post", color=colour, linewidth=0.7, alpha=0.4)
+        if len(trials):
+            above.step(grid, np.mean(trials, axis=0), where="post", color=colour, linewidth=2.4)
+    axis.seconds(above, label="" if lags else "seconds into the run")
+    sheet.label_ends(above, ends)
+    if lags:
+        heading = "Consumer lag: records past the committed offset" + ("" if _by_group(material) else ", largest group")
+        below = sheet.panel((left, bottom, right, split), heading, x=x, end_labels=texts, windows=windows, name_windows=False)
+        axis.whole(below, max(float(np.nanmax(peak)) for _, _, _, _, peak in lags))
+        for _, colour, dashes, mean, _ in lags:
+            below.plot(grid, mean, color=colour, linewidth=2.0, linestyle=dashes)
+        axis.seconds(below, label="seconds into the run")
+        sheet.label_ends(below, groups)
+    return sheet.figure
+
+
+def _counts(material: Material, variant: str, grid: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """What was outstanding at each time of the grid, one array for each trial."""
+    trials = []
+    for facts in material.facts_of(variant):
+        series = material.outstanding_of(facts)
+        place = np.searchsorted(series["t_s"].to_numpy(), grid, side="right") - 1
+        trials.append(series["count"].to_numpy(dtype=np.float64)[np.maximum(place, 0)])
+    return trials
+
+
+def _drain_text(material: Material, variant: str) -> str:
+    highest = count(material.summary.figure(variant, "outstanding_max"))
+    drain_s = material.summary.figure(variant, "drain_s")
+    drained = "" if drain_s is None else f", drain {figure(drain_s)} s"
+    return f"{variant} ≤ {highest}{drained}"
+
+
+Lag = tuple[str, str, tuple[int, tuple[int, ...]], NDArray[np.float64], NDArray[np.float64]]
+
+
+def _by_group(material: Material) -> bool:
+    return material.lag["variant"].nunique() <= _GROUPS_NAMED
+
+
+def _lags(material: Material, grid: NDArray[np.float64]) -> list[Lag]:
+    """The lines of the lower panel: label, colour, dashes, mean over the trials, and their maximum."""
+    lag = material.lag
+    lag = lag[(lag["t_ns"] >= 0) & lag["lag"].notna()] if len(lag) else lag
+    lines: list[Lag] = []
+    for variant in material.variants:
+        mine = lag[lag["variant"] == variant]
+        groups = list(dict.fromkeys(mine["group"]))
+        if groups and not _by_group(material):
+            mine = mine.groupby(["trial", "t_ns"], as_index=False)["lag"].max().assign(group=variant)
+            groups = [variant]
+        for number, group in enumerate(groups):
+            trials = [_sampled(trial, grid) for _, trial in mine[mine["group"] == group].groupby("trial")]
+            mean, peak = np.mean(trials, axis=0), np.max(trials, axis=0)
+            lines.append((str(group), material.colours[variant], _DASHES[number % len(_DASHES)], mean, peak))
+    return lines
+
+
+def _sampled(trial: pd.DataFrame, grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    ordered = trial.sort_values("t_ns")
+    t_s = ordered["t_ns"].to_numpy(dtype=np.float64) / 1e9
+    return np.interp(grid, t_s, ordered["lag"].to_numpy(dtype=np.float64))
+
+
+CHART = Chart(
+    name="outstanding_and_lag",
+    heading="Work under way, and the drain",
+    question="How much work piled up, how far behind were the consumers, and how long did the rest take?",
+    how_to_read=(
+        "A line that climbs while the load is even is a backlog. After the last arrival (grey) no more comes in: the time until "
+        "all is at rest is the drain. Both sides are counted by the same rule; lag is what the broker still held."
+    ),
+    title=title,
+    draw=draw,
+)

@@ -1,0 +1,92 @@
+"""The colours: one for each variant and outcome, the same in every chart, the report and the terminal.
+
+    variants   the sync family in warm hues, the events family in cool ones
+    outcomes   from light (all went well) to dark, each with a pattern, so that a grey print still tells them apart
+
+Hues are those of Okabe and Ito ("Color Universal Design", 2008) and of Paul Tol's qualitative schemes, which people with
+any kind of colour blindness can tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+VARIANT_COLOURS: Mapping[str, str] = {
+    "sync": "#D55E00",
+    "sync-concurrent": "#E69F00",
+    "sync-best-effort": "#CC79A7",
+    "sync-resilient": "#882255",
+    "sync-background": "#8C510A",
+    "events-naive": "#56B4E9",
+    "events": "#0072B2",
+    "events-fire-and-forget": "#009E73",
+    "events-auto-commit": "#44AA99",
+    "events-resilient": "#332288",
+    "events-outbox": "#117733",
+    "events-transactional": "#6A7FDB",
+}
+
+INK = "#1B1F24"  # text and titles
+QUIET = "#5B6470"  # what explains: subtitles, ticks, notes
+FAINT = "#D5DAE0"  # grid lines
+SHADE = "#F3E9CF"  # where a fault is on; no variant and no outcome has this colour
+SHADE_INK = "#7A5B00"
+DRAIN = "#EEF0F3"  # after the last arrival, while the rest is worked off
+ALARM = "#A40E26"  # a run that is not valid
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one outcome is drawn: what it is called, its fill, and a hatch that survives without colour."""
+
+    label: str
+    fill: str
+    hatch: str
+
+
+OUTCOMES: Mapping[str, Style] = {
+    "acked": Style("acked", "#BFE3D4", ""),
+    "acked late": Style("acked late", "#74B49B", ""),
+    "refused": Style("refused", "#F2D58B", "\\\\\\"),
+    "failed": Style("failed", "#C8553D", "///"),
+    "indeterminate": Style("indeterminate", "#8D6BA8", "..."),
+    "dropped": Style("dropped", "#3B3F46", ""),
+}
+
+
+def variant_colours(bases: Mapping[str, str]) -> dict[str, str]:
+    """The colour of each variant of a run (name → base).
+
+    A fixed variant always has its own; one that the scenario named takes the first of its family that no variant of the
+    run has, and its base's once all are taken.
+    """
+    colours = {name: VARIANT_COLOURS[name] for name in bases if name in VARIANT_COLOURS}
+    for name, base in bases.items():
+        if name not in colours:
+            free = (colour for colour in _family(base) if colour not in colours.values())
+            colours[name] = next(free, VARIANT_COLOURS.get(base, QUIET))
+    return {name: colours[name] for name in bases}
+
+
+def ink(colour: str) -> str:
+    """`colour`, darkened until text in it is readable on white (WCAG 2.2 AA: a contrast of 4.5)."""
+    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    while 1.05 / (_luminance(red, green, blue) + 0.05) < 4.5:
+        red, green, blue = red * 0.97, green * 0.97, blue * 0.97
+    return "#" + "".join(f"{round(part * 255):02X}" for part in (red, green, blue))
+
+
+def _family(base: str) -> Iterator[str]:
+    """The colours to try for a variant built on `base`: its base's first, then its family's in the table's order."""
+    if base in VARIANT_COLOURS:
+        yield VARIANT_COLOURS[base]
+    family = base.split("-", maxsplit=1)[0]
+    yield from (colour for name, colour in VARIANT_COLOURS.items() if name.split("-", maxsplit=1)[0] == family)
+
+
+def _luminance(red: float, green: float, blue: float) -> float:
+    def linear(part: float) -> float:
+        return part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+
+    return 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)

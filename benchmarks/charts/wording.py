@@ -1,0 +1,56 @@
+"""What titles are made of: the finding in words, from the figures alone, whichever side they favour.
+
+Titles state what was measured. They name no winner: two figures beside each other do that, and only where they differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from benchmarks.charts.material import Material, fault_name, listed
+from benchmarks.numbers import percent
+
+# Figures nearer to each other than this ratio are called alike. It is a word for a title, not a test.
+ALIKE = 1.1
+_MOST_NAMED = 3  # more variants than this are told as a range
+
+
+def while_clause(material: Material) -> str:
+    """`While email was slower by 800 ms`: how a title about the window `during` begins."""
+    faults = material.scenario.faults
+    if material.main_window is None:
+        return "Over the whole run"
+    return f"While {fault_name(faults[0])}" if len(faults) == 1 else f"While {len(faults)} faults were on"
+
+
+def window_name(material: Material) -> str:
+    """`during the fault`, `over the whole run`: for subtitles and panel headings."""
+    if material.main_window is None:
+        return "over the whole run"
+    return "during the fault" if len(material.scenario.faults) == 1 else "during the faults"
+
+
+def told(values: Mapping[str, float | None], write: Callable[[float | None], str], missing: str) -> str:
+    """`events 4.12 ms, sync 855 ms`, smallest first; `sync and events alike, 31 ms`; `4 ms (a) to 855 ms (b)` of many."""
+    known = sorted((value, name) for name, value in values.items() if value is not None)
+    gone = [name for name, value in values.items() if value is None]
+    rest = f"{listed(gone)} {missing}" if gone else ""
+    if not known:
+        return rest
+    (least, first), (most, last) = known[0], known[-1]
+    if len(known) > 1 and (least == most or (least > 0 and most / least < ALIKE)):
+        low, high = write(least), write(most)
+        text = f"{listed([name for name in values if name not in gone])} alike, {low if low == high else f'{low} to {high}'}"
+    elif len(known) > _MOST_NAMED:
+        text = f"from {write(least)} ({first}) to {write(most)} ({last})"
+    else:
+        text = ", ".join(f"{name} {write(value)}" for value, name in known)
+    return "; ".join(filter(None, (text, rest)))
+
+
+def acked_note(material: Material, window: str | None) -> str:
+    """` (acked: sync 61.2 %, events 100 %)` where the shares differ by more than a point, so that no title misleads."""
+    if not material.summary.survivorship(material.variants, window):
+        return ""
+    shares = {name: material.summary.figure(name, "accept_ratio", window=window) for name in material.variants}
+    return f" (acked: {told(shares, percent, 'unknown')})"

@@ -1,0 +1,80 @@
+"""The environment of a run: what a reader needs to judge whether two runs can be compared."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from benchmarks.brokers import BrokerInfo
+
+_PACKAGES = (
+    *("sync-vs-events", "aiohttp", "aiokafka", "gevent", "httptools", "httpx", "httpx-aiohttp", "locust", "numpy"),
+    *("pandas", "starlette", "tenacity", "uvicorn", "uvloop"),
+)
+
+
+def describe(broker: BrokerInfo | None) -> dict[str, object]:
+    """Machine, clocks, versions and broker. No host name, no user, no path: a report is made to be shared."""
+    clock = time.get_clock_info("monotonic")
+    return {
+        "os": f"{platform.system()} {platform.release()}",
+        "machine": platform.machine(),
+        "cpu": _cpu_model(),
+        "cores": psutil.cpu_count(),
+        "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count(),
+        "memory_mb": round(psutil.virtual_memory().total / 2**20),
+        "frequency_governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        "hypervisor": _is_virtual(),
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+        "clock": {"name": "CLOCK_MONOTONIC", "implementation": clock.implementation, "resolution_s": clock.resolution},
+        "clock_source": _first_line(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "packages": _versions(),
+        "broker": None if broker is None else _broker(broker),
+    }
+
+
+def _broker(broker: BrokerInfo) -> dict[str, object]:
+    return {
+        "kind": broker.kind,
+        "version": broker.version,
+        "started_by_bench": broker.ours,
+        "settings": dict(broker.description),
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for name in _PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
+
+
+def _cpu_model() -> str | None:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or None
+
+
+def _is_virtual() -> bool | None:
+    if sys.platform != "linux":
+        return None
+    with suppress(OSError):
+        return " hypervisor" in Path("/proc/cpuinfo").read_text()
+    return None
+
+
+def _first_line(path: Path) -> str | None:
+    with suppress(OSError):
+        return path.read_text().splitlines()[0]
+    return None

@@ -1,0 +1,17 @@
+"""The door of the load generator's process: patch first, then run."""
+
+import os
+import signal
+import sys
+
+# Ctrl-C goes to the whole group of the terminal. Only the harness decides what it means.
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+# No linear algebra here: the threads of NumPy's BLAS would only cost start-up.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import locust  # noqa: E402, F401  (patches sockets, threads and time: before anything else imports them)
+
+from benchmarks.load.process import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""One request on its way and the ports that it passes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Abandonable(Protocol):
+    """Where an exchange is under way."""
+
+    def abandon(self) -> None:
+        """Close it without a word to the exchange."""
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """A request and what is known of its answer. Times are absolute CLOCK_MONOTONIC ns; `sent_ns` 0: not yet."""
+
+    position: int  # place in the schedule, hence its row and whose turn it is among the servers
+    registration_id: str
+    request: bytes
+    intended_ns: int
+    deadline_ns: int
+    listener: ExchangeListener
+    sent_ns: int = 0
+    carrier: Abandonable | None = None
+    settled: bool = False
+
+
+class ExchangeListener(Protocol):
+    """Who is told about an exchange. After `sent` at most once, exactly one of the others, unless it is abandoned."""
+
+    def sent(self, exchange: Exchange) -> None:
+        """The first byte is out; `exchange.sent_ns` was taken just before."""
+
+    def answered(self, exchange: Exchange, status: int, body_length: int, answered_ns: int) -> None:
+        """A whole reply is in."""
+
+    def unanswered(self, exchange: Exchange, reason: str) -> None:
+        """There will be no whole reply; `exchange.sent_ns` tells whether a byte was sent."""
+
+    def unsendable(self, exchange: Exchange, reason: str) -> None:
+        """This machine could not even try to connect."""
+
+
+class Watcher(Protocol):
+    """A watch on one file descriptor."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+class Loop(Protocol):
+    """The part of an event loop that the client needs."""
+
+    def watch_read(self, fd: int, callback: Callable[[], None], *, urgent: bool = False) -> Watcher:
+        """Call back whenever `fd` can be read; `urgent` ones before all others of the same turn."""
+
+    def watch_write(self, fd: int, callback: Callable[[], None]) -> Watcher:
+        """Call back whenever `fd` can be written."""

@@ -1,0 +1,73 @@
+"""The connections to one server, some of them always open ahead of need."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from benchmarks.load.connection import Connection
+from benchmarks.load.exchange import Exchange, Loop
+from benchmarks.load.settings import Address
+
+SPARE_CONNECTIONS = 8
+"""Free connections kept per server, so that a burst does not wait for handshakes."""
+
+IDLE_LIMIT_NS = 4_000_000_000
+"""Older free connections are not used again. Servers close theirs from 5 s on (uvicorn, Node), and a request that
+crosses such a close on its way is cut off, which nobody can tell from a request that was lost at work."""
+
+OPENED_AT_ONCE = 2
+
+RETRY_SPARES_NS = 100_000_000
+"""Pause before more spares are opened to a server that just refused or closed one."""
+
+
+class Pool:
+    """Gives each exchange a connection: the freest, one that is being opened, or a new one."""
+
+    def __init__(
+        self, address: Address, loop: Loop, clock_ns: Callable[[], int], spares: int = SPARE_CONNECTIONS
+    ) -> None:
+        self._address = address
+        self._loop = loop
+        self._clock_ns = clock_ns
+        self._spares = spares
+        self._free: list[Connection] = []  # the last one used comes first: the rest may age and go
+        self._opening: deque[Connection] = deque()
+        self._no_spares_until_ns = 0
+
+    def dispatch(self, exchange: Exchange) -> None:
+        """Send an exchange on its way, now where a connection is free."""
+        oldest_ns = self._clock_ns() - IDLE_LIMIT_NS
+        while self._free:
+            connection = self._free.pop()
+            if connection.idle_since_ns >= oldest_ns and connection.is_alive():
+                connection.carry(exchange)
+                return
+            connection.close()
+        connection = self._opening.popleft() if self._opening else self._open()
+        connection.carry(exchange)
+
+    def top_up(self) -> None:
+        """Replace spares that are missing or too old, a few at a time: a handshake takes as long as a send."""
+        while self._free and self._free[0].idle_since_ns < self._clock_ns() - IDLE_LIMIT_NS:
+            self._free[0].close()
+        missing = self._spares - len(self._free) - len(self._opening)
+        if missing > 0 and self._clock_ns() >= self._no_spares_until_ns:
+            self._opening.extend(self._open() for _ in range(min(missing, OPENED_AT_ONCE)))
+
+    def idle(self, connection: Connection) -> None:
+        if connection in self._opening:
+            self._opening.remove(connection)
+        self._free.append(connection)
+
+    def closed(self, connection: Connection) -> None:
+        if connection in self._opening:
+            self._opening.remove(connection)
+        elif connection in self._free:
+            self._free.remove(connection)
+        if not connection.answers:
+            self._no_spares_until_ns = self._clock_ns() + RETRY_SPARES_NS
+
+    def _open(self) -> Connection:
+        return Connection(self._address, self._loop, self._clock_ns, self)

@@ -1,0 +1,72 @@
+"""How figures are written for people: three significant digits, thousands separators, a dash where there is none."""
+
+from __future__ import annotations
+
+import math
+
+DASH = "–"  # what stands where a figure does not exist; the reason stands beside it
+
+_DIGITS = 3
+
+
+def figure(value: float | None) -> str:
+    """`value` with three significant digits (`0.0412`, `4.12`, `855`, `12,300`), or a dash."""
+    if value is None or math.isnan(value):
+        return DASH
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    decimals = _DIGITS - 1 - math.floor(math.log10(abs(value)))
+    rounded = round(value, decimals)
+    # 9.996 rounds up to 10.00, which has one digit too many.
+    decimals = _DIGITS - 1 - math.floor(math.log10(abs(rounded)))
+    return _minus(f"{rounded:,.{max(decimals, 0)}f}")
+
+
+def count(value: float | None) -> str:
+    """A whole number, exact, with thousands separators, or a dash."""
+    return DASH if value is None or math.isnan(value) else _minus(f"{round(value):,}")
+
+
+def percent(share: float | None) -> str:
+    """A share (0 … 1) in per cent; only nothing is `0 %` and only all is `100 %`."""
+    if share is None or math.isnan(share):
+        return DASH
+    if 0 < share < 0.0005:
+        return "< 0.1 %"
+    if 0.9995 <= share < 1:
+        return "> 99.9 %"
+    if share in (0, 1):
+        return f"{share * 100:.0f} %"
+    return _minus(f"{share * 100:.1f} %")
+
+
+def milliseconds(value_ms: float | None) -> str:
+    """A latency with its unit; from ten seconds up in seconds."""
+    if value_ms is None or math.isnan(value_ms):
+        return DASH
+    return f"{figure(value_ms / 1e3)} s" if abs(value_ms) >= 1e4 else f"{figure(value_ms)} ms"
+
+
+def signed(value: float | None) -> str:
+    """A difference with its sign always shown."""
+    text = figure(value)
+    return f"+{text}" if value is not None and value > 0 else text
+
+
+def upper_bound(n: int) -> str:
+    """What stands beside a zero: the largest rate that `n` cases without one leave possible."""
+    from benchmarks.reconcile import zero_upper_bound
+
+    bound = zero_upper_bound(n)
+    return f"< {figure(bound * 100)} %"
+
+
+def plural(number: int, noun: str) -> str:
+    """`1 block`, `3 blocks`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")

@@ -1,0 +1,53 @@
+"""What a run tells while it goes on; the terminal, a log or nobody listens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks.plan import Plan, Trial
+
+
+class Observer(Protocol):
+    """Told of each step, from the main thread. Must not block and must not raise."""
+
+    def run_began(self, plan: Plan, out: Path) -> None: ...
+
+    def step(self, message: str) -> None:
+        """What the run is doing now, in a few words."""
+
+    def trial_began(self, trial: Trial) -> None: ...
+
+    def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
+        """`rows` is the load generator's live file; `start_ns` the CLOCK_MONOTONIC instant of scenario time 0."""
+
+    def load_ended(self, trial: Trial) -> None: ...
+
+    def trial_ended(self, trial: Trial) -> None: ...
+
+    def warn(self, message: str) -> None: ...
+
+
+class SilentObserver:
+    """Listens and says nothing."""
+
+    def run_began(self, plan: Plan, out: Path) -> None:
+        pass
+
+    def step(self, message: str) -> None:
+        pass
+
+    def trial_began(self, trial: Trial) -> None:
+        pass
+
+    def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
+        pass
+
+    def load_ended(self, trial: Trial) -> None:
+        pass
+
+    def trial_ended(self, trial: Trial) -> None:
+        pass
+
+    def warn(self, message: str) -> None:
+        pass

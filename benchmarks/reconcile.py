@@ -1,0 +1,114 @@
+"""Reconciliation: after the drain, where did every offered registration end? (categories of `docs/measurement.md`)
+
+A pure function of one trial's frames. Categories may overlap: a registration can be `lost` for one service and
+`duplicated` for another. A registration counts in a category when one of its services does, but for `complete` and
+`recovered`, which need all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.history import TrialFacts
+
+REGISTRATION_CATEGORIES = (
+    *("complete", "pending", "dead_lettered", "lost"),
+    *("stranded", "recovered", "unexpected", "duplicated"),
+)
+EFFECT_CATEGORIES = (
+    *("expected", "applied", "pending", "dead_lettered"),
+    *("lost", "stranded", "unexpected", "duplicated"),
+)
+
+Counts = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """`registrations` and `effects` as in `summary.json`; `frame` says which registrations, one row each.
+
+    Columns of `frame`: trial, variant, block, index, registration_id, one bool per registration category, and
+    `missing`: the services without an effect, separated by commas.
+    """
+
+    registrations: Counts
+    effects: Counts
+    effects_by_service: dict[str, Counts]
+    frame: pd.DataFrame
+
+    def effects_as_dict(self) -> dict[str, object]:
+        """`effects` of `summary.json`."""
+        return {**self.effects, "by_service": self.effects_by_service}
+
+
+def reconcile(history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts) -> Reconciliation:
+    """Judge every row of `history`, the offered registrations of one trial or of one window of it."""
+    services = facts.services
+    applied = applied_counts(history, effects, services)  # (arrivals, services)
+    missing = applied == 0
+    ids = history["registration_id"]
+    pending = missing & np.column_stack([ids.isin(facts.pending.get(service, [])).to_numpy() for service in services])
+    # No variant has a dead-letter topic yet: nothing can be in one.
+    dead_lettered = np.zeros_like(missing)
+    unaccounted = missing & ~pending & ~dead_lettered
+
+    outcome = history["outcome"]
+    acked = (outcome == "acked").to_numpy(dtype=bool, na_value=False)
+    told_no = outcome.isin(["refused", "failed"]).to_numpy(dtype=bool)
+    stored = history["stored_ns"].notna().to_numpy()
+    pairs = {
+        "expected": np.ones_like(missing),
+        "applied": ~missing,
+        "pending": pending,
+        "dead_lettered": dead_lettered,
+        "lost": unaccounted & acked[:, None],
+        "stranded": unaccounted & (stored & ~acked)[:, None],
+        "unexpected": ~missing & told_no[:, None],
+        "duplicated": applied > 1,
+    }
+    complete = (applied == 1).all(axis=1)
+    categories = {name: pairs[name].any(axis=1) for name in REGISTRATION_CATEGORIES if name in pairs}
+    categories |= {"complete": complete, "recovered": complete & ~acked}
+    frame = history[["trial", "variant", "block", "index", "registration_id"]].assign(
+        **{name: categories[name] for name in REGISTRATION_CATEGORIES}, missing=_names(missing, services)
+    )
+    return Reconciliation(
+        registrations={name: int(categories[name].sum()) for name in REGISTRATION_CATEGORIES},
+        effects={name: int(pairs[name].sum()) for name in EFFECT_CATEGORIES},
+        effects_by_service={
+            service: {name: int(pairs[name][:, column].sum()) for name in EFFECT_CATEGORIES}
+            for column, service in enumerate(services)
+        },
+        frame=frame.reset_index(drop=True),
+    )
+
+
+def applied_counts(history: pd.DataFrame, effects: pd.DataFrame, services: tuple[str, ...]) -> NDArray[np.int64]:
+    """How often each service applied each registration, shape (arrivals, services)."""
+    done = effects[effects["applied_ns"].notna()]
+    row = pd.Index(history["index"]).get_indexer(pd.Index(done["index"]))
+    counts = np.zeros((len(history), len(services)), dtype=np.int64)
+    for column, service in enumerate(services):
+        rows = row[(done["service"] == service).to_numpy() & (row >= 0)]
+        counts[:, column] = np.bincount(rows, minlength=len(history))
+    return counts
+
+
+def zero_upper_bound(n: int, confidence: float = 0.95) -> float:
+    """The largest rate that `n` trials without one case leave possible: 1 - 0.05^(1/n), about 3/n.
+
+    Exact binomial bound, one-sided (Clopper & Pearson 1934; Hanley & Lippman-Hand 1983, "If nothing goes wrong, is
+    everything all right?"). 1.0 without any trial.
+    """
+    return 1.0 if n <= 0 else float(-np.expm1(np.log1p(-confidence) / n))
+
+
+def _names(missing: NDArray[np.bool_], services: tuple[str, ...]) -> list[str]:
+    """The missing services of each row. Rows share few patterns: name each pattern once."""
+    patterns, pattern_of = np.unique(missing, axis=0, return_inverse=True)
+    names = [",".join(service for service, gone in zip(services, row, strict=True) if gone) for row in patterns]
+    return [names[number] for number in pattern_of.ravel()]

@@ -1,0 +1,191 @@
+"""One run, from a scenario to its report.
+
+    directory, plan → broker → trial 1 … n, each saved as it ends → broker stopped → finish: summary, charts, report
+
+Whatever happens after the first finished trial, `finish` is reached: what was measured is kept and can be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import enum
+import json
+import secrets
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from benchmarks import environment
+from benchmarks.brokers import KINDS, Broker, BrokerUnavailable, FetchProgress, connect
+from benchmarks.plan import Plan, make_plan
+from benchmarks.processes.child import ChildError
+from benchmarks.processes.ports import NoFreePort, Ports
+from benchmarks.progress import Observer
+from benchmarks.scenario import Scenario, load_text
+from benchmarks.scenario.resolve import dump
+from benchmarks.store import Results, load_trials, write_text
+from benchmarks.trial import Stage, run_trial
+from benchmarks.validity import TrialResult
+
+
+class ExitCode(enum.IntEnum):
+    """What `bench` exits with; of several the first one here holds, after BUG."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    INTERRUPTED = 105
+    ENVIRONMENT = 111
+    NOT_VALID = 110
+    THRESHOLD = 99
+    SCENARIO = 104
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `problem` and `next_step` are set where it did not come to its planned end."""
+
+    directory: Path
+    summary: Mapping[str, object]
+    exit_code: ExitCode
+    problem: str = ""
+    next_step: str = ""
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """Why a run did not come to its planned end."""
+
+    exit_code: ExitCode
+    problem: str
+    next_step: str
+
+
+async def run(
+    scenario: Scenario,
+    results: Results,
+    observer: Observer,
+    *,
+    broker_address: str | None = None,
+    fetch_progress: FetchProgress | None = None,
+    command: str = "",
+) -> Outcome:
+    """Run every trial of the scenario's plan and write the results directory.
+
+    Cancelling the task that awaits this ends the run early and in order. `broker_address`: a cluster to use instead
+    of starting a broker. `command` is what the user typed, for the report.
+    """
+    plan = make_plan(scenario)
+    write_text(results.directory / "scenario.yaml", dump(scenario.resolved()))
+    results.write_json("plan.json", plan.as_dict())
+    observer.run_began(plan, results.directory)
+    trouble: _Trouble | None = None
+    trials: list[TrialResult] = []
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    try:
+        await _perform(plan, results, observer, broker_address, fetch_progress, trials)
+    except asyncio.CancelledError:
+        trouble = _Trouble(ExitCode.INTERRUPTED, "interrupted", "")
+    except (ChildError, BrokerUnavailable, NoFreePort) as error:
+        trouble = _Trouble(ExitCode.ENVIRONMENT, str(error), getattr(error, "next_step", ""))
+    except OSError as error:
+        trouble = _Trouble(ExitCode.ENVIRONMENT, str(error), "is the disk full, or the results directory gone?")
+    problems = []
+    if trouble is not None:
+        problems = [f"{trouble.problem} after {len(trials)} of {len(plan.trials)} trials"]
+    results.write_json("run.json", {"started": started, "command": command, "version": version(), "problems": problems})
+    observer.step("drawing the charts")
+    summary = finish(results, trials)
+    if trouble is not None:
+        return Outcome(results.directory, summary, trouble.exit_code, trouble.problem, trouble.next_step)
+    return Outcome(results.directory, summary, _exit_code(summary))
+
+
+async def _perform(
+    plan: Plan,
+    results: Results,
+    observer: Observer,
+    broker_address: str | None,
+    fetch_progress: FetchProgress | None,
+    trials: list[TrialResult],
+) -> None:
+    """Start the broker, run the trials and stop the broker. `trials` grows as they end."""
+    broker: Broker | None = None
+    # Private to this run, and outside the results: a log of messages is not what was measured.
+    broker_directory = Path(tempfile.mkdtemp(prefix="sync-vs-events-"))
+    try:
+        # Known before the broker is, and again with it: a broker that does not start shall leave the rest behind.
+        results.write_json("environment.json", environment.describe(None))
+        if any(trial.variant.uses_broker for trial in plan.trials):
+            observer.step("starting the broker")
+            broker = await _broker(plan, broker_address, broker_directory, results.logs, fetch_progress)
+            results.write_json("environment.json", environment.describe(broker.info))
+        stage = Stage(plan, broker, results.logs, secrets.token_hex(4), Ports().take, observer)
+        for trial in plan.trials:
+            observer.trial_began(trial)
+            result = await run_trial(trial, stage, results.trial_directory(trial.label))
+            results.save_trial(result)
+            trials.append(result)
+            observer.trial_ended(trial)
+    finally:
+        if broker is not None:
+            await broker.stop()
+        shutil.rmtree(broker_directory, ignore_errors=True)
+
+
+async def _broker(
+    plan: Plan, address: str | None, directory: Path, logs: Path, fetch_progress: FetchProgress | None
+) -> Broker:
+    if address is not None:
+        return await connect(address)
+    return await KINDS[plan.scenario.broker.kind](directory, logs / "broker.log", progress=fetch_progress)
+
+
+def finish(results: Results, trials: Sequence[TrialResult]) -> Mapping[str, object]:
+    """From finished trials to summary, charts and report. Needs no broker; repeatable on stored results."""
+    from benchmarks.charts import draw_all
+    from benchmarks.predict import predict
+    from benchmarks.report import write_report
+    from benchmarks.summary import summarise
+
+    scenario = load_text((results.directory / "scenario.yaml").read_text(), "scenario.yaml")
+    problems = json.loads((results.directory / "run.json").read_text())["problems"]
+    plan = make_plan(scenario)
+    predicted = {name: predict(plan, name).as_dict() for name in scenario.variant_names}
+    summary = summarise(scenario, trials, run_problems=problems, predicted=predicted)
+    results.write_json("summary.json", summary)
+    if trials:
+        results.save_run(trials)
+        draw_all(results.directory)
+        write_report(results.directory)
+    return summary
+
+
+def rebuild(directory: Path) -> Mapping[str, object]:
+    """Write summary, charts and report of a stored run anew. Raises FileNotFoundError where it is no run."""
+    for name in ("scenario.yaml", "run.json"):
+        if not (directory / name).is_file():
+            raise FileNotFoundError(f"{directory} is not a run: it has no {name}")
+    return finish(Results(directory), load_trials(directory))
+
+
+def version() -> str:
+    """The version of the installed distribution."""
+    try:
+        return metadata.version("sync-vs-events")
+    except metadata.PackageNotFoundError:  # a tree on PYTHONPATH
+        return "unknown"
+
+
+def _exit_code(summary: Mapping[str, object]) -> ExitCode:
+    if not summary["valid"]:
+        return ExitCode.NOT_VALID
+    thresholds = summary["thresholds"]
+    assert isinstance(thresholds, list)
+    if not all(threshold["passed"] for threshold in thresholds):
+        return ExitCode.THRESHOLD
+    return ExitCode.OK

@@ -1,0 +1,74 @@
+"""Processor time and memory of each process, sampled while a trial runs.
+
+    resources row = t_ns (scenario time), process, cpu_ms (cumulative), rss_mb
+
+The row `machine` carries the steal time of all cores in `cpu_ms`: time that a hypervisor gave to somebody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import psutil
+
+SAMPLE_PERIOD_S = 0.5
+_BYTES_PER_MB = 2**20
+
+
+@dataclass
+class Sampler:
+    """Samples the processes in `pids` (name → pid) until it is cancelled. `rows`: (t_ns absolute, process, …)."""
+
+    pids: Mapping[str, int]
+    rows: list[tuple[int, str, float, float | None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._processes = {name: psutil.Process(pid) for name, pid in self.pids.items()}
+
+    async def run(self) -> None:
+        """One sample every half second."""
+        while True:
+            self.sample()
+            await asyncio.sleep(SAMPLE_PERIOD_S)
+
+    def sample(self) -> None:
+        """Append a row per process; one that has gone has none."""
+        t_ns = time.monotonic_ns()
+        for name, process in self._processes.items():
+            try:
+                with process.oneshot():
+                    cpu_ms, rss_mb = _cpu_ms(process), process.memory_info().rss / _BYTES_PER_MB
+            except psutil.Error:
+                continue
+            self.rows.append((t_ns, name, cpu_ms, rss_mb))
+        self.rows.append((t_ns, "machine", _steal_ms(), None))
+
+    def cpu_ms(self) -> dict[str, float]:
+        """Cumulative processor time by process, now."""
+        times: dict[str, float] = {}
+        for name, process in self._processes.items():
+            try:
+                times[name] = _cpu_ms(process)
+            except psutil.Error:
+                continue
+        return times
+
+    def rss_mb_max(self) -> dict[str, float]:
+        """The largest resident set seen, by process."""
+        largest: dict[str, float] = {}
+        for _, name, _, rss_mb in self.rows:
+            if rss_mb is not None:
+                largest[name] = max(largest.get(name, 0.0), rss_mb)
+        return largest
+
+
+def _cpu_ms(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return (times.user + times.system) * 1000
+
+
+def _steal_ms() -> float:
+    return float(getattr(psutil.cpu_times(), "steal", 0.0)) * 1000

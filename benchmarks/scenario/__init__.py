@@ -1,0 +1,27 @@
+"""The scenario file: read, checked, found by name, overridden from the command line, written back."""
+
+from benchmarks.scenario.fault import Fault
+from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
+from benchmarks.scenario.load import load, load_text
+from benchmarks.scenario.metric import Expectation, Metric
+from benchmarks.scenario.model import BrokerSpec, Scenario, Service, Slo, VariantSpec, Workload
+from benchmarks.scenario.problems import Problem, ScenarioError, UnknownScenarioError
+
+__all__ = [
+    "BrokerSpec",
+    "Expectation",
+    "Fault",
+    "Hypothesis",
+    "HypothesisPart",
+    "Metric",
+    "Problem",
+    "Scenario",
+    "ScenarioError",
+    "Service",
+    "Slo",
+    "UnknownScenarioError",
+    "VariantSpec",
+    "Workload",
+    "load",
+    "load_text",
+]

@@ -1,0 +1,101 @@
+"""YAML → Scenario: reads, validates, and reports everything that is wrong at once."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from benchmarks.scenario.document import LARGEST_BYTES, Document, Tree, read_document
+from benchmarks.scenario.metric import Metric
+from benchmarks.scenario.model import Scenario, merged_services
+from benchmarks.scenario.problems import Location, Problem, ScenarioError
+from benchmarks.scenario.sample import smallest_arrivals, surely_enough
+from benchmarks.scenario.sentences import problems_of
+from benchmarks.scenario.units import parse_s
+from benchmarks.scenario.values import Known, near_miss
+
+
+def load(path: Path) -> Scenario:
+    """The scenario in the file `path`, whose name it has to bear.
+
+    Raises ScenarioError with every problem found, also where the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_BYTES + 1)
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+        raise ScenarioError([Problem(str(path), None, "", f"cannot read the scenario: {reason}")]) from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ScenarioError([Problem(str(path), line, "", "this is not UTF-8 text; is it a scenario?")]) from None
+    return build(read_document(text, str(path)), stem=path.stem)
+
+
+def load_text(text: str, source: str) -> Scenario:
+    """The scenario in `text`; `source` is what problems call it. Its name is free. Raises ScenarioError."""
+    return build(read_document(text, source))
+
+
+def build(document: Document, *, stem: str | None = None, check_sample: bool = True) -> Scenario:
+    """The scenario that `document` describes. Raises ScenarioError with every problem found."""
+    try:
+        scenario = Scenario.model_validate(document.data, context=_known(document.data, stem))
+    except ValidationError as error:
+        raise ScenarioError(problems_of(error, document)) from None
+    if check_sample and (problems := sample_problems(scenario, document)):
+        raise ScenarioError(problems)
+    return scenario
+
+
+def sample_problems(scenario: Scenario, document: Document) -> list[Problem]:
+    """What the hypothesis asks of more arrivals than the scenario has."""
+    if scenario.hypothesis is None:
+        return []
+    problems: list[Problem] = []
+    single = len(scenario.hypothesis.parts) == 1 and ("hypothesis", "all") not in document.lines
+    for index, part in enumerate(scenario.hypothesis.parts):
+        base: Location = ("hypothesis",) if single else ("hypothesis", "all", index)
+        need, window = part.metric.smallest_sample, part.metric.window
+        if not surely_enough(scenario, window, need) and (have := smallest_arrivals(scenario, window)) < need:
+            problems.append(document.problem((*base, "metric"), _too_few(part.metric, need, have)))
+    return problems
+
+
+def _too_few(metric: Metric, need: int, have: int) -> str:
+    where = f"the window {metric.window!r}" if metric.window else "a trial"
+    return (
+        f"'{metric}' needs {need:,} arrival{'s' * (need > 1)}, and {where} has {have:,}; raise the rate or the duration"
+    )
+
+
+def _known(data: dict[str, Tree], stem: str | None) -> Known:
+    """What can be read of the raw data, with the defaults where a part cannot be read."""
+    workload, faults, variants = data.get("workload", {}), data.get("faults"), data.get("variants")
+    duration_s: float | None = None
+    with suppress(ValueError):
+        duration_s = parse_s(workload.get("duration", "20s")) if isinstance(workload, dict) else None
+    given = data.get("services", {})
+    services = merged_services(given if isinstance(given, dict) else {})
+    assert isinstance(services, dict)
+    names: list[str] = []
+    for variant in variants if isinstance(variants, list) else ["sync", "events"]:
+        name = variant.get("name") if isinstance(variant, dict) else variant
+        if isinstance(name, str):
+            names.append(name)
+    return Known(
+        services={name: _instances(service) for name, service in services.items() if near_miss(name) is None},
+        variants=tuple(names),
+        duration_s=duration_s,
+        has_window=bool(faults),
+        stem=stem,
+    )
+
+
+def _instances(service: object) -> int:
+    count = service.get("instances", 1) if isinstance(service, dict) else 1
+    return count if isinstance(count, int) and count >= 1 else 1

@@ -1,0 +1,129 @@
+"""The command line's say over a scenario: the same rules as for the file, applied to the changed whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from benchmarks.scenario.document import read_document
+from benchmarks.scenario.metric import Metric
+from benchmarks.scenario.problems import Problem, ScenarioError, choice_hint
+from benchmarks.scenario.resolve import dump
+from benchmarks.scenario.units import format_s, parse_s
+
+if TYPE_CHECKING:
+    from benchmarks.scenario.model import Scenario
+
+QUICK_DURATION_S = 8.0
+QUICK_WARMUP_S = 1.0
+_SOURCE = "the command line"
+
+
+def override(
+    scenario: Scenario,
+    *,
+    rate: float | None,
+    duration: str | None,
+    blocks: int | None,
+    seed: int | None,
+    variants: Sequence[str] | None,
+    quick: bool,
+) -> Scenario:
+    """See `Scenario.override`."""
+    # Late, since both build on the module of the model, which offers this function as a method.
+    from benchmarks.scenario.load import build, sample_problems
+
+    chosen = list(dict.fromkeys(variants or scenario.variant_names))
+    duration_s = min(scenario.workload.duration_s, QUICK_DURATION_S) if quick else scenario.workload.duration_s
+    problems = _unknown_variants(scenario, chosen)
+    if duration is not None:
+        try:
+            duration_s = parse_s(duration)
+        except ValueError as error:
+            problems.append(Problem(_SOURCE, None, duration, f"--duration: {error}"))
+    if problems:
+        raise ScenarioError(problems)
+
+    data = scenario.resolved()
+    data["workload"] = _workload(scenario, rate, duration_s, quick=quick)
+    data["faults"] = _faults(scenario, duration_s, chosen)
+    data["variants"] = _variants(scenario, chosen)
+    data["thresholds"] = _thresholds(scenario, chosen, has_window=bool(data["faults"]))
+    data["blocks"] = blocks if blocks is not None else 1 if quick else scenario.blocks
+    data["seed"] = seed if seed is not None else scenario.seed
+    if not _can_ask(scenario, chosen, has_window=bool(data["faults"])):
+        data.pop("hypothesis", None)
+    # Back through the loader, without line numbers, since there is no file to point into.
+    document = replace(read_document(dump(data), _SOURCE), lines={})
+    if quick and sample_problems(build(document, check_sample=False), document):
+        del document.data["hypothesis"]
+    return build(document)
+
+
+def _unknown_variants(scenario: Scenario, chosen: Sequence[str]) -> list[Problem]:
+    from benchmarks.scenario.model import BASES
+
+    choices = [*scenario.variant_names, *BASES]
+    return [
+        Problem(_SOURCE, None, name, f"--variant: {name!r} is no variant; {choice_hint(name, choices)}")
+        for name in chosen
+        if name not in choices
+    ]
+
+
+def _workload(scenario: Scenario, rate: float | None, duration_s: float, *, quick: bool) -> dict[str, object]:
+    workload = scenario.resolved()["workload"]
+    assert isinstance(workload, dict)
+    changed: dict[str, object] = {**workload, "duration": format_s(duration_s)}
+    if quick:
+        changed["warmup"] = format_s(min(scenario.workload.warmup_s, QUICK_WARMUP_S))
+    if rate is not None:
+        changed["rate"] = float(rate)
+        if scenario.workload.max_in_flight == scenario.workload.default_max_in_flight:
+            del changed["maxInFlight"]
+    return changed
+
+
+def _faults(scenario: Scenario, duration_s: float, chosen: Sequence[str]) -> list[dict[str, object]]:
+    """The faults that still meet a variant, their times scaled as the run is."""
+    factor = duration_s / scenario.workload.duration_s
+    scaled: list[dict[str, object]] = []
+    for fault in scenario.faults:
+        met = [name for name in chosen if fault.concerns(name)]
+        if not met:
+            continue
+        data = fault.resolved()
+        if fault.variants is not None:
+            data["variants"] = met
+        if factor != 1:
+            # To the microsecond, and the end on its own, so that a fault that ended with the run still does.
+            begin_s, end_s = round(fault.at_s * factor, 6), min(round(fault.end_s * factor, 6), duration_s)
+            data |= {"at": format_s(begin_s), "duration": format_s(max(1e-6, round(end_s - begin_s, 9)))}
+        scaled.append(data)
+    return scaled
+
+
+def _variants(scenario: Scenario, chosen: Sequence[str]) -> list[object]:
+    """In the order of the command line; a base that the file does not run comes as it is."""
+    listed = scenario.resolved()["variants"]
+    assert isinstance(listed, list)
+    of_the_file = dict(zip(scenario.variant_names, listed, strict=True))
+    return [of_the_file.get(name, name) for name in chosen]
+
+
+def _thresholds(scenario: Scenario, chosen: Sequence[str], *, has_window: bool) -> dict[str, list[str]]:
+    kept: dict[str, list[str]] = {}
+    for name, expressions in scenario.thresholds.items():
+        metric = Metric.parse(name)
+        if metric.variant in (None, *chosen) and (metric.window is None or has_window):
+            kept[name] = list(expressions)
+    return kept
+
+
+def _can_ask(scenario: Scenario, chosen: Sequence[str], *, has_window: bool) -> bool:
+    """Whether the variants and the window that the hypothesis is about are still there."""
+    return scenario.hypothesis is not None and all(
+        set(part.sides) <= set(chosen) and (part.metric.window is None or has_window)
+        for part in scenario.hypothesis.parts
+    )

@@ -1,0 +1,82 @@
+"""Scenario → the file that describes it in full: every default written out, ready to be loaded again."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ruamel.yaml import YAML
+
+from benchmarks.scenario.latency import format_latency
+from benchmarks.scenario.units import format_ms, format_s
+
+if TYPE_CHECKING:
+    from benchmarks.scenario.model import Scenario, VariantSpec
+
+
+def resolve(scenario: Scenario) -> dict[str, object]:
+    """Plain data in the order and the spelling of the file; loading it gives an equal Scenario."""
+    workload = scenario.workload
+    data: dict[str, object] = {
+        "version": scenario.version,
+        "name": scenario.name,
+        "title": scenario.title,
+        "description": scenario.description,
+        "claim": scenario.claim,
+        "tags": list(scenario.tags),
+        "workload": {
+            "executor": workload.executor,
+            "rate": workload.rate,
+            "timeUnit": format_s(workload.time_unit_s),
+            "arrivals": workload.arrivals,
+            "warmup": format_s(workload.warmup_s),
+            "duration": format_s(workload.duration_s),
+            "timeout": format_ms(workload.timeout_ms),
+            "maxInFlight": workload.max_in_flight,
+            "keys": workload.keys,
+        },
+        "services": {
+            name: {
+                "latency": format_latency(service.latency),
+                "errorRate": service.error_rate,
+                "concurrency": service.concurrency,
+                "instances": service.instances,
+            }
+            for name, service in scenario.services.items()
+        },
+        "api": {"instances": scenario.api.instances},
+        "broker": {"kind": scenario.broker.kind, "partitions": scenario.broker.partitions},
+        "variants": [_variant(variant) for variant in scenario.variants],
+        "faults": [fault.resolved() for fault in scenario.faults],
+        "slo": {"accept": format_ms(scenario.slo.accept_ms), "complete": format_ms(scenario.slo.complete_ms)},
+        "drain": format_s(scenario.drain_s),
+        "drainMayExpire": scenario.drain_may_expire,
+        "thresholds": {metric: list(expressions) for metric, expressions in scenario.thresholds.items()},
+        "hypothesis": None if scenario.hypothesis is None else scenario.hypothesis.as_dict(),
+        "blocks": scenario.blocks,
+        "seed": scenario.seed,
+    }
+    return {key: value for key, value in data.items() if value not in (None, [], {})}
+
+
+def dump(resolved: Mapping[str, object]) -> str:
+    """YAML text of what `Scenario.resolved` gives."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 100
+    stream = io.StringIO()
+    yaml.dump(dict(resolved), stream)
+    return stream.getvalue()
+
+
+def _variant(variant: VariantSpec) -> dict[str, object]:
+    data: dict[str, object] = {
+        "name": variant.name,
+        "base": variant.base,
+        "options": {key.removesuffix("_ms"): format_ms(value) for key, value in variant.options.items()},
+    }
+    if variant.broker is not None:
+        data["broker"] = {"kind": variant.broker.kind, "partitions": variant.broker.partitions}
+    return data

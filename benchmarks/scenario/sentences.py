@@ -1,0 +1,108 @@
+"""Turns what pydantic finds into sentences at places of the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from benchmarks.scenario.document import Document
+from benchmarks.scenario.fault import Fault
+from benchmarks.scenario.model import Api, BrokerSpec, Scenario, Service, Slo, VariantSpec, Workload
+from benchmarks.scenario.problems import Flaw, Location, Problem, ValueProblems, choice_hint
+from benchmarks.scenario.values import Model
+
+# The model at each place; `*` stands for any one key or index.
+_MODELS: tuple[tuple[Location, type[Model]], ...] = (
+    ((), Scenario),
+    (("workload",), Workload),
+    (("services", "*"), Service),
+    (("api",), Api),
+    (("broker",), BrokerSpec),
+    (("variants", "*"), VariantSpec),
+    (("variants", "*", "broker"), BrokerSpec),
+    (("faults", "*"), Fault),
+    (("slo",), Slo),
+)
+
+_SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "string_type": "{value} is not text; put it in quotes",
+        "int_type": "{value} is no whole number",
+        "int_from_float": "{value} is no whole number",
+        "float_type": "{value} is no number",
+        "bool_type": "{value} is neither true nor false",
+        "finite_number": "{value} is no finite number",
+        "greater_than": "{value} must be above {gt:g}",
+        "greater_than_equal": "{value} must be {ge:g} or more",
+        "less_than": "{value} must be below {lt:g}",
+        "less_than_equal": "{value} must be {le:g} or less",
+        "string_pattern_mismatch": "{value} is no name; use small letters, digits and dashes",
+        "string_too_long": "the text is longer than {max_length} characters",
+        "string_too_short": "the text is empty",
+        "tuple_type": "{value} is no list",
+        "dict_type": "{value} is no mapping of keys and values",
+        "model_type": "{value} is no mapping of keys and values",
+        "model_attributes_type": "{value} is no mapping of keys and values",
+    }
+)
+
+
+def problems_of(error: ValidationError, document: Document) -> list[Problem]:
+    """One problem for each thing that is wrong, in the order of the file."""
+    found = {
+        document.problem(flaw.location, flaw.message)
+        for details in error.errors(include_url=False)
+        for flaw in _flaws_of(details)
+    }
+    return sorted(found, key=lambda problem: (problem.line or 0, problem.message))
+
+
+def _flaws_of(details: ErrorDetails) -> Iterator[Flaw]:
+    # pydantic ends the path of a bad key with "[key]".
+    location = tuple(part for part in details["loc"] if part != "[key]")
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "value_error":
+        cause = context["error"]
+        if isinstance(cause, ValueProblems):
+            for flaw in cause.flaws:
+                yield Flaw((*location, *flaw.location), flaw.message)
+            return
+        yield Flaw(location, str(cause))
+    elif kind == "missing":
+        yield Flaw(location, "this key is missing")
+    elif kind == "extra_forbidden":
+        key = str(location[-1])
+        yield Flaw(location, f"{key!r} is no key here; {choice_hint(key, _keys_at(location[:-1]))}")
+    elif kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", context["expected"]) or [context["expected"]]
+        value = details["input"]
+        yield Flaw(location, f"{_shown(value)} is not valid here; {choice_hint(str(value), choices)}")
+    elif kind in _SENTENCES:
+        yield Flaw(location, _SENTENCES[kind].format(value=_shown(details["input"]), **context))
+    else:
+        yield Flaw(location, details["msg"])
+
+
+def _keys_at(location: Location) -> list[str]:
+    for pattern, model in _MODELS:
+        if len(pattern) == len(location) and all(p in ("*", part) for p, part in zip(pattern, location, strict=True)):
+            return [field.alias or name for name, field in model.model_fields.items()]
+    return []
+
+
+def _shown(value: object) -> str:
+    special: tuple[tuple[type, Callable[[object], str]], ...] = (
+        (bool, lambda truth: str(truth).lower()),
+        (dict, lambda _: "a mapping"),
+        (list, lambda _: "a list"),
+        (type(None), lambda _: "nothing"),
+    )
+    for kind, show in special:
+        if isinstance(value, kind):
+            return show(value)
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "…"

@@ -1,0 +1,101 @@
+"""The small checked types that the scenario model is made of, and what the whole file knows while one part is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic.alias_generators import to_camel
+
+from benchmarks.scenario.latency import parse_latency
+from benchmarks.scenario.problems import choice_hint, nearest
+from benchmarks.scenario.units import parse_ms, parse_s
+from registration.latency import Latency
+from registration.services import ROSTER
+
+T = TypeVar("T")
+NAME = r"^[a-z0-9][a-z0-9-]*$"
+_SERVICE_NAME = r"^[a-z][a-z0-9-]*$"
+# How alike a new service's name may be to a known one before it is taken for a slip of the pen.
+_NEAR_MISS = 0.75
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the rest of the file says, as far as it can be read, so that each part is checked even if others fail.
+
+    `services` maps each name to its number of instances, `variants` holds the names of the run. `duration_s` is None
+    where it cannot be read; `stem` is the file's name where the scenario's name has to equal it.
+    """
+
+    services: Mapping[str, int]
+    variants: tuple[str, ...]
+    duration_s: float | None
+    has_window: bool
+    stem: str | None = None
+
+    @classmethod
+    def of(cls, info: ValidationInfo) -> Known:
+        assert isinstance(info.context, Known)
+        return info.context
+
+    def targets(self) -> list[str]:
+        """Every service, then every instance of those that have several."""
+        instances = [f"{name}/{i}" for name, count in self.services.items() if count > 1 for i in range(count)]
+        return [*self.services, *instances]
+
+
+class Model(BaseModel):
+    """A part of the scenario: immutable, no key but its own, YAML keys in camelCase."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, arbitrary_types_allowed=True)
+
+
+def _above_zero(duration: float) -> float:
+    if duration <= 0:
+        raise ValueError("the duration must be above 0ms")
+    return duration
+
+
+def some(entries: tuple[T, ...]) -> tuple[T, ...]:
+    """A list that may not be empty. (pydantic's own check also counts entries that are wrong as absent.)"""
+    if not entries:
+        raise ValueError("the list is empty; give one entry or more")
+    return entries
+
+
+def near_miss(name: str) -> str | None:
+    """The service of the roster that `name` seems to be a slip of the pen for."""
+    return None if name in ROSTER else nearest(name, ROSTER, cutoff=_NEAR_MISS)
+
+
+def _service_name(name: str) -> str:
+    if (close := near_miss(name)) is not None:
+        raise ValueError(f"{name!r} is no known service; did you mean {close!r}? (a new one needs a name less alike)")
+    return name
+
+
+def known_variant(name: str, info: ValidationInfo) -> str:
+    """A variant's name that the run has."""
+    variants = Known.of(info).variants
+    if name not in variants:
+        raise ValueError(f"{name!r} is no variant of this scenario; {choice_hint(name, variants)}")
+    return name
+
+
+DurationS = Annotated[float, BeforeValidator(parse_s)]
+DurationMs = Annotated[float, BeforeValidator(parse_ms)]
+LastingS = Annotated[float, BeforeValidator(parse_s), AfterValidator(_above_zero)]
+LastingMs = Annotated[float, BeforeValidator(parse_ms), AfterValidator(_above_zero)]
+LatencyValue = Annotated[Latency, BeforeValidator(parse_latency)]
+Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1)]
+Rate = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1_000_000)]
+Truth = Annotated[bool, Field(strict=True)]
+Name = Annotated[str, Field(pattern=NAME, max_length=60)]
+ServiceName = Annotated[str, Field(pattern=_SERVICE_NAME, max_length=60), AfterValidator(_service_name)]
+VariantName = Annotated[str, AfterValidator(known_variant)]
+Instances = Annotated[int, Field(strict=True, ge=1, le=64)]
+Concurrency = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+Status = Annotated[int, Field(strict=True, ge=400, le=599)]

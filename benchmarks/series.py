@@ -1,0 +1,116 @@
+"""A trial as series: every latency of every arrival, what was outstanding when, and both over time.
+
+Metrics fold over these, charts draw them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.history import TrialFacts
+
+OUTCOMES = ("acked", "refused", "failed", "indeterminate", "dropped")
+LATENCIES = ("accept_latency_ms", "reply_latency_ms", "service_time_ms", "schedule_delay_ms", "completion_latency_ms")
+
+_NS_PER_MS = 1e6
+
+
+def latencies(history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[str]) -> pd.DataFrame:
+    """Every latency of every arrival in milliseconds, NaN where it does not exist; one trial's frames or several's.
+
+    Columns: trial, variant, block, index, intended_ns, outcome, one per metric in `LATENCIES` (`accept_latency_ms`: of
+    the acked only), and `completion_latency_ms:<service>`.
+    """
+    intended = _floats(history["intended_ns"])
+    answered, sent = _floats(history["answered_ns"]), _floats(history["sent_ns"])
+    # An answer has a status; a connection that was refused or cut has none.
+    answered = np.where(history["status"].notna(), answered, np.nan)
+    acked = (history["outcome"] == "acked").to_numpy(dtype=bool, na_value=False)
+    reply_ms = (answered - intended) / _NS_PER_MS
+    columns = {
+        "accept_latency_ms": np.where(acked, reply_ms, np.nan),
+        "reply_latency_ms": reply_ms,
+        "service_time_ms": (answered - sent) / _NS_PER_MS,
+        "schedule_delay_ms": (sent - intended) / _NS_PER_MS,
+    }
+    applied = first_applied(history, effects, services)
+    by_service = {
+        f"completion_latency_ms:{service}": (applied[:, column] - intended) / _NS_PER_MS
+        for column, service in enumerate(services)
+    }
+    # The maximum is NaN where one effect is missing: that registration was never completed.
+    columns["completion_latency_ms"] = (applied.max(axis=1, initial=-np.inf) - intended) / _NS_PER_MS
+    head = history[["trial", "variant", "block", "index", "intended_ns", "outcome"]]
+    return head.assign(**columns, **by_service).reset_index(drop=True)
+
+
+def first_applied(history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[str]) -> NDArray[np.float64]:
+    """When each effect was first applied, scenario ns, shape (arrivals, services), NaN where it never was."""
+    done = effects[effects["applied_ns"].notna()]
+    keys = ["trial", "index"]
+    first = done.groupby([*keys, "service"], observed=True)["applied_ns"].min()
+    rows = pd.MultiIndex.from_frame(history[keys])
+    times = np.full((len(history), len(services)), np.nan)
+    by_service = first.index.get_level_values("service")
+    for column, service in enumerate(services):
+        mine = first[by_service == service].droplevel("service")
+        place = rows.get_indexer(mine.index)
+        times[place[place >= 0], column] = mine.to_numpy(dtype=np.float64)[place >= 0]
+    return times
+
+
+def outstanding(history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts) -> pd.DataFrame:
+    """How many registrations are outstanding after each event of one trial: columns `t_s`, `count`, exact.
+
+    A registration is outstanding from its intended time to the later of its answer (or its timeout) and its last
+    applied effect; a pending one to the end of the drain. One that was never sent never is.
+    """
+    sent = history["outcome"].ne("dropped").fillna(True).to_numpy(dtype=bool)
+    rows = history[sent]
+    intended = _floats(rows["intended_ns"])
+    answered = _floats(rows["answered_ns"])
+    end = np.where(np.isnan(answered), intended + facts.timeout_ms * _NS_PER_MS, answered)
+    last = effects.dropna(subset=["applied_ns"]).groupby("index")["applied_ns"].max()
+    end = np.fmax(end, last.reindex(rows["index"]).to_numpy(dtype=np.float64, na_value=np.nan))
+    pending = {id_ for ids in facts.pending.values() for id_ in ids}
+    end = np.where(rows["registration_id"].isin(pending), np.maximum(end, facts.end_ns), end)
+
+    times = np.concatenate([[0.0], intended, end])
+    steps = np.concatenate([[0], np.ones(len(rows), dtype=np.int64), -np.ones(len(rows), dtype=np.int64)])
+    # At the same instant, what ends goes first: a registration answered as the next arrives is not two.
+    order = np.lexsort((steps, times))
+    return pd.DataFrame({"t_s": times[order] / 1e9, "count": np.cumsum(steps[order])})
+
+
+def lag_max(lag: pd.DataFrame | None) -> int | None:
+    """The largest lag of any group at any sample after the warm-up; null without a sample."""
+    if lag is None or lag.empty:
+        return None
+    counted = lag.loc[lag["t_ns"] >= 0, "lag"].dropna()
+    return None if counted.empty else int(counted.max())
+
+
+def over_time(table: pd.DataFrame, metric: str = "accept_latency_ms", bin_s: float = 1.0) -> pd.DataFrame:
+    """Percentiles of one latency per bin of intended time, and how the arrivals of the bin ended.
+
+    `table` is what `latencies` returns, of one trial or several. Columns: t_s (begin of the bin), offered, p50, p95,
+    p99 (of whatever the bin holds: a chart shows the trend, not a figure to quote), and one per outcome.
+    """
+    number = np.floor_divide(table["intended_ns"].to_numpy(dtype=np.int64) / 1e9, bin_s).astype(np.int64)
+    grouped = table.groupby(number)
+    columns: dict[str, pd.Series] = {"offered": grouped.size()}
+    for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
+        columns[name] = grouped[metric].quantile(q)
+    for outcome in OUTCOMES:
+        columns[outcome] = (table["outcome"] == outcome).fillna(False).groupby(number).sum()
+    frame = pd.DataFrame(columns)
+    frame.insert(0, "t_s", frame.index.to_numpy() * bin_s)
+    return frame.reset_index(drop=True)
+
+
+def _floats(times: pd.Series) -> NDArray[np.float64]:
+    return times.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -1,0 +1,201 @@
+"""The summary: everything `summary.json` says of a run, from its scenario and the results of its trials.
+
+    trials → measure each → per variant: sums, geometric means → comparison, comparisons, thresholds, warnings
+
+A pure function: the same stored frames give the same summary.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.metrics import (
+    TrialMetrics,
+    WindowMetrics,
+    combined_stats,
+    measure,
+    summed,
+)
+from benchmarks.scenario import Scenario
+from benchmarks.scenario.metric import WINDOWS, Expectation, Metric
+from benchmarks.series import LATENCIES
+from benchmarks.statistics import lookup
+from benchmarks.validity import TrialResult, findings, invalid_reasons
+from benchmarks.verdict import Side, comparison_of, comparisons_of, outlier_warnings
+
+FORMAT_VERSION = 1
+_DIGITS = 6
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """One variant's trials in block order, and what was measured in each."""
+
+    name: str
+    uses_broker: bool
+    trials: tuple[TrialResult, ...]
+    measured: tuple[TrialMetrics, ...]
+
+    def figures(self) -> Json:
+        """The variant's part of the summary."""
+        per_trial = [
+            {"trial": trial.facts.number, "block": trial.facts.block, **_head([trial], [metrics]), **metrics.as_dict()}
+            for trial, metrics in zip(self.trials, self.measured, strict=True)
+        ]
+        return {**_head(self.trials, self.measured), **_combined(self.measured), "trials": per_trial}
+
+
+def summarise(
+    scenario: Scenario,
+    trials: Sequence[TrialResult],
+    *,
+    run_problems: Sequence[str] = (),
+    predicted: Mapping[str, object] | None = None,
+) -> Json:
+    """The dictionary of `summary.json` (design: `docs/measurement.md`); only finite numbers, six significant digits.
+
+    `run_problems` are reasons against the run that no trial knows of, such as that it was interrupted. `predicted` is
+    what the parameters alone say. Variants without a finished trial are left out, with a warning.
+    """
+    variants = _by_variant(scenario, trials)
+    figures = {variant.name: variant.figures() for variant in variants}
+    reasons = list(run_problems)
+    for variant in variants:
+        reasons += invalid_reasons(variant.name, variant.trials, drain_may_expire=scenario.drain_may_expire)
+    sides = {variant.name: Side(variant.name, variant.uses_broker, figures[variant.name]) for variant in variants}
+    summary: Json = {
+        "format_version": FORMAT_VERSION,
+        "scenario": scenario.name,
+        "claim": scenario.claim,
+        "seed": scenario.seed,
+        "valid": not reasons,
+        "invalid_reasons": reasons,
+        "variants": figures,
+        "comparison": comparison_of(scenario.hypothesis, sides, valid=not reasons),
+        "comparisons": comparisons_of(list(sides.values()), with_faults=scenario.during_ns is not None),
+        "thresholds": _thresholds(scenario.thresholds, figures),
+        "warnings": [*_warnings(scenario, variants), *outlier_warnings(list(sides.values()))],
+        "predicted": None if predicted is None else dict(predicted),
+    }
+    return {key: rounded(value) for key, value in summary.items()}
+
+
+def rounded(value: object) -> object:
+    """`value` for JSON: floats with six significant digits, null where one is not finite, plain Python numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(item) for item in value]
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+    return value
+
+
+def _by_variant(scenario: Scenario, trials: Sequence[TrialResult]) -> list[_Variant]:
+    variants = []
+    for spec in scenario.variants:
+        mine = sorted((trial for trial in trials if trial.facts.variant == spec.name), key=lambda t: t.facts.block)
+        if mine:
+            measured = tuple(
+                measure(t.frames.history, t.frames.effects, t.facts, scenario.slo, scenario.during_ns, t.lag)
+                for t in mine
+            )
+            variants.append(_Variant(spec.name, spec.uses_broker, tuple(mine), measured))
+    return variants
+
+
+def _head(trials: Sequence[TrialResult], measured: Sequence[TrialMetrics]) -> Json:
+    return {"broker": trials[0].facts.broker, "findings": findings(trials, measured)}
+
+
+def _combined(measured: Sequence[TrialMetrics]) -> Json:
+    """The figures of several trials as one: counts summed, ratios from the sums, latencies as geometric means."""
+    whole = [metrics.whole for metrics in measured]
+    registrations = [metrics.reconciliation.registrations for metrics in measured]
+    effects = [metrics.reconciliation.effects for metrics in measured]
+    by_service = [metrics.reconciliation.effects_by_service for metrics in measured]
+    lags = [metrics.consumer_lag_max for metrics in measured if metrics.consumer_lag_max is not None]
+    drains = [metrics.facts.drain_s for metrics in measured if metrics.facts.drain_s is not None]
+    return {
+        **_combined_window(whole),
+        "registrations": _sum(registrations),
+        "effects": {
+            **_sum(effects),
+            "by_service": {service: _sum([part[service] for part in by_service]) for service in by_service[0]},
+        },
+        "outstanding_max": max(metrics.outstanding_max for metrics in measured),
+        "consumer_lag_max": max(lags, default=None),
+        # A drain can take no time at all, so there is no geometric mean of it.
+        "drain_s": float(np.mean(drains)) if drains else None,
+        "recovery_s": None,
+        "cpu_ms_per_registration": summed(part.sums for part in whole).cpu_ms_per_registration(),
+        "rss_mb_max": _largest([metrics.facts.rss_mb_max for metrics in measured]),
+        "windows": {
+            name: _combined_window([part for part in parts if part is not None]) if None not in parts else None
+            for name in WINDOWS
+            for parts in [[metrics.windows[name] for metrics in measured]]
+        },
+    }
+
+
+def _combined_window(parts: Sequence[WindowMetrics]) -> Json:
+    services = parts[0].completion_by_service
+    figures = {name: combined_stats([part.latencies[name] for part in parts]) for name in LATENCIES}
+    by_service = {
+        service: combined_stats([part.completion_by_service[service] for part in parts]) for service in services
+    }
+    return {
+        "counts": _sum([part.counts for part in parts]),
+        **summed(part.sums for part in parts).ratios(),
+        **figures,
+        "completion_latency_ms": {**figures["completion_latency_ms"], "by_service": by_service},
+    }
+
+
+def _sum(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    return {name: sum(part[name] for part in parts) for name in parts[0]}
+
+
+def _largest(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: max(part[name] for part in parts if name in part) for name in names}
+
+
+def _thresholds(thresholds: Mapping[str, Sequence[str]], figures: Mapping[str, Json]) -> list[Json]:
+    """Each expectation on each variant it is about; one without a figure to judge has not passed."""
+    results: list[Json] = []
+    for name, expressions in thresholds.items():
+        metric = Metric.parse(name)
+        for variant in [metric.variant] if metric.variant else list(figures):
+            value = lookup(figures.get(variant, {}), metric)
+            for expression in expressions:
+                passed = value is not None and Expectation.parse(expression).holds(value)
+                results.append(
+                    {"metric": name, "variant": variant, "expression": expression, "value": value, "passed": passed}
+                )
+    return results
+
+
+def _warnings(scenario: Scenario, variants: Sequence[_Variant]) -> list[str]:
+    warnings = []
+    measured = {variant.name for variant in variants}
+    missing = [name for name in scenario.variant_names if name not in measured]
+    if missing:
+        warnings.append(f"no trial of {', '.join(missing)} was finished: run again to compare")
+    for variant in variants:
+        for trial in variant.trials:
+            faults = trial.faults
+            silent = faults[faults["applicable"].astype(bool) & faults["begin_ns"].isna()]
+            warnings += [
+                f"trial {trial.facts.label}: the fault {name} never began; read its processes' logs before trusting it"
+                for name in silent["name"]
+            ]
+    return warnings

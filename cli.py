@@ -1,0 +1,253 @@
+"""The door: the command line `bench`. It parses, prints and exits; whatever takes thought is in `benchmarks`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+# Nothing else at the top: `bench --help` answers in a fifth of a second, and pandas alone takes longer.
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+    from benchmarks.run import Outcome
+    from benchmarks.scenario import Scenario
+
+USAGE, INTERRUPTED, ENVIRONMENT, NOT_A_SCENARIO = 2, 105, 111, 104
+
+app = typer.Typer(
+    name="bench",
+    help="Should this service call its downstreams directly (HTTP), or publish an event (Kafka)? Measure it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+broker_app = typer.Typer(help="Fetch, start and stop the Kafka that bench uses.", no_args_is_help=True)
+app.add_typer(broker_app, name="broker")
+
+Names = Annotated[list[str], typer.Argument(help="Scenarios: a name (see `bench list`) or a path to a YAML file.")]
+VariantOption = Annotated[
+    list[str] | None, typer.Option("--variant", help="Run only this variant, or one more; may be repeated.")
+]
+RateOption = Annotated[float | None, typer.Option(help="Arrivals per time unit, instead of the scenario's.")]
+DurationOption = Annotated[
+    str | None, typer.Option(help="Length of a trial, as in 30s; the faults are scaled with it.")
+]
+BlocksOption = Annotated[int | None, typer.Option(min=1, help="Trials of each variant; an interval needs 3.")]
+SeedOption = Annotated[int | None, typer.Option(min=0, help="Seed of arrivals and draws.")]
+QuickOption = Annotated[bool, typer.Option("--quick", help="One short block, to try a scenario: no verdict.")]
+
+
+@app.command()
+def run(
+    scenarios: Names,
+    variant: VariantOption = None,
+    broker: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT of a running Kafka-compatible cluster, instead of one that bench starts."),
+    ] = None,
+    blocks: BlocksOption = None,
+    seed: SeedOption = None,
+    rate: RateOption = None,
+    duration: DurationOption = None,
+    quick: QuickOption = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the results go; default results/SCENARIO/STAMP, under this directory.")
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON on standard output, all else on standard error.")
+    ] = False,
+) -> None:
+    """Run scenarios, and write charts and a report.
+
+    Exit codes: 0 ok, a refuted hypothesis too · 2 usage · 99 a threshold failed · 104 the scenario is not valid ·
+    105 interrupted · 110 the run is not valid · 111 the environment lacks something · 1 a bug.
+    """
+    from benchmarks import command
+
+    loaded = [
+        _loaded(name, variants=variant, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick)
+        for name in scenarios
+    ]
+    code = command.run_all(loaded, broker_address=broker, out=out, as_json=json, typed=_typed())
+    raise typer.Exit(code)
+
+
+@app.command(name="list")
+def list_() -> None:
+    """List the scenarios: those in ./scenarios/ and those that come with bench."""
+    from rich.table import Table
+
+    from benchmarks.scenario import ScenarioError, load
+    from benchmarks.scenario.find import list_scenarios
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("name", "what happens", "claim"):
+        table.add_column(heading)
+    for name, path in list_scenarios():
+        try:
+            scenario = load(path)
+        except ScenarioError:
+            table.add_row(name, "not valid: see `bench validate`", "")
+            continue
+        table.add_row(name, scenario.title, scenario.claim or "")
+    _stdout().print(table)
+
+
+@app.command()
+def show(scenario: Annotated[str, typer.Argument(help="A name or a path.")]) -> None:
+    """Show a scenario in full, with every default filled in."""
+    from benchmarks.scenario.resolve import dump
+
+    print(dump(_loaded(scenario).resolved()), end="")
+
+
+@app.command()
+def plan(
+    scenario: Annotated[str, typer.Argument(help="A name or a path.")],
+    variant: VariantOption = None,
+    blocks: BlocksOption = None,
+    seed: SeedOption = None,
+    rate: RateOption = None,
+    duration: DurationOption = None,
+    quick: QuickOption = False,
+    json: Annotated[bool, typer.Option("--json", help="Print plan.json.")] = False,
+) -> None:
+    """Show what a run would do, without doing it: trials, utilisation, and what the parameters alone predict."""
+    from benchmarks import command
+
+    chosen = _loaded(scenario, variants=variant, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick)
+    command.print_plan(chosen, _stdout(), as_json=json)
+
+
+@app.command()
+def validate(files: Annotated[list[str], typer.Argument(help="Names or paths of scenarios.")]) -> None:
+    """Check scenario files; say everything that is wrong with them, with line and remedy."""
+    from benchmarks.scenario import ScenarioError, UnknownScenarioError, load
+    from benchmarks.scenario.find import find
+
+    code = 0
+    for name in files:
+        try:
+            load(find(name))
+        except UnknownScenarioError as error:
+            _stderr().print(f"bench: {error}", markup=False, highlight=False)
+            code = max(code, USAGE)
+        except ScenarioError as error:
+            print(error, file=sys.stderr)
+            code = NOT_A_SCENARIO
+        else:
+            print(f"{name}: valid")
+    raise typer.Exit(code)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A results directory, such as results/latest.")],
+) -> None:
+    """Write summary, charts and report of a stored run anew. Needs no broker."""
+    from benchmarks import command
+
+    try:
+        outcome = command.rebuild(run)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        _fail(USAGE, str(error), "give the directory of a run, such as results/latest")
+    command.print_summary(outcome, run, _stdout())
+
+
+@broker_app.command()
+def fetch() -> None:
+    """Fetch Kafka into the cache, check it and prepare it, so that runs start fast and offline."""
+    from benchmarks import command
+
+    raise typer.Exit(command.broker_fetch(_stderr()))
+
+
+@broker_app.command()
+def start(port: Annotated[int | None, typer.Option(help="Port to listen on; default a free one.")] = None) -> None:
+    """Start a Kafka that stays, for use with --broker HOST:PORT."""
+    from benchmarks import command
+
+    raise typer.Exit(command.broker_start(port, _stderr()))
+
+
+@broker_app.command()
+def stop() -> None:
+    """Stop the Kafka that `bench broker start` left running."""
+    from benchmarks import command
+
+    raise typer.Exit(command.broker_stop(_stderr()))
+
+
+@broker_app.command()
+def status() -> None:
+    """Tell whether Kafka is in the cache, and whether one is running."""
+    from benchmarks import command
+
+    raise typer.Exit(command.broker_status(_stdout()))
+
+
+def _loaded(
+    name: str,
+    *,
+    variants: list[str] | None = None,
+    rate: float | None = None,
+    duration: str | None = None,
+    blocks: int | None = None,
+    seed: int | None = None,
+    quick: bool = False,
+) -> Scenario:
+    """The scenario with the command line's overrides, or the end of the program with the code that says why."""
+    from benchmarks.scenario import ScenarioError, UnknownScenarioError, load
+    from benchmarks.scenario.find import find
+
+    try:
+        scenario = load(find(name))
+        if (variants, rate, duration, blocks, seed, quick) == (None, None, None, None, None, False):
+            return scenario
+        return scenario.override(
+            variants=variants, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick
+        )
+    except UnknownScenarioError as error:
+        _fail(USAGE, str(error), "")
+    except ScenarioError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(NOT_A_SCENARIO) from None
+
+
+def _fail(code: int, message: str, next_step: str) -> NoReturn:
+    print(f"bench: {message}" + (f"\n  next: {next_step}" if next_step else ""), file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def _typed() -> str:
+    """The command as it was typed, for the report: the program's name rather than where it is installed."""
+    import shlex
+
+    return shlex.join(["bench", *sys.argv[1:]])
+
+
+def _stdout() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def _stderr() -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def main() -> None:
+    """The entry point of the commands `bench` and `sync-vs-events`."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+"""The client side of each broker, one file per kind: publish, subscribe, settle, create topics, sample lag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from event_impl.brokers import kafka
+from event_impl.brokers.port import Admin, Client, Delivery, Message, Publisher, Subscriber
+
+CLIENTS: Mapping[str, type[Client]] = {"kafka": kafka.KafkaClient}
+
+__all__ = ["CLIENTS", "Admin", "Client", "Delivery", "Message", "Publisher", "Subscriber"]

@@ -1,0 +1,281 @@
+"""Kafka, through aiokafka: an idempotent producer, a consumer that commits the contiguous prefix, and an admin.
+
+aiokafka's defaults lose records (commits on a timer what was merely handed out; reads from the end; no idempotence),
+so each setting that matters is named here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, for_code
+
+from event_impl.brokers.port import BrokerError, Delivery, Message
+from event_impl.brokers.progress import PartitionProgress
+
+_log = logging.getLogger(__name__)
+
+# The library's request timeout is 40 s, longer than a person waits.
+_ADMIN_TIMEOUT_MS = 5_000
+_SESSION_TIMEOUT_MS = 10_000
+_HEARTBEAT_MS = 1_000
+_FETCH_WAIT_MS = 500
+_COMMIT_RETRY_S = 0.1
+_POLL_MS = 200
+
+
+class KafkaClient:
+    """The way to one cluster, named by its bootstrap address `host:port`."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+
+    def publisher(self, topic: str, *, timeout_s: float) -> KafkaPublisher:
+        return KafkaPublisher(self._bootstrap, topic, timeout_s)
+
+    def subscriber(
+        self,
+        topic: str,
+        *,
+        group: str,
+        member: str,
+        max_unsettled: int,
+        on_settled: Callable[[Delivery], None],
+    ) -> KafkaSubscriber:
+        return KafkaSubscriber(self._bootstrap, topic, group, member, max_unsettled, on_settled)
+
+    def admin(self) -> KafkaAdmin:
+        return KafkaAdmin(self._bootstrap)
+
+
+class KafkaPublisher:
+    """acks=all and idempotent: a retried send is in the log once."""
+
+    def __init__(self, bootstrap: str, topic: str, timeout_s: float) -> None:
+        self._topic = topic
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            request_timeout_ms=round(timeout_s * 1000),
+        )
+
+    async def open(self) -> None:
+        try:
+            await self._producer.start()
+        except KafkaError as error:
+            raise BrokerError(f"the producer could not start: {error!r}") from error
+
+    async def publish(self, message: Message, partition: int | None = None) -> asyncio.Future[object]:
+        try:
+            return await self._producer.send(
+                self._topic, value=message.value, key=message.key, partition=partition, headers=message.headers
+            )
+        except KafkaError as error:
+            raise BrokerError(f"the message could not be sent: {error!r}") from error
+
+    async def close(self) -> None:
+        await self._producer.stop()
+
+
+class KafkaSubscriber(ConsumerRebalanceListener):
+    """One member of a group, static: a respawned member of the same name resumes at once, without a rebalance."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        group: str,
+        member: str,
+        max_unsettled: int,
+        on_settled: Callable[[Delivery], None],
+    ) -> None:
+        self._topic = topic
+        self._max_unsettled = max_unsettled
+        self._on_settled = on_settled
+        self._progress: dict[int, PartitionProgress] = {}
+        self._joined = False
+        self._something_settled = asyncio.Event()
+        self._committer: asyncio.Task[None] | None = None
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            group_id=group,
+            group_instance_id=member,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=_SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=_HEARTBEAT_MS,
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+        )
+
+    async def open(self) -> None:
+        try:
+            await self._consumer.start()
+        except KafkaError as error:
+            raise BrokerError(f"the consumer could not start: {error!r}") from error
+        self._consumer.subscribe([self._topic], listener=self)
+        self._committer = asyncio.create_task(self._commit_forever())
+
+    async def deliveries(self) -> AsyncIterator[Delivery]:
+        while True:
+            # Bounded, so that what is in hand can only overshoot its limit by one poll.
+            batches = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_unsettled)
+            for partition, records in batches.items():
+                for record in records:
+                    message = Message(record.key or b"", record.value or b"", list(record.headers))
+                    delivery = Delivery(message, partition.partition, record.offset)
+                    progress = self._progress.setdefault(partition.partition, PartitionProgress())
+                    progress.hand_out(delivery)
+                    yield delivery
+            self._hold_back()
+
+    def settle(self, delivery: Delivery) -> None:
+        progress = self._progress.get(delivery.partition)
+        if progress is not None:
+            progress.settle(delivery.offset)
+            self._something_settled.set()
+
+    def assigned(self) -> frozenset[int] | None:
+        if not self._joined:
+            return None
+        return frozenset(partition.partition for partition in self._consumer.assignment())
+
+    async def close(self) -> None:
+        if self._committer is not None:
+            self._committer.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._committer
+        with suppress(KafkaError):
+            await self._commit()
+        await self._consumer.stop()
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Hand over what is done; what is still at work will be delivered again to the next owner."""
+        self._joined = False
+        with suppress(KafkaError):
+            await self._commit()
+        for partition in revoked:
+            self._progress.pop(partition.partition, None)
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        for partition in assigned:
+            self._progress[partition.partition] = PartitionProgress()
+        self._joined = True
+
+    def _hold_back(self) -> None:
+        """Pause partitions with too much unfinished work, and resume those that have caught up."""
+        assigned = self._consumer.assignment()
+        full = {p for p in assigned if self._unsettled(p) >= self._max_unsettled}
+        paused = self._consumer.paused()
+        if full - paused:
+            self._consumer.pause(*(full - paused))
+        if resumable := (paused & assigned) - full:
+            self._consumer.resume(*resumable)
+
+    def _unsettled(self, partition: TopicPartition) -> int:
+        progress = self._progress.get(partition.partition)
+        return progress.unsettled if progress is not None else 0
+
+    async def _commit_forever(self) -> None:
+        """Commit as work settles: one request at a time, each with all that has settled since the last."""
+        while True:
+            await self._something_settled.wait()
+            self._something_settled.clear()
+            try:
+                await self._commit()
+            except KafkaError as error:
+                # A rebalance or a broker on its way back; the offsets stay committable and are tried again.
+                _log.warning("commit failed, will be repeated: %r", error)
+                await asyncio.sleep(_COMMIT_RETRY_S)
+                self._something_settled.set()
+
+    async def _commit(self) -> None:
+        prefixes = {number: (progress, progress.prefix()) for number, progress in self._progress.items()}
+        offsets = {
+            TopicPartition(self._topic, number): done[-1].offset + 1 for number, (_, done) in prefixes.items() if done
+        }
+        if not offsets:
+            return
+        await self._consumer.commit(offsets)
+        for progress, done in prefixes.values():
+            progress.committed(len(done))
+            for delivery in done:
+                self._on_settled(delivery)
+
+
+class KafkaAdmin:
+    """Topics, lag and what is left in the log, from outside the groups."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_ADMIN_TIMEOUT_MS)
+        self._reader = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            request_timeout_ms=_ADMIN_TIMEOUT_MS,
+        )
+        self._partitions: dict[str, int] = {}
+
+    async def open(self) -> None:
+        try:
+            await self._admin.start()
+            await self._reader.start()
+        except KafkaError as error:
+            raise BrokerError(f"no answer from the broker at {self._bootstrap}: {error!r}") from error
+
+    async def create_topic(self, topic: str, partitions: int) -> None:
+        """Make the topic, one replica, and wait until each partition has a leader."""
+        self._partitions[topic] = partitions
+        try:
+            answer = await self._admin.create_topics([NewTopic(topic, partitions, 1)], timeout_ms=_ADMIN_TIMEOUT_MS)
+        except KafkaError as error:
+            raise BrokerError(f"the topic {topic} could not be created: {error!r}") from error
+        # The library hands a refusal back inside the answer instead of raising it.
+        for name, code, *_ in answer.topic_errors:
+            if code:
+                raise BrokerError(f"the topic {name} could not be created: {for_code(code).__name__}")
+        await self._reader.end_offsets(self._all(topic))
+
+    async def lag(self, topic: str, groups: Sequence[str]) -> Mapping[str, int]:
+        ends = await self._reader.end_offsets(self._all(topic))
+        lags: dict[str, int] = {}
+        for group in groups:
+            committed = await self._committed(topic, group)
+            # A commit may land between the two requests; lag is never negative.
+            lags[group] = sum(max(end - committed.get(partition, 0), 0) for partition, end in ends.items())
+        return lags
+
+    async def unsettled(self, topic: str, group: str) -> Sequence[Message]:
+        committed = await self._committed(topic, group)
+        partitions = self._all(topic)
+        ends = await self._reader.end_offsets(partitions)
+        behind = [partition for partition in partitions if committed.get(partition, 0) < ends[partition]]
+        self._reader.assign(behind)
+        messages: list[Message] = []
+        for partition in behind:
+            self._reader.seek(partition, committed.get(partition, 0))
+            while await self._reader.position(partition) < ends[partition]:
+                batches = await self._reader.getmany(partition, timeout_ms=_ADMIN_TIMEOUT_MS)
+                records = batches.get(partition, [])
+                if not records:
+                    raise BrokerError(f"the log of {topic} ended before offset {ends[partition]}")
+                messages += [Message(r.key or b"", r.value or b"", list(r.headers)) for r in records]
+        return messages
+
+    async def close(self) -> None:
+        await self._reader.stop()
+        await self._admin.close()
+
+    def _all(self, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(topic, number) for number in range(self._partitions[topic])]
+
+    async def _committed(self, topic: str, group: str) -> dict[TopicPartition, int]:
+        found = await self._admin.list_consumer_group_offsets(group)
+        return {partition: meta.offset for partition, meta in found.items() if partition.topic == topic}

@@ -1,0 +1,98 @@
+"""What a broker must be able to do for the event side; everything that speaks to one stands behind these ports."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Headers = list[tuple[str, bytes]]
+
+
+class BrokerError(Exception):
+    """The broker refused, or could not be reached."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is published. Messages of one key keep their order."""
+
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A message in a consumer's hands, and its place in the log."""
+
+    message: Message
+    partition: int
+    offset: int
+
+
+class Publisher(Protocol):
+    """Publishes to one topic."""
+
+    async def open(self) -> None: ...
+
+    async def publish(self, message: Message, partition: int | None = None) -> asyncio.Future[object]:
+        """Hand the message over; the future ends when the broker has it. Raises BrokerError."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Subscriber(Protocol):
+    """One member of a group. Deliveries may come in any order of partitions; each is settled once its work is done."""
+
+    async def open(self) -> None: ...
+
+    def deliveries(self) -> AsyncIterator[Delivery]: ...
+
+    def settle(self, delivery: Delivery) -> None: ...
+
+    def assigned(self) -> frozenset[int] | None:
+        """The partitions of this member, or None while the group has not settled."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Admin(Protocol):
+    """Makes topics and looks at groups from outside."""
+
+    async def open(self) -> None: ...
+
+    async def create_topic(self, topic: str, partitions: int) -> None: ...
+
+    async def lag(self, topic: str, groups: Sequence[str]) -> Mapping[str, int]:
+        """Records past the committed offset, summed over partitions, by group."""
+        ...
+
+    async def unsettled(self, topic: str, group: str) -> Sequence[Message]:
+        """The messages past a group's committed offsets."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Client(Protocol):
+    """The way to one broker of one kind."""
+
+    def __init__(self, bootstrap: str) -> None: ...
+
+    def publisher(self, topic: str, *, timeout_s: float) -> Publisher: ...
+
+    def subscriber(
+        self,
+        topic: str,
+        *,
+        group: str,
+        member: str,
+        max_unsettled: int,
+        on_settled: Callable[[Delivery], None],
+    ) -> Subscriber: ...
+
+    def admin(self) -> Admin: ...

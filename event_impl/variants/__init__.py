@@ -1,0 +1,14 @@
+"""The variants of this side, one file each: what a publish waits for, and what a consumer does with failing work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from event_impl.variants.events import Events
+from event_impl.variants.variant import Variant
+
+VARIANTS: Mapping[str, Variant] = {
+    "events": Events(),
+}
+
+__all__ = ["VARIANTS", "Variant"]

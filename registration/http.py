@@ -1,0 +1,72 @@
+"""An HTTP server on one loopback port, the same one for the API and for the services that are called directly."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from contextlib import suppress
+
+import uvicorn
+from starlette.applications import Starlette
+
+from registration.process import RoleError
+
+HOST = "127.0.0.1"
+BACKLOG = 2048
+# Longer than any run: a server that closes idle connections would race with the client's next request.
+_KEEP_ALIVE_S = 3600
+
+
+def listen(port: int) -> socket.socket:
+    """Bind and listen on loopback. Raises RoleError where the port is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise RoleError(f"port {port} is taken", "run again: another free port will be chosen") from error
+        raise
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+class HttpServer:
+    """uvicorn with Starlette, inside the running event loop."""
+
+    def __init__(self, app: Starlette, port: int) -> None:
+        self._listener = listen(port)
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_level="warning",
+            backlog=BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=1,
+            date_header=False,
+            server_header=False,
+        )
+        self._server = uvicorn.Server(config)
+        self._serving: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Serve from now on."""
+        self._serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
+        while not self._server.started:
+            if self._serving.done():
+                self._serving.result()
+                raise RoleError("the HTTP server ended before it had started")
+            await asyncio.sleep(0.005)
+
+    async def close(self) -> None:
+        """Stop serving; open connections get a second to finish."""
+        self._server.should_exit = True
+        if self._serving is not None:
+            with suppress(asyncio.CancelledError):
+                await self._serving

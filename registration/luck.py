@@ -1,0 +1,53 @@
+"""Identity and luck: every id and every random draw is a keyed hash, so each variant meets the same fate.
+
+A draw depends on (block seed, registration, service, attempt, purpose) and on nothing else: not on the order in which
+work arrives, not on the process that does it. Two variants of one block therefore differ by their wiring only
+(common random numbers).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+
+# Ids below this are probes: they prove that a path works, draw no luck and leave no effect. A UUIDv5 never is one,
+# since its version bits lie above.
+PROBE_ID_LIMIT = 2**32
+
+# One round of probes uses at most this many ids: instances of a service, or partitions of a topic.
+PROBES_PER_ROUND = 4096
+
+_UNIFORM_BITS = 53  # what a float's mantissa holds
+
+
+def block_seed(seed: int, block: int) -> int:
+    """The unsigned 64-bit seed of block `block` (from 0) of a run with the scenario's `seed`."""
+    digest = hashlib.blake2b(f"{seed}/{block}".encode(), digest_size=8, person=b"block-seed").digest()
+    return int.from_bytes(digest, "big")
+
+
+def registration_id(block_seed: int, index: int) -> uuid.UUID:
+    """The id of arrival `index` of a block: UUIDv5 (RFC 9562) of the index in the block seed's name space."""
+    return uuid.uuid5(uuid.UUID(int=block_seed), str(index))
+
+
+def probe_id(number: int) -> uuid.UUID:
+    """The reserved id of probe `number` (1 … 2³² - 1)."""
+    return uuid.UUID(int=number)
+
+
+def is_probe(id_: uuid.UUID) -> bool:
+    return id_.int < PROBE_ID_LIMIT
+
+
+def uniform(block_seed: int, registration_id: uuid.UUID, service: str, attempt: int, purpose: str) -> float:
+    """One draw from the open interval (0, 1).
+
+    Open at both ends, so that an inverse distribution function is finite at it.
+    """
+    digest = hashlib.blake2b(
+        registration_id.bytes + f"{service}/{attempt}/{purpose}".encode(),
+        digest_size=8,
+        key=block_seed.to_bytes(8, "big"),
+    ).digest()
+    return ((int.from_bytes(digest, "big") >> (64 - _UNIFORM_BITS)) + 0.5) / float(2**_UNIFORM_BITS)

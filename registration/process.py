@@ -1,0 +1,97 @@
+"""A child process's side of the talk with the harness: JSON lines in and out, and an end when the harness is gone.
+
+    harness → child   {"role", "settings"} · {"type": "start", "start_ns"} · {"type": "probe", …} · {"type": "idle"}
+    child → harness   {"type": "ready"} · {"type": "probed"} · {"type": "idle", "busy"} · {"type": "fault", …} · …
+
+The first line names the role and holds its settings. The end of the input means exit: it comes when the harness closes
+the pipe and also when the harness is dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+Message = Mapping[str, object]
+
+_LINE_LIMIT = 2**24  # bytes; the settings of a large scenario are one line
+
+
+class Link:
+    """The two pipes. `settings` is what the harness wants of this process."""
+
+    def __init__(self, settings: Message, reader: asyncio.StreamReader) -> None:
+        self.settings = settings
+        self._reader = reader
+
+    @property
+    def directory(self) -> Path:
+        """Where this trial's raw files go."""
+        return Path(cast(str, self.settings["directory"]))
+
+    @property
+    def name(self) -> str:
+        """The name of this process within its trial, such as `email/0`."""
+        return cast(str, self.settings["name"])
+
+    def trace_path(self) -> Path:
+        return self.directory / f"{self.name.replace('/', '-')}.trace"
+
+    def send(self, **message: object) -> None:
+        """Tell the harness. A harness that is gone is not an error: the end of the input follows."""
+        with suppress(BrokenPipeError):
+            # One write for one short line: pipes keep writes up to 4 KiB whole.
+            os.write(sys.stdout.fileno(), json.dumps(message).encode() + b"\n")
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """What the harness says, until it closes the pipe."""
+        while line := await self._reader.readline():
+            yield json.loads(line)
+
+
+Role = Callable[[Link], Awaitable[None]]
+
+
+class RoleError(Exception):
+    """A process cannot do its part. `next_step` tells the person what to try."""
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(message)
+        self.next_step = next_step
+
+
+async def _converse(roles: Mapping[str, Role]) -> None:
+    reader = asyncio.StreamReader(limit=_LINE_LIMIT)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    first = await reader.readline()
+    if not first:
+        return
+    hello = json.loads(first)
+    link = Link(hello["settings"], reader)
+    try:
+        await roles[hello["role"]](link)
+    except (RoleError, OSError) as error:
+        link.send(type="error", message=str(error), next_step=getattr(error, "next_step", ""))
+        raise
+
+
+def main(roles: Mapping[str, Role]) -> None:
+    """Run the role that the harness asks for. Exits with 1 and a message to the harness where it cannot."""
+    # Ctrl-C in a terminal reaches the whole process group; whether to stop is the harness's decision.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        import uvloop
+
+        factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
+    except ImportError:  # not made for Windows
+        factory = None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_converse(roles))

@@ -1,0 +1,69 @@
+"""A service instance, the same on both sides: it hears of a registration and does its work.
+
+How it hears is the receiver's business; it is all that the two implementations differ in here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol, cast
+
+from registration.process import Link
+from registration.services import kind_of
+from registration.trace import Trace
+from registration.work import Worker, WorkSettings, sleep_until
+
+
+class Receiver(Protocol):
+    """How a service hears of registrations."""
+
+    @property
+    def busy(self) -> int:
+        """Registrations received and not yet done with."""
+        ...
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+async def run(link: Link, make_receiver: Callable[[Link, Worker], Receiver]) -> None:
+    """The role `service`: work until the harness closes the pipe."""
+    settings = WorkSettings.from_dict(cast(Mapping[str, object], link.settings["work"]))
+    header = {"process": link.name, "role": "service", "service": settings.service, "instance": settings.instance}
+    trace = Trace(link.trace_path(), dict(header))
+    destination = kind_of(settings.service).destination(link.directory)
+    worker = Worker(settings, destination, trace)
+    receiver = make_receiver(link, worker)
+    await receiver.open()
+    link.send(type="ready")
+    windows: list[asyncio.Task[None]] = []
+    async for message in link.messages():
+        match message["type"]:
+            case "start":
+                start_ns = cast(int, message["start_ns"])
+                worker.start(start_ns)
+                windows = [
+                    asyncio.create_task(_log_window(link, worker, number, start_ns)) for number in _faults(worker)
+                ]
+            case "idle":
+                link.send(type="idle", busy=receiver.busy)
+    for window in windows:
+        window.cancel()
+    await receiver.close()
+    destination.close()
+    trace.close()
+
+
+def _faults(worker: Worker) -> range:
+    return range(len(worker.settings.faults))
+
+
+async def _log_window(link: Link, worker: Worker, number: int, start_ns: int) -> None:
+    """Tell the harness when a fault's window really began and ended, by this process's clock."""
+    fault = worker.settings.faults[number]
+    for edge, at_ns in (("begin", fault.begin_ns), ("end", fault.end_ns)):
+        await sleep_until(start_ns + at_ns)
+        link.send(type="fault", fault=fault.name, edge=edge, t_ns=time.monotonic_ns())

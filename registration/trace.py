@@ -1,0 +1,82 @@
+"""The append-only trace: what a process did to each registration, written as it happens.
+
+    file   = header line (JSON) , record*
+    record = t_ns i64 | registration id 16 bytes | delivery u32 | attempt u16 | status u16 | kind u8 | 7 spare
+
+One `write` a record and no buffer in the process: what was recorded survives SIGKILL (not a power loss, which would
+take an fsync). Little-endian, 40 bytes, so that NumPy maps a file of any length without parsing it.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import os
+import struct
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_RECORD = struct.Struct("<q16sIHHB7x")
+RECORD_FIELDS = [
+    ("t_ns", "<i8"),
+    ("registration_id", "V16"),
+    ("delivery", "<u4"),
+    ("attempt", "<u2"),
+    ("status", "<u2"),
+    ("kind", "u1"),
+    ("pad", "V7"),
+]
+
+
+class Kind(enum.IntEnum):
+    """What happened. `status` is an HTTP status where there is one, else 0."""
+
+    RECEIVED = 1  # the process has the registration in hand
+    STARTED = 2  # a service's work begins: the registration has left the queue
+    FAILED = 3  # that attempt ended without an effect
+    APPLIED = 4  # the effect is in its destination
+    REPLIED = 5  # the reply is about to go to the socket
+    SETTLED = 6  # the delivery will not come again: replied to, or its offset committed
+    STORED = 7  # the API committed the user row
+
+
+class Trace:
+    """Writes one process's records. `clock_ns` is CLOCK_MONOTONIC, injectable for tests."""
+
+    def __init__(self, path: Path, header: dict[str, object], clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._clock_ns = clock_ns
+        # O_APPEND: a respawned process goes on where its predecessor was killed.
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        if os.fstat(self._fd).st_size == 0:
+            os.write(self._fd, json.dumps(header).encode() + b"\n")
+
+    def record(
+        self, kind: Kind, registration_id: uuid.UUID, *, delivery: int = 0, attempt: int = 0, status: int = 0
+    ) -> None:
+        """Append one record, stamped now. Raises OSError where the disk is full: a trace with holes is no trace."""
+        record = _RECORD.pack(self._clock_ns(), registration_id.bytes, delivery, attempt, status, kind)
+        written = os.write(self._fd, record)
+        if written != _RECORD.size:
+            raise OSError(f"trace: wrote {written} of {_RECORD.size} bytes; is the disk full?")
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def read(path: Path) -> tuple[dict[str, object], NDArray[np.void]]:
+    """The header and the records, shape (n,), of one trace file; a record cut short at the end is left out."""
+    import numpy as np
+
+    with path.open("rb") as file:
+        line = file.readline()
+        body = file.read()
+    header: dict[str, object] = json.loads(line) if line.endswith(b"\n") else {}
+    whole = len(body) // _RECORD.size
+    return header, np.frombuffer(body, dtype=np.dtype(RECORD_FIELDS), count=whole)

@@ -1,0 +1,164 @@
+"""A service's work: a registration waits its turn, takes its time, fails or leaves its effect.
+
+    receive → queue (arrival order) → [slot: judge → hang → latency → fail | apply]
+
+The same class does the work on both sides; only the way in differs. `judge` is pure: what an attempt will do follows
+from the settings, the draw and the instant at which work begins, so that a replay can compute it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from registration import luck
+from registration.effects import Destination
+from registration.faults import WorkFault
+from registration.latency import Latency
+from registration.registration import Registration
+from registration.trace import Kind, Trace
+
+ERROR_STATUS = 500  # what a service answers when its own `errorRate` strikes
+
+
+class WorkError(Exception):
+    """An attempt ended without an effect. `status` is the HTTP status that says so."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the work failed ({status})")
+        self.status = status
+
+
+@dataclass(frozen=True)
+class WorkSettings:
+    """One service instance, as the scenario has it. `concurrency`: registrations at work at once."""
+
+    service: str
+    instance: int
+    block_seed: int
+    latency: Latency
+    error_rate: float = 0.0
+    concurrency: int = 64
+    faults: tuple[WorkFault, ...] = field(default=())
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> WorkSettings:
+        return cls(
+            service=str(data["service"]),
+            instance=cast(int, data["instance"]),
+            block_seed=int(cast(str, data["block_seed"])),
+            latency=Latency.from_dict(cast(Mapping[str, str | float], data["latency"])),
+            error_rate=float(cast(float, data["error_rate"])),
+            concurrency=cast(int, data["concurrency"]),
+            faults=tuple(WorkFault.from_dict(fault) for fault in cast(list[Mapping[str, object]], data["faults"])),
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            "service": self.service,
+            "instance": self.instance,
+            # A string, since JSON readers elsewhere hold 64-bit integers as floats.
+            "block_seed": str(self.block_seed),
+            "latency": self.latency.as_dict(),
+            "error_rate": self.error_rate,
+            "concurrency": self.concurrency,
+            "faults": [fault.as_dict() for fault in self.faults],
+        }
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one attempt will do. `hang_until_ns` is scenario time; `status` is None where the attempt succeeds."""
+
+    work_ms: float
+    hang_until_ns: int | None
+    status: int | None
+
+
+def judge(settings: WorkSettings, registration_id: uuid.UUID, attempt: int, at_ns: int) -> Judgement:
+    """Decide an attempt whose work begins at scenario time `at_ns`."""
+
+    def draw(purpose: str) -> float:
+        return luck.uniform(settings.block_seed, registration_id, settings.service, attempt, purpose)
+
+    work_ms = settings.latency.sample_ms(draw("latency"))
+    status = ERROR_STATUS if settings.error_rate > 0 and draw("error") < settings.error_rate else None
+    hang_until_ns: int | None = None
+    for fault in settings.faults:
+        if not fault.active_at(at_ns) or not fault.hits(draw):
+            continue
+        work_ms += fault.added_ms(draw)
+        status = fault.status if fault.status is not None else status
+        if fault.type == "hang":
+            hang_until_ns = max(hang_until_ns or 0, fault.end_ns)
+    return Judgement(max(work_ms, 0.0), hang_until_ns, status)
+
+
+class Worker:
+    """Does one instance's work. `clock_ns` is CLOCK_MONOTONIC, `sleep_until` waits for an instant of it."""
+
+    def __init__(
+        self,
+        settings: WorkSettings,
+        destination: Destination,
+        trace: Trace,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.settings = settings
+        self.busy = 0  # received and not yet done, queued ones included
+        self._destination = destination
+        self._trace = trace
+        self._clock_ns = clock_ns
+        self._slots = asyncio.Semaphore(settings.concurrency)  # hands out slots in the order of asking
+        self._start_ns: int | None = None
+        self._deliveries = 0
+
+    def start(self, start_ns: int) -> None:
+        """Set the instant of scenario time 0; before it is known no fault is active."""
+        self._start_ns = start_ns
+
+    def receive(self, registration: Registration) -> int:
+        """Record that a registration is in hand, and number this delivery of it."""
+        self._deliveries += 1
+        self._trace.record(Kind.RECEIVED, registration.registration_id, delivery=self._deliveries)
+        return self._deliveries
+
+    async def perform(self, registration: Registration, delivery: int, attempt: int = 1) -> None:
+        """One attempt at the work. Returns when the effect is in its destination; raises WorkError."""
+        id_ = registration.registration_id
+        self.busy += 1
+        try:
+            async with self._slots:
+                self._trace.record(Kind.STARTED, id_, delivery=delivery, attempt=attempt)
+                begun_ns = self._clock_ns()
+                start_ns = self._start_ns
+                # Without a start there is no scenario time yet, hence an instant before every fault.
+                at_ns = begun_ns - start_ns if start_ns is not None else -(2**62)
+                judgement = judge(self.settings, id_, attempt, at_ns)
+                if judgement.hang_until_ns is not None and start_ns is not None:
+                    begun_ns = max(begun_ns, start_ns + judgement.hang_until_ns)
+                await sleep_until(begun_ns + round(judgement.work_ms * 1e6), self._clock_ns)
+                if judgement.status is not None:
+                    self._trace.record(Kind.FAILED, id_, delivery=delivery, attempt=attempt, status=judgement.status)
+                    raise WorkError(judgement.status)
+                self._destination.apply(registration)
+                self._trace.record(Kind.APPLIED, id_, delivery=delivery, attempt=attempt)
+        finally:
+            self.busy -= 1
+
+    def settled(self, registration: Registration, delivery: int) -> None:
+        """Record that this delivery will not come again."""
+        self._trace.record(Kind.SETTLED, registration.registration_id, delivery=delivery)
+
+
+async def sleep_until(deadline_ns: int, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    """Sleep until `clock_ns()` has reached the deadline: never shorter, up to about a millisecond longer.
+
+    Event loops round timers to milliseconds, and some wake early; asking again is what makes the work's time honest.
+    """
+    while (remaining_ns := deadline_ns - clock_ns()) > 0:  # noqa: ASYNC110 - there is no event but time
+        await asyncio.sleep(max(remaining_ns / 1e9, 0.001))

@@ -1,0 +1,22 @@
+"""The processes of this side, by role; the harness starts each with `python -m sync_impl`."""
+
+from collections.abc import Mapping
+
+from registration import api, service
+from registration.process import Link, Role, main
+from sync_impl.receiver import Receiver
+from sync_impl.sender import Sender
+
+
+async def run_api(link: Link) -> None:
+    await api.run(link, Sender)
+
+
+async def run_service(link: Link) -> None:
+    await service.run(link, Receiver)
+
+
+ROLES: Mapping[str, Role] = {"api": run_api, "service": run_service}
+
+if __name__ == "__main__":
+    main(ROLES)

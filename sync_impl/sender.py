@@ -1,0 +1,100 @@
+"""How the API tells the services: it calls each of them, and the registration waits for the answers.
+
+announce → variant → call(email) · call(analytics) · call(cache) → all answered
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from typing import cast
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from registration import luck
+from registration.api import AnnounceError
+from registration.http import HOST
+from registration.process import Link, RoleError
+from registration.registration import Registration, body_of
+from sync_impl.variants import VARIANTS
+
+# No client pool binds: a slow service must not be slow because its caller ran out of connections.
+_CONNECTIONS_PER_SERVICE = 1000
+
+
+class Sender:
+    """One HTTP client per service, so that a slow one cannot starve the others of connections."""
+
+    ACCEPTED = 201
+
+    def __init__(self, link: Link) -> None:
+        self._calling = 0
+        ports = cast(dict[str, list[int]], link.settings["services"])
+        self._urls = {service: [f"http://{HOST}:{port}/work" for port in of] for service, of in ports.items()}
+        self._turns: dict[str, Iterator[str]] = {service: itertools.cycle(of) for service, of in self._urls.items()}
+        self._timeout_s = cast(float, link.settings["timeout_s"])
+        self._variant = VARIANTS[cast(str, link.settings["variant"])]
+        self._clients: dict[str, httpx.AsyncClient] = {}
+
+    @property
+    def busy(self) -> int:
+        """Registrations whose calls are under way."""
+        return self._calling
+
+    async def open(self) -> None:
+        """Make the clients; connections are opened as calls need them."""
+        for service in self._urls:
+            self._clients[service] = _client()
+
+    async def announce(self, registration: Registration) -> None:
+        """Call every service, in the variant's way. Raises AnnounceError where one of them failed."""
+        self._calling += 1
+        try:
+            await self._variant(self._call, list(self._urls), registration)
+        finally:
+            self._calling -= 1
+
+    async def probe(self, first_id: int) -> None:
+        """Call every instance of every service once, with a reserved id. Raises RoleError where one does not answer."""
+        ids = itertools.count(first_id)
+        for service, urls in self._urls.items():
+            for url in urls:
+                id_ = luck.probe_id(next(ids))
+                try:
+                    await self._post(service, url, Registration(id_, id_, "probe@example.com"))
+                except AnnounceError as error:
+                    raise RoleError(f"the probe of {service} failed: {error}") from error
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await client.aclose()
+
+    async def _call(self, service: str, registration: Registration) -> None:
+        await self._post(service, next(self._turns[service]), registration)
+
+    async def _post(self, service: str, url: str, registration: Registration) -> None:
+        headers = {"content-type": "application/json", "traceparent": registration.traceparent}
+        try:
+            # httpx bounds each phase of a call; this bounds the call.
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._clients[service].post(url, content=body_of(registration), headers=headers)
+        except TimeoutError:
+            raise AnnounceError(504, f"{service} did not answer within {self._timeout_s:g} s") from None
+        except httpx.HTTPError as error:
+            raise AnnounceError(502, f"{service} could not be called: {error!r}") from error
+        if not response.is_success:
+            raise AnnounceError(502, f"{service} answered {response.status_code}")
+
+
+def _client() -> httpx.AsyncClient:
+    limits = httpx.Limits(
+        max_connections=_CONNECTIONS_PER_SERVICE,
+        max_keepalive_connections=_CONNECTIONS_PER_SERVICE,
+        keepalive_expiry=3600,
+    )
+    # Without the environment: a proxy that a person has set is not for loopback.
+    transport = AiohttpTransport(limits=limits, trust_env=False)
+    # No timeout of httpx: `_post` bounds the whole call.
+    return httpx.AsyncClient(transport=transport, timeout=None, trust_env=False)  # noqa: S113

@@ -1,0 +1,106 @@
+"""What happens once per user, with the jars of the real cache in place of the network."""
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.brokers import SilentProgress, start_kafka
+from benchmarks.brokers.cache import CACHE_VARIABLE, Installation, complete, damaged, sha256_of
+from benchmarks.brokers.java import PROFILES, find
+from benchmarks.brokers.maven import MavenCentral
+from benchmarks.brokers.prepare import prepare
+from benchmarks.brokers.release import Jar, load
+
+
+class FromTheRealCache:
+    """Jars that this machine has already."""
+
+    def __init__(self, real: Installation) -> None:
+        self._real = real
+        self.asked: list[str] = []
+
+    def download(self, jar: Jar, repository: Path, arrived: Callable[[int], None]) -> None:
+        self.asked.append(jar.name)
+        target = repository / jar.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self._real.repository / jar.path, target)
+        arrived(target.stat().st_size)
+
+
+class Steps(SilentProgress):
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def step(self, message: str) -> None:
+        self.messages.append(message)
+
+
+class Unreachable:
+    def download(self, jar: Jar, repository: Path, arrived: Callable[[int], None]) -> None:
+        raise AssertionError("the network was touched")
+
+
+async def test_two_first_runs_at_once_fetch_once_and_a_third_touches_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    downloads = FromTheRealCache(await prepare())
+    steps = Steps()
+    began = time.monotonic()
+    first, second = await asyncio.gather(
+        prepare(steps, downloads=downloads, root=tmp_path), prepare(steps, downloads=downloads, root=tmp_path)
+    )
+    print(f"prepared in {time.monotonic() - began:.1f} s without the network")
+    assert first == second
+    assert complete(first)
+    assert sorted(downloads.asked) == sorted(jar.name for jar in load().jars)
+    assert steps.messages.count("formatting a data directory") == 1
+    assert "another run is fetching Kafka: waiting for it" in steps.messages
+    assert first.training(find().training_name(PROFILES["quick"])).exists()
+    assert sorted(path.name for path in first.home.iterdir()) == ["aot", "complete.json", "repository", "template"]
+
+    assert await prepare(downloads=Unreachable(), root=tmp_path) == first
+    assert await prepare(downloads=Unreachable(), root=tmp_path, verify=True) == first
+
+    # A cache that the JVM does not accept costs speed, and not the run.
+    os.utime(first.jars[0], (0, 0))
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    broker = await start_kafka(tmp_path / "kafka-1", tmp_path / "kafka.log")
+    await broker.stop()
+    assert broker.info.description["ahead_of_time_cache"] == "no"
+    assert "refused it" in next(first.home.glob("aot/*.failed")).read_text()
+
+
+async def test_a_fetch_that_is_called_off_gives_the_lock_back_and_can_be_repeated(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    class Slow(FromTheRealCache):
+        def download(self, jar: Jar, repository: Path, arrived: Callable[[int], None]) -> None:
+            loop.call_soon_threadsafe(begun.set)
+            time.sleep(0.01)
+            super().download(jar, repository, arrived)
+
+    downloads = Slow(await prepare())
+    task = asyncio.create_task(prepare(downloads=downloads, root=tmp_path))
+    await asyncio.wait_for(begun.wait(), 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    asked = len(downloads.asked)
+    assert asked < len(load().jars)
+    found = await prepare(downloads=downloads, root=tmp_path)
+    assert complete(found)
+    assert damaged(found) == []
+
+
+def test_maven_central_has_what_the_list_of_sums_says(tmp_path: Path) -> None:
+    jar = min((jar for jar in load().jars), key=lambda jar: "jspecify" not in jar.name)  # the smallest: 4 kB
+    arrived: list[int] = []
+    MavenCentral().download(jar, tmp_path, arrived.append)
+    assert sha256_of(tmp_path / jar.path) == jar.sha256
+    assert sum(arrived) == (tmp_path / jar.path).stat().st_size

@@ -1,0 +1,96 @@
+"""Metric names and expectations, as thresholds and hypotheses write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.scenario.metric import Expectation, Metric
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "accept_latency_ms.p95",
+        "accept_latency_ms.p999{variant:events,window:during}",
+        "completion_latency_ms.p50{service:email}",
+        "completion_latency_ms.p50{variant:sync,window:after,service:email}",
+        "slo_ratio{window:during}",
+        "accept_ratio",
+        "throughput_per_s",
+        "counts.dropped",
+        "registrations.lost{variant:events}",
+        "effects.duplicated{service:cache}",
+        "drain_s",
+        "consumer_lag_max",
+        "outstanding_max",
+        "recovery_s",
+        "rss_mb_max",
+        "cpu_ms_per_registration.total",
+        "schedule_delay_ms.p99",
+        "reply_latency_ms.mean",
+        "service_time_ms.max",
+    ],
+)
+def test_every_metric_of_the_summary_is_read_and_written_back(text: str) -> None:
+    assert str(Metric.parse(text)) == text
+
+
+def test_the_order_and_the_spacing_of_tags_do_not_matter() -> None:
+    one = Metric.parse("accept_latency_ms.p95{window:during,variant:events}")
+    assert one == Metric.parse(" accept_latency_ms.p95 { variant: events , window: during } ")
+    assert (one.variant, one.window, one.service) == ("events", "during", None)
+
+
+def test_cpu_per_registration_is_the_total_unless_said_otherwise() -> None:
+    assert Metric.parse("cpu_ms_per_registration") == Metric.parse("cpu_ms_per_registration.total")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("acept_ratio", "'acept_ratio' is no metric; did you mean 'accept_ratio'?"),
+        ("accept_latency_ms", "'accept_latency_ms' needs one of .p50, .p90, .p95, .p99, .p999, .max, .mean"),
+        ("accept_latency_ms.meen", "'accept_latency_ms' has no '.meen'; did you mean 'mean'?"),
+        ("accept_ratio.p50", "'accept_ratio' is one figure; leave out '.p50'"),
+        ("registrations.lots", "'registrations' has no '.lots'; did you mean 'lost'?"),
+        ("drain_s{window:during}", "'drain_s' is not kept by window; it can have variant"),
+        ("slo_ratio{window:now}", "'now' is no window; it must be one of 'before', 'during', 'after'"),
+        ("slo_ratio{windw:during}", "'windw' is no tag; did you mean 'window'?"),
+        ("slo_ratio{during}", "'during' is no tag; write tag:value, as in window:during"),
+        ("slo_ratio{window:during,window:after}", "the tag 'window' stands twice"),
+        ("slo ratio", "'slo ratio' is no metric; write name.stat{tag:value}, as in accept_latency_ms.p95"),
+    ],
+)
+def test_what_is_no_metric_is_refused_with_the_nearest_choice(text: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=".") as caught:
+        Metric.parse(text)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "holds"),
+    [
+        ("< 0.5", 0.4, True),
+        ("< 0.5", 0.5, False),
+        ("<= 0.5", 0.5, True),
+        ("> 1e2", 101.0, True),
+        (">=-1", -1.0, True),
+        ("== 0", 0.0, True),
+        ("== 0", 1.0, False),
+    ],
+)
+def test_an_expectation_holds_or_not(text: str, value: float, holds: bool) -> None:
+    expectation = Expectation.parse(text)
+    assert expectation.holds(value) is holds
+    assert Expectation.parse(str(expectation)) == expectation
+
+
+@pytest.mark.parametrize("text", ["", "0.5", "< ", "< x", "<> 1", "< 1 2", "< inf", "< nan", "=< 1", "< 1e999", "< ٣"])
+def test_what_is_no_expectation_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"expectation|large"):
+        Expectation.parse(text)
+
+
+def test_far_percentiles_ask_for_many_samples() -> None:
+    needs = [Metric.parse(f"accept_latency_ms.{stat}").smallest_sample for stat in ("p50", "p95", "p99", "p999")]
+    assert needs == [1, 1, 1_000, 10_000]
