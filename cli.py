@@ -10,11 +10,8 @@ import typer
 
 # Nothing else at the top: `bench --help` answers in a fifth of a second, and pandas alone takes longer.
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.console import Console
 
-    from benchmarks.run import Outcome
     from benchmarks.scenario import Scenario
 
 USAGE, INTERRUPTED, ENVIRONMENT, NOT_A_SCENARIO = 2, 105, 111, 104
@@ -210,9 +207,7 @@ def _loaded(
         scenario = load(find(name))
         if (variants, rate, duration, blocks, seed, quick) == (None, None, None, None, None, False):
             return scenario
-        return scenario.override(
-            variants=variants, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick
-        )
+        return scenario.override(variants=variants, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick)
     except UnknownScenarioError as error:
         _fail(USAGE, str(error), "")
     except ScenarioError as error:

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.brokers import BrokerUnavailable
+from benchmarks.brokers import BrokerUnavailable, manage
+from benchmarks.brokers.prepare import prepare
+from benchmarks.fetchbar import FetchBar
 from benchmarks.live import LivePanel, PlainLines
+from benchmarks.numbers import figure, milliseconds, percent
+from benchmarks.plan import Plan, make_plan
 from benchmarks.run import ExitCode, Outcome, rebuild, run
-from benchmarks.store import Results, ResultsError, default_directory
+from benchmarks.store import Results, ResultsError, default_directory, write_text
 
 if TYPE_CHECKING:
     from benchmarks.scenario import Scenario
@@ -53,6 +56,13 @@ def run_all(
     """Run one scenario after the other; with `as_json` only summaries reach standard output."""
     talk = Console(stderr=True)
     said = talk if as_json else Console()
+    if broker_address is None and any(v.uses_broker for scenario in scenarios for v in scenario.variants):
+        # Before the first panel: a first fetch has a progress bar of its own.
+        with FetchBar(talk) as bar:
+            try:
+                asyncio.run(prepare(bar))
+            except BrokerUnavailable as error:
+                return _unavailable(talk, error)
     codes: list[ExitCode] = []
     written: list[tuple[str, Path]] = []
     for scenario in scenarios:
@@ -84,7 +94,9 @@ def run_all(
 
 
 def _run_one(scenario: Scenario, results: Results, talk: Console, broker_address: str | None, typed: str) -> Outcome:
-    observing: AbstractContextManager[LivePanel | PlainLines] = LivePanel(talk) if talk.is_terminal else PlainLines(talk)
+    observing: AbstractContextManager[LivePanel | PlainLines] = (
+        LivePanel(talk) if talk.is_terminal else PlainLines(talk)
+    )
 
     async def interruptible(observer: LivePanel | PlainLines) -> Outcome:
         task = asyncio.ensure_future(
@@ -93,7 +105,6 @@ def _run_one(scenario: Scenario, results: Results, talk: Console, broker_address
                 results,
                 observer,
                 broker_address=broker_address,
-                fetch_progress=FetchBar(talk),
                 command=typed,
             )
         )
@@ -144,37 +155,141 @@ def print_summary(summary: Mapping[str, object], directory: Path, console: Conso
 
 def print_plan(scenario: Scenario, console: Console, *, as_json: bool) -> None:
     """The plan of a run, for people or as `plan.json`."""
-    from benchmarks.plan import make_plan
-
     plan = make_plan(scenario)
     if as_json:
         print(json.dumps(plan.as_dict(), indent=2, ensure_ascii=False))
         return
-    console.print("TODO")
+    workload = scenario.workload
+    console.print(Text(scenario.title, "bold"))
+    console.print(
+        f"{workload.arrival_count:,} arrivals a trial ({workload.rate_per_s:g}/s for {workload.duration_s:g} s), "
+        f"{len(plan.trials)} trials, about {plan.estimated_s:.0f} s in all",
+        highlight=False,
+    )
+    console.print("order: " + " · ".join(trial.label for trial in plan.trials), highlight=False)
+    console.print(_utilisation(plan))
+    console.print(_predictions(plan))
+    for part in plan.detectable:
+        console.print(f"detectable: {part.sentence}", highlight=False)
+    for warning in plan.warnings:
+        console.print(Text("note: ", "yellow") + Text(warning))
 
 
-class FetchBar:
-    """The progress of a first fetch, as a bar; without a terminal as one line."""
+def _utilisation(plan: Plan) -> Table:
+    table = _table("utilisation of each service's slots", ("from", "to", "fault", "mean work", "utilisation"))
+    for row in plan.utilisation:
+        style = "bold red" if row.utilisation >= 1 else ""
+        table.add_row(
+            row.service,
+            f"{row.begin_s:g} s",
+            f"{row.end_s:g} s",
+            ", ".join(row.faults) or "none",
+            milliseconds(row.work_ms),
+            Text(figure(row.utilisation), style),
+        )
+    return table
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._progress: Progress | None = None
-        self._task = None
 
-    def begin(self, total_files: int, total_bytes: int) -> None:
-        """See `benchmarks.brokers.FetchProgress`."""
+def _predictions(plan: Plan) -> Table:
+    """What the parameters alone predict for the first block."""
+    from benchmarks.predict import predict
 
-    def advance(self, name: str, done_bytes: int) -> None:
-        """See `benchmarks.brokers.FetchProgress`."""
+    headings = ("window", "accepted", "accept p50", "accept p95", "completion p95", "within SLO")
+    table = _table("what the parameters alone predict (first block; network and broker cost nothing)", headings)
+    for name in plan.scenario.variant_names:
+        found = predict(plan, name)
+        for window, part in [("all", found.whole), *found.windows.items()]:
+            if part is not None:
+                table.add_row(
+                    name,
+                    window,
+                    percent(part.accept_ratio),
+                    milliseconds(part.accept_p50_ms),
+                    milliseconds(part.accept_p95_ms),
+                    milliseconds(part.completion_p95_ms),
+                    percent(part.slo_ratio),
+                )
+    return table
 
-    def step(self, message: str) -> None:
-        """See `benchmarks.brokers.FetchProgress`."""
 
-    def end(self) -> None:
-        """See `benchmarks.brokers.FetchProgress`."""
+def _table(title: str, headings: Sequence[str]) -> Table:
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), header_style="dim"
+    )
+    table.add_column("")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def broker_fetch(console: Console) -> ExitCode:
+    """Make the cache complete, and say where it is."""
+    with FetchBar(console) as bar:
+        try:
+            fetched = manage.fetch(bar)
+        except BrokerUnavailable as error:
+            return _unavailable(console, error)
+    megabytes = fetched.total_bytes / 1e6
+    _say(console, f"Kafka {fetched.version} on Java {fetched.java} is ready: {fetched.jars} jars, {megabytes:.0f} MB")
+    _say(console, f"in {fetched.directory}")
+    return ExitCode.OK
+
+
+def broker_start(port: int | None, console: Console) -> ExitCode:
+    """Leave a broker running."""
+    with FetchBar(console) as bar:
+        try:
+            started = manage.start_detached(port if port is not None else manage.DEFAULT_PORT, progress=bar)
+        except BrokerUnavailable as error:
+            return _unavailable(console, error)
+    _say(console, f"Kafka {started.version} listens on {started.bootstrap} (process {started.pid})")
+    _say(console, f"use it with: bench run NAME --broker {started.bootstrap}")
+    return ExitCode.OK
+
+
+def broker_stop(console: Console) -> ExitCode:
+    """End the broker that was left running."""
+    try:
+        stopped = manage.stop_detached()
+    except BrokerUnavailable as error:
+        return _unavailable(console, error)
+    _say(console, "no broker was running" if stopped is None else f"stopped the broker on {stopped.bootstrap}")
+    return ExitCode.OK
+
+
+def broker_status(console: Console) -> ExitCode:
+    """Say what is in the cache and what runs."""
+    status = manage.status()
+    fetched, running = status.fetched, status.detached
+    if fetched is None:
+        _say(console, f"cache: no Kafka in {status.cache}; `bench broker fetch` gets it")
+    else:
+        start = "starts fast" if fetched.fast_start else "not trained for a fast start yet"
+        _say(console, f"cache: Kafka {fetched.version} on Java {fetched.java} in {fetched.directory}, {start}")
+    if running is None:
+        _say(console, "running: none; `bench broker start` leaves one running")
+    else:
+        answers = "answers" if status.answers else f"does not answer; its log is {running.log_path}"
+        _say(console, f"running: Kafka {running.version} on {running.bootstrap} (process {running.pid}), {answers}")
+    return ExitCode.OK
+
+
+def _write_index(out: Path, written: Sequence[tuple[str, Path]]) -> None:
+    """An index beside the folders of several runs."""
+    lines = [f"- [{name}]({directory.relative_to(out) / 'report.html'})" for name, directory in written]
+    write_text(out / "index.md", "# Runs\n\n" + "\n".join(lines) + "\n")
+
+
+def _unavailable(console: Console, error: BrokerUnavailable) -> ExitCode:
+    _complain(console, error.message, error.next_step)
+    return ExitCode.ENVIRONMENT
+
+
+def _say(console: Console, message: str) -> None:
+    console.print(Text(message), soft_wrap=True)
 
 
 def _complain(console: Console, message: str, next_step: str) -> None:
-    console.print(Text("bench: ", "bold red") + Text(message))
+    console.print(Text("bench: ", "bold red") + Text(message), soft_wrap=True)
     if next_step:
-        console.print(Text(f"  next: {next_step}"))
+        console.print(Text(f"  next: {next_step}"), soft_wrap=True)

@@ -9,7 +9,7 @@ Nothing is judged here: no percentile, no category. All later steps are pure fun
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -17,9 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.load import rows as load_rows
 from benchmarks.load.rows import NO_TIME, Outcome
-from registration import luck, trace
+from benchmarks.rawfiles import Ids, Records, read_records, read_rows
 from registration.trace import Kind
 
 HISTORY_COLUMNS = (
@@ -109,9 +108,9 @@ def read_trial(raw: Path, facts: TrialFacts, schedule: NDArray[np.void]) -> Tria
     where the generator left no rows at all.
     """
     problems: list[str] = []
-    ids = _Ids(facts.block_seed, schedule["index"])
-    rows = _load_rows(raw / "load.rows", schedule, problems)
-    records = _records(sorted(raw.glob("*.trace")), ids, facts.start_ns, problems)
+    ids = Ids(facts.block_seed, schedule["index"])
+    rows = read_rows(raw / "load.rows", schedule, problems)
+    records = read_records(sorted(raw.glob("*.trace")), ids, facts.start_ns, problems)
     arrivals = _arrivals(facts, schedule, ids, rows, records)
     warm = schedule["index"] < 0
     return TrialFrames(
@@ -122,105 +121,16 @@ def read_trial(raw: Path, facts: TrialFacts, schedule: NDArray[np.void]) -> Tria
     )
 
 
-class _Ids:
-    """The registration ids of a schedule, and the way back from an id to its place in the schedule."""
-
-    def __init__(self, block_seed: int, indices: NDArray[np.int64]) -> None:
-        self._ids = [luck.registration_id(block_seed, int(index)) for index in indices]
-        halves = _halves(np.frombuffer(b"".join(id_.bytes for id_ in self._ids), dtype="V16"))
-        # Most ids differ in their first half already: look that up, then compare the second.
-        self._lookup = pd.Index(halves[:, 0])
-        self._second = halves[:, 1]
-        if not self._lookup.is_unique:  # 60 random bits: one chance in 10⁸ among 100,000 arrivals
-            raise ValueError("two registrations of this block share the first half of their ids; use another seed")
-
-    def strings(self) -> NDArray[np.object_]:
-        return np.array([str(id_) for id_ in self._ids], dtype=object)
-
-    def places(self, raw_ids: NDArray[np.void]) -> NDArray[np.int64]:
-        """The place of each 16-byte id in the schedule, -1 where it is not of this block."""
-        halves = _halves(raw_ids)
-        places = self._lookup.get_indexer(pd.Index(halves[:, 0])).astype(np.int64)
-        found = places >= 0
-        found[found] = self._second[places[found]] == halves[found, 1]
-        return np.where(found, places, -1)
-
-
-def _halves(raw_ids: NDArray[np.void]) -> NDArray[np.uint64]:
-    """Shape (n, 2), from n ids of 16 bytes."""
-    return np.ascontiguousarray(raw_ids).view(np.uint64).reshape(-1, 2)
-
-
-def _load_rows(path: Path, schedule: NDArray[np.void], problems: list[str]) -> NDArray[np.void]:
-    """The generator's rows, one per place in the schedule; PENDING where it wrote none."""
-    rows = load_rows.read(path)
-    if np.array_equal(rows["index"], schedule["index"]) and np.array_equal(
-        rows["intended_ns"], schedule["intended_ns"]
-    ):
-        return rows
-    problems.append(
-        f"the load generator's rows are not those of the schedule ({len(rows):,} rows, {len(schedule):,} planned)"
-    )
-    fitted = np.zeros(len(schedule), dtype=load_rows.ROW_DTYPE)
-    fitted["sent_ns"] = fitted["answered_ns"] = _NONE_NS
-    places = pd.Index(schedule["index"]).get_indexer(pd.Index(rows["index"]))
-    fitted[places[places >= 0]] = rows[places >= 0]
-    return fitted
-
-
-def _records(paths: Iterable[Path], ids: _Ids, start_ns: int, problems: list[str]) -> pd.DataFrame:
-    """Every trace record of a scheduled registration, in each process's own order.
-
-    Columns: process (number of the file), role, service, instance, place (in the schedule), t_ns (scenario time),
-    delivery, attempt, kind.
-    """
-    frames = []
-    for number, path in enumerate(paths):
-        header, records = trace.read(path)
-        if "role" not in header:
-            problems.append(f"the trace {path.name} has no header: its process died before it was ready")
-            continue
-        places = ids.places(records["registration_id"]) if len(records) else np.empty(0, dtype=np.int64)
-        strangers = int((places < 0).sum())
-        if strangers:
-            problems.append(f"the trace {path.name} names {strangers:,} registrations that were never scheduled")
-        known = places >= 0
-        frames.append(
-            pd.DataFrame(
-                {
-                    "process": np.int64(number),
-                    "role": str(header["role"]),
-                    "service": str(header.get("service") or ""),
-                    "instance": np.int16(int(str(header.get("instance") or 0))),
-                    "place": places[known],
-                    "t_ns": records["t_ns"][known].astype(np.int64) - start_ns,
-                    "delivery": records["delivery"][known].astype(np.int64),
-                    "attempt": records["attempt"][known].astype(np.int32),
-                    "kind": records["kind"][known],
-                }
-            )
-        )
-    if not frames:
-        problems.append("no process left a trace")
-        frames.append(_no_records())
-    return pd.concat(frames, ignore_index=True)
-
-
-def _no_records() -> pd.DataFrame:
-    whole = ("process", "place", "t_ns", "delivery", "attempt", "kind", "instance")
-    return pd.DataFrame({**{name: np.empty(0, dtype=np.int64) for name in whole}, "role": "", "service": ""}, index=[])
-
-
 def _arrivals(
-    facts: TrialFacts, schedule: NDArray[np.void], ids: _Ids, rows: NDArray[np.void], records: pd.DataFrame
+    facts: TrialFacts, schedule: NDArray[np.void], ids: Ids, rows: NDArray[np.void], records: Records
 ) -> pd.DataFrame:
-    api = records[records["role"] == "api"]
+    api = records.of_role("api")
     decided = rows["outcome"] != Outcome.PENDING
     names = {int(outcome): outcome.name.lower() for outcome in Outcome if outcome is not Outcome.PENDING}
     status = rows["status"].astype(np.int16)
     return pd.DataFrame(
         {
-            **_identity(facts, schedule["index"], ids.strings()),
+            **_identity(facts, schedule["index"], ids.strings),
             "intended_ns": _nullable(schedule["intended_ns"]),
             "sent_ns": _nullable(rows["sent_ns"]),
             "received_ns": _nullable(_first(api, Kind.RECEIVED, len(schedule))),
@@ -242,22 +152,20 @@ def _first(records: pd.DataFrame, kind: Kind, size: int) -> NDArray[np.int64]:
 
 def _earliest(places: NDArray[np.int64], t_ns: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     latest = np.iinfo(np.int64).max
-    first = np.full(size, latest)
+    first = np.full(size, latest, dtype=np.int64)
     np.minimum.at(first, places, t_ns)
-    return np.where(first == latest, _NONE_NS, first)
+    first[first == latest] = _NONE_NS
+    return first
 
 
-def _effects(facts: TrialFacts, indices: NDArray[np.int64], ids: _Ids, records: pd.DataFrame) -> pd.DataFrame:
+def _effects(facts: TrialFacts, indices: NDArray[np.int64], ids: Ids, records: Records) -> pd.DataFrame:
     """One row per attempt; a receipt that was never started has one row, without `started_ns`.
 
     The times of a receipt (received, settled) stand on each of its attempts.
     """
-    mine = records[(records["role"] == "service") & (indices[records["place"].to_numpy()] >= 0)]
-    mine = mine.reset_index(drop=True)
-    receipt = ["process", "place", "delivery"]
-    # A process started again counts its deliveries from 1 again: what tells two receipts apart is how many there were.
-    mine["life"] = (mine["kind"] == Kind.RECEIVED).groupby([mine[name] for name in receipt]).cumsum()
-    mine["receipt"] = mine.groupby([*receipt, "life"], sort=False).ngroup()
+    mine = records.of_role("service")
+    mine = mine[indices[mine["place"].to_numpy()] >= 0].reset_index(drop=True)
+    mine["receipt"] = _receipts(mine)
 
     worked = mine["kind"].isin([Kind.STARTED, Kind.FAILED, Kind.APPLIED])
     attempts = mine.loc[worked, ["receipt", "attempt"]].drop_duplicates()
@@ -265,10 +173,11 @@ def _effects(facts: TrialFacts, indices: NDArray[np.int64], ids: _Ids, records: 
     waiting["attempt"] = waiting["attempt"].clip(lower=1)
     attempts = pd.concat([attempts, waiting], ignore_index=True)
 
-    receipts = int(mine["receipt"].max()) + 1 if len(mine) else 0
     of_receipt = attempts["receipt"].to_numpy(dtype=np.int64)
     head = mine.drop_duplicates("receipt").set_index("receipt").loc[of_receipt]
-    row = pd.MultiIndex.from_frame(attempts)
+    receipts = int(mine["receipt"].max()) + 1 if len(mine) else 0
+    most = int(mine["attempt"].max()) + 1 if len(mine) else 1
+    row = pd.Index(of_receipt * most + attempts["attempt"].to_numpy())
 
     def receipt_time(kind: Kind) -> NDArray[np.int64]:
         found = mine[mine["kind"] == kind]
@@ -276,16 +185,19 @@ def _effects(facts: TrialFacts, indices: NDArray[np.int64], ids: _Ids, records: 
 
     def attempt_time(kind: Kind) -> NDArray[np.int64]:
         found = mine[mine["kind"] == kind]
-        places = row.get_indexer(pd.MultiIndex.from_frame(found[["receipt", "attempt"]])).astype(np.int64)
+        places = row.get_indexer(pd.Index(found["receipt"] * most + found["attempt"])).astype(np.int64)
         return _earliest(places, found["t_ns"].to_numpy(), len(attempts))
 
+    process = head["process"].to_numpy()
+    services = np.array([process.service for process in records.processes], dtype=object)
+    instances = np.array([process.instance for process in records.processes], dtype=np.int16)
     place = head["place"].to_numpy(dtype=np.int64)
     frame = pd.DataFrame(
         {
-            **_identity(facts, indices[place], ids.strings()[place]),
-            "service": pd.array(head["service"].to_numpy(), dtype="str"),
+            **_identity(facts, indices[place], ids.strings[place]),
+            "service": pd.Series(services[process], dtype="str"),
             "attempt": attempts["attempt"].to_numpy(dtype=np.int32),
-            "instance": head["instance"].to_numpy(dtype=np.int16),
+            "instance": instances[process],
             "received_ns": _nullable(receipt_time(Kind.RECEIVED)),
             "started_ns": _nullable(attempt_time(Kind.STARTED)),
             "applied_ns": _nullable(attempt_time(Kind.APPLIED)),
@@ -295,6 +207,17 @@ def _effects(facts: TrialFacts, indices: NDArray[np.int64], ids: _Ids, records: 
         columns=list(EFFECTS_COLUMNS),
     )
     return frame.sort_values(["index", "service", "received_ns", "attempt"], ignore_index=True)
+
+
+def _receipts(records: pd.DataFrame) -> NDArray[np.int64]:
+    """The number of the receipt, from 0, that each record of a service belongs to."""
+    arrival, _ = pd.factorize(records["process"] * (records["place"].max() + 1) + records["place"])
+    receipt, _ = pd.factorize(arrival * (records["delivery"].max() + 1) + records["delivery"])
+    # A process started again counts its deliveries from 1 again, and its successor's first may well be the same
+    # registration: each further RECEIVED begins another receipt.
+    life = (records["kind"] == Kind.RECEIVED).groupby(receipt).cumsum()
+    numbers, _ = pd.factorize(receipt * (life.max() + 1) + life)
+    return numbers.astype(np.int64)
 
 
 def _identity(

@@ -70,7 +70,6 @@ class Scoreboard:
     start_ns: int | None = None  # scenario time 0 of the trial under load
     rows: Path | None = None
     began_ns: int = field(default_factory=time.monotonic_ns)
-    ended_trials: int = 0
     glances: dict[str, Glance] = field(default_factory=dict)
 
     def at_s(self) -> float | None:
@@ -132,14 +131,15 @@ class _Telling:
         self._board.trial = trial
 
     def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
+        self._board.trial = trial
         self._board.rows, self._board.start_ns = rows, start_ns
         self._board.step = "under load"
 
-    def load_ended(self, trial: Trial) -> None:
+    def load_ended(self, _trial: Trial) -> None:
         self._board.start_ns = None
 
-    def trial_ended(self, trial: Trial) -> None:
-        self._board.ended_trials += 1
+    def trial_ended(self, _trial: Trial) -> None:
+        self._board.step = "saved"
 
     def warn(self, message: str) -> None:
         self._console.print(Text("note: ", "yellow") + Text(message))

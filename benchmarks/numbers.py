@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+NBSP = "\u00a0"  # keeps a figure and its unit on one line
 DASH = "–"  # what stands where a figure does not exist; the reason stands beside it
 
 _DIGITS = 3
@@ -34,19 +35,29 @@ def percent(share: float | None) -> str:
     if share is None or math.isnan(share):
         return DASH
     if 0 < share < 0.0005:
-        return "< 0.1 %"
+        return f"< 0.1{NBSP}%"
     if 0.9995 <= share < 1:
-        return "> 99.9 %"
+        return f"> 99.9{NBSP}%"
     if share in (0, 1):
-        return f"{share * 100:.0f} %"
-    return _minus(f"{share * 100:.1f} %")
+        return f"{share * 100:.0f}{NBSP}%"
+    return _minus(f"{share * 100:.1f}{NBSP}%")
 
 
 def milliseconds(value_ms: float | None) -> str:
     """A latency with its unit; from ten seconds up in seconds."""
     if value_ms is None or math.isnan(value_ms):
         return DASH
-    return f"{figure(value_ms / 1e3)} s" if abs(value_ms) >= 1e4 else f"{figure(value_ms)} ms"
+    return seconds(value_ms / 1e3) if abs(value_ms) >= 1e4 else f"{figure(value_ms)}{NBSP}ms"
+
+
+def seconds(value_s: float | None) -> str:
+    """A duration in seconds with its unit."""
+    return DASH if value_s is None or math.isnan(value_s) else f"{figure(value_s)}{NBSP}s"
+
+
+def nominal_ms(value_ms: float) -> str:
+    """A duration that somebody chose, as they would write it: `300 ms`, `1.5 s`."""
+    return f"{value_ms / 1e3:g}{NBSP}s" if value_ms >= 1e3 else f"{value_ms:g}{NBSP}ms"
 
 
 def signed(value: float | None) -> str:
@@ -59,13 +70,12 @@ def upper_bound(n: int) -> str:
     """What stands beside a zero: the largest rate that `n` cases without one leave possible."""
     from benchmarks.reconcile import zero_upper_bound
 
-    bound = zero_upper_bound(n)
-    return f"< {figure(bound * 100)} %"
+    return f"< {zero_upper_bound(n) * 100:.2g}{NBSP}%"
 
 
 def plural(number: int, noun: str) -> str:
     """`1 block`, `3 blocks`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,}{NBSP}{noun}" if number == 1 else f"{number:,}{NBSP}{noun}s"
 
 
 def _minus(text: str) -> str:

@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks import environment
-from benchmarks.brokers import KINDS, Broker, BrokerUnavailable, FetchProgress, connect
+from benchmarks.brokers import KINDS, Broker, BrokerUnavailable, connect
 from benchmarks.plan import Plan, make_plan
 from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
@@ -71,7 +71,6 @@ async def run(
     observer: Observer,
     *,
     broker_address: str | None = None,
-    fetch_progress: FetchProgress | None = None,
     command: str = "",
 ) -> Outcome:
     """Run every trial of the scenario's plan and write the results directory.
@@ -87,7 +86,7 @@ async def run(
     trials: list[TrialResult] = []
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     try:
-        await _perform(plan, results, observer, broker_address, fetch_progress, trials)
+        await _perform(plan, results, observer, broker_address, trials)
     except asyncio.CancelledError:
         trouble = _Trouble(ExitCode.INTERRUPTED, "interrupted", "")
     except (ChildError, BrokerUnavailable, NoFreePort) as error:
@@ -110,7 +109,6 @@ async def _perform(
     results: Results,
     observer: Observer,
     broker_address: str | None,
-    fetch_progress: FetchProgress | None,
     trials: list[TrialResult],
 ) -> None:
     """Start the broker, run the trials and stop the broker. `trials` grows as they end."""
@@ -122,7 +120,7 @@ async def _perform(
         results.write_json("environment.json", environment.describe(None))
         if any(trial.variant.uses_broker for trial in plan.trials):
             observer.step("starting the broker")
-            broker = await _broker(plan, broker_address, broker_directory, results.logs, fetch_progress)
+            broker = await _broker(plan, broker_address, broker_directory, results.logs)
             results.write_json("environment.json", environment.describe(broker.info))
         stage = Stage(plan, broker, results.logs, secrets.token_hex(4), Ports().take, observer)
         for trial in plan.trials:
@@ -137,12 +135,10 @@ async def _perform(
         shutil.rmtree(broker_directory, ignore_errors=True)
 
 
-async def _broker(
-    plan: Plan, address: str | None, directory: Path, logs: Path, fetch_progress: FetchProgress | None
-) -> Broker:
+async def _broker(plan: Plan, address: str | None, directory: Path, logs: Path) -> Broker:
     if address is not None:
         return await connect(address)
-    return await KINDS[plan.scenario.broker.kind](directory, logs / "broker.log", progress=fetch_progress)
+    return await KINDS[plan.scenario.broker.kind](directory, logs / "broker.log")
 
 
 def finish(results: Results, trials: Sequence[TrialResult]) -> Mapping[str, object]:

@@ -275,8 +275,9 @@ async def _until(deadline_ns: int, running: _Running) -> None:
 async def _unless_failed(work: Awaitable[T], running: _Running) -> T:
     """What `work` returns, or the error of the first child that fails before it is done."""
     task = asyncio.ensure_future(work)
+    either: list[asyncio.Future[T] | asyncio.Future[None]] = [task, running.failure]
     try:
-        await asyncio.wait([task, running.failure], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if running.failure.done():
             running.failure.result()
         return task.result()

@@ -53,9 +53,13 @@ class Broker(Protocol):
 
 
 class FetchProgress(Protocol):
-    """Told what a first fetch is doing. Calls never overlap, but may come from another thread."""
+    """Told what a first fetch is doing. Calls never overlap, but may come from another thread.
 
-    def begin(self, total_files: int, total_bytes: int) -> None: ...
+    `begin`, `advance`… and `end` frame the download; `step` may come before and after them.
+    """
+
+    def begin(self, total_files: int, total_bytes: int) -> None:
+        """A download begins. total_bytes: 0 where it is not known, because a part is here already."""
 
     def advance(self, name: str, done_bytes: int) -> None:
         """`done_bytes` more of file `name` have arrived (negative: a broken download begins again)."""
@@ -63,7 +67,8 @@ class FetchProgress(Protocol):
     def step(self, message: str) -> None:
         """Something else than a download takes a few seconds, such as a training run."""
 
-    def end(self) -> None: ...
+    def end(self) -> None:
+        """The download is over, or has failed."""
 
 
 class SilentProgress:

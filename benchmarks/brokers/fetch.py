@@ -22,7 +22,8 @@ _DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.ER
 
 WAYS_OUT = (
     "Connect this machine to the internet once and run `bench broker fetch`, "
-    "or use a Kafka that runs already: --broker host:port."
+    "or use a Kafka that runs already: --broker host:port. "
+    "Behind a company proxy, HTTPS_PROXY and REQUESTS_CA_BUNDLE are heeded."
 )
 
 
@@ -136,7 +137,7 @@ def _download_one(
                 raise
             if attempt == _ATTEMPTS:
                 raise BrokerUnavailable(
-                    f"Kafka is not on this machine yet, and downloading {jar.name} from Maven Central failed: {error}",
+                    f"Kafka is not on this machine yet, and {jar.name} cannot be had from Maven Central: {_cause(error)}",
                     WAYS_OUT,
                 ) from error
             arrived(jar.name, -done_bytes)
@@ -150,3 +151,10 @@ def _download_one(
             "Something between this machine and Maven Central changes or cuts downloads. Run `bench broker fetch` "
             "again, from another network if it happens twice, or use --broker host:port.",
         )
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The innermost error: the library's own wrap it in a page of text."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return error

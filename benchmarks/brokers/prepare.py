@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.brokers.broker import BrokerUnavailable, FetchProgress, SilentProgress
 from benchmarks.brokers.cache import Installation, complete, damaged, installation, seal
-from benchmarks.brokers.fetch import WAYS_OUT, Abandoned, fetch_jars
+from benchmarks.brokers.fetch import Abandoned, fetch_jars
 from benchmarks.brokers.java import PROFILES, Java, environment, find
 from benchmarks.brokers.maven import Downloads, MavenCentral
 from benchmarks.brokers.node import NodeFailed, Place, spawn
@@ -33,6 +33,7 @@ _FORMAT_WITHIN_S = 60.0
 _TRAINING_WITHIN_S = 120.0
 _TRAININGS_KEPT = 3  # 65 MB each; several virtual environments may hold different Java runtimes
 _TRAINED = PROFILES["quick"]
+_WAYS_OUT = "Run `bench broker fetch`, which checks every file, or use a Kafka that runs already: --broker host:port."
 _ANY_CLUSTER = "AAAAAAAAAAAAAAAAAAAAAA"  # each broker gets one of its own
 
 
@@ -141,7 +142,7 @@ async def _format(found: Installation, java: Java) -> None:
             async with asyncio.timeout(_FORMAT_WITHIN_S):
                 output, _ = await process.communicate()
         except TimeoutError as error:
-            raise BrokerUnavailable(f"Kafka's format tool took over {_FORMAT_WITHIN_S:.0f} s", WAYS_OUT) from error
+            raise BrokerUnavailable(f"Kafka's format tool took over {_FORMAT_WITHIN_S:.0f} s", _WAYS_OUT) from error
         finally:
             if process.returncode is None:
                 process.kill()
@@ -149,7 +150,7 @@ async def _format(found: Installation, java: Java) -> None:
         if process.returncode != 0:
             words = output.decode(errors="replace").strip()[-2000:]
             raise BrokerUnavailable(
-                f"Kafka's format tool failed with exit code {process.returncode}:\n{words}", WAYS_OUT
+                f"Kafka's format tool failed with exit code {process.returncode}:\n{words}", _WAYS_OUT
             )
         shutil.rmtree(found.template, ignore_errors=True)
         (folder / DATA).replace(found.template)

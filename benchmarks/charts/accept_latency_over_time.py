@@ -26,8 +26,8 @@ def title(material: Material) -> str:
     window = material.main_window
     medians = {name: material.summary.figure(name, "accept_latency_ms", "p50", window=window) for name in material.variants}
     if all(median is None for median in medians.values()):
-        return f"{while_clause(material)}, nobody was told yes"
-    found = told(medians, milliseconds, "acked nobody")
+        return f"{while_clause(material)}, nobody was accepted"
+    found = told(medians, milliseconds, "accepted nobody")
     return f"{while_clause(material)}, the median answer took: {found}{acked_note(material, window)}"
 
 
@@ -35,7 +35,7 @@ def draw(material: Material) -> Figure:
     sheet = Sheet(
         material,
         title(material),
-        "Accept latency: from the moment the arrival was due to its reply, of those told yes. "
+        "Accept latency: from the moment the arrival was due to its reply, of those accepted. "
         f"Each second’s p50 (thick) up to its p95 (thin); {material.load}, pooled.",
     )
     bin_s = material.bin_s
@@ -61,7 +61,7 @@ def draw(material: Material) -> Figure:
     above = sheet.panel((left, bottom + _SHARE_PT, right, top), "Accept latency", x=x, end_labels=texts, windows=material.windows, bottom=18)
     below = sheet.panel(
         (left, bottom, right, bottom + _SHARE_PT),
-        "Share of arrivals told yes",
+        "Share of arrivals accepted",
         x=x,
         end_labels=texts,
         windows=material.windows,
@@ -81,7 +81,7 @@ def draw(material: Material) -> Figure:
         above.axhline(slo_ms, color=palette.QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     if not shown:
         above.set_yticks([])
-        above.text(0.5, 0.5, "Nobody was told yes: there is no accept latency", transform=above.transAxes, ha="center")
+        above.text(0.5, 0.5, "Nobody was accepted: there is no accept latency", transform=above.transAxes, ha="center")
     axis.seconds(above, label="")
     axis.share(below)
     below.set_ylim(-0.06, 1.06)
@@ -116,7 +116,7 @@ CHART = Chart(
     question="How long did people wait for their answer, second by second?",
     how_to_read=(
         "Thick lines are each second’s median, thin ones its 95th percentile. Shaded: the fault. Dashed: the promise (SLO). "
-        "The panel below says how many were told yes at all: a latency counts only those."
+        "The panel below says how many were accepted at all: a latency counts only those."
     ),
     title=title,
     draw=draw,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.charts import palette
 from benchmarks.charts.sheet import TICK_PT
-from benchmarks.numbers import figure
+from benchmarks.numbers import nominal_ms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,33 +34,34 @@ def seconds(axes: Axes, label: str = TIME_LABEL) -> None:
         axes.set_xlabel(label, fontsize=TICK_PT, color=palette.QUIET, labelpad=3)
 
 
-def latency(axes: Axes, values_ms: Sequence[float], axis: str = "y") -> bool:
-    """Scale one axis to `values_ms`: logarithmic where they span more than `LOG_RATIO`. Returns whether it is."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+def latency(axes: Axes, values_ms: Sequence[float], axis: str = "y", most_ticks: int = 12) -> None:
+    """Scale one axis to `values_ms`, logarithmically where they span more than `LOG_RATIO`."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
     on_x = axis == "x"
     target: Axis = axes.xaxis if on_x else axes.yaxis
     limits = axes.set_xlim if on_x else axes.set_ylim
-    log = needs_log(values_ms)
     high = max(values_ms, default=1.0) or 1.0
-    if log:
+    if needs_log(values_ms):
         (axes.set_xscale if on_x else axes.set_yscale)("log")
-        low = min(value for value in values_ms if value > 0)
-        limits(low / 1.35, high * 1.35)
-        wide = high / low > 300
-        target.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=20))
-        target.set_minor_locator(LogLocator(subs=(2.0, 5.0), numticks=40) if wide else NullLocator())
-        target.set_minor_formatter(NullFormatter())
+        low, high = min(value for value in values_ms if value > 0) / 1.35, high * 1.35
+        limits(low, high)
+        target.set_major_locator(FixedLocator(_log_ticks(low, high, most_ticks)))
+        target.set_minor_locator(NullLocator())
     else:
         limits(0, high * 1.12)
-        target.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    target.set_major_formatter(FuncFormatter(lambda value, _: tick_ms(value)))
-    return log
+        target.set_major_locator(MaxNLocator(nbins=min(most_ticks, 6), steps=[1, 2, 5, 10]))
+    target.set_major_formatter(FuncFormatter(lambda value, _: nominal_ms(value)))
 
 
-def tick_ms(value_ms: float) -> str:
-    """`50 ms`, `2 s`."""
-    return f"{figure(value_ms / 1e3)} s" if value_ms >= 1e3 else f"{value_ms:g} ms"
+def _log_ticks(low: float, high: float, most: int) -> list[float]:
+    """Round values from `low` to `high`, the densest series that has at most `most` of them."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for series in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [step * 10.0**decade for decade in decades for step in series if low <= step * 10.0**decade <= high]
+        if len(ticks) <= most:
+            return ticks
+    return ticks[::2]
 
 
 def share(axes: Axes) -> None:

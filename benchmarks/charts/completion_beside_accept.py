@@ -39,8 +39,8 @@ def title(material: Material) -> str:
     accept = {name: material.summary.figure(name, "accept_latency_ms", "p50", window=window) for name in material.variants}
     done = {name: material.summary.figure(name, "completion_latency_ms", "p50", window=window) for name in material.variants}
     if all(value is None for value in (*accept.values(), *done.values())):
-        return f"{clause}, nobody was told yes and nothing was done"
-    told_yes = told(accept, milliseconds, "acked nobody")
+        return f"{clause}, nobody was accepted and nothing was done"
+    told_yes = told(accept, milliseconds, "accepted nobody")
     work = told(done, milliseconds, "never")
     return f"{clause}, the reply came after: {told_yes}; the work was done after: {work}{acked_note(material, window)}"
 
@@ -77,7 +77,7 @@ def draw(material: Material) -> Figure:
 
 
 def _rows(material: Material) -> Iterator[_Row]:
-    groups: list[tuple[str, tuple[str, ...]]] = [("told yes", ("accept_latency_ms",))]
+    groups: list[tuple[str, tuple[str, ...]]] = [("accepted", ("accept_latency_ms",))]
     if len(material.variants) <= _SERVICES_UP_TO:
         groups += [(f"{name} done", ("completion_latency_ms", "by_service", name)) for name in material.services]
     groups.append(("all done", ("completion_latency_ms",)))
@@ -140,7 +140,7 @@ CHART = Chart(
     heading="When the reply came, and when the work was done",
     question="Was the work done when the reply came?",
     how_to_read=(
-        "The first rows say when people were told yes, the last when everything was done for them; between them, each service. "
+        "The first rows say when people were accepted, the last when everything was done for them; between them, each service. "
         "Where the first is far left of the last, the reply promised work that was still to do. A dash: no figure."
     ),
     title=title,

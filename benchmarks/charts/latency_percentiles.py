@@ -31,16 +31,16 @@ def title(material: Material) -> str:
     for stat, people in _STATS.items():
         tails = {name: material.summary.figure(name, "accept_latency_ms", stat, window=window) for name in material.variants}
         if any(tail is not None for tail in tails.values()):
-            found = told(tails, milliseconds, "acked too few to say" if stat != "p50" else "acked nobody")
+            found = told(tails, milliseconds, "accepted too few to say" if stat != "p50" else "accepted nobody")
             return f"{while_clause(material)}, {people} waited longer than: {found}{acked_note(material, window)}"
-    return f"{while_clause(material)}, nobody was told yes"
+    return f"{while_clause(material)}, nobody was accepted"
 
 
 def draw(material: Material) -> Figure:
     sheet = Sheet(
         material,
         title(material),
-        "Share of those told yes who had their answer within the time on the vertical axis. "
+        "Share of those accepted who had their answer within the time on the vertical axis. "
         f"Thin: each trial; thick: their geometric mean; as far as the sample reaches. {material.load}.",
     )
     bounds: list[tuple[str, tuple[int, int] | None]] = [("Over the whole run", None)]
@@ -72,7 +72,7 @@ def draw(material: Material) -> Figure:
                 axes.plot(*_mean(trials), color=colour, linewidth=2.6, solid_capstyle="round")
         if not labels:
             axes.set_yticks([])
-            axes.text(0.5, 0.5, "Nobody was told yes", transform=axes.transAxes, ha="center", color=palette.QUIET)
+            axes.text(0.5, 0.5, "Nobody was accepted", transform=axes.transAxes, ha="center", color=palette.QUIET)
         sheet.label_ends(axes, labels)
     return sheet.figure
 
@@ -111,7 +111,7 @@ def _ticks(axes: Axes, furthest: float) -> None:
     known = {-np.log10(1 - q): text for q, text in _TICKS.items() if -np.log10(1 - q) <= furthest + 1e-9}
     axes.set_xticks(list(known), list(known.values()))
     axes.grid(axis="x", color=palette.FAINT, linewidth=0.7)
-    axes.set_xlabel("share of those told yes", fontsize=TICK_PT, color=palette.QUIET, labelpad=3)
+    axes.set_xlabel("share of those accepted", fontsize=TICK_PT, color=palette.QUIET, labelpad=3)
 
 
 CHART = Chart(

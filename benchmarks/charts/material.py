@@ -13,7 +13,7 @@ import pandas as pd
 
 from benchmarks.charts import palette
 from benchmarks.history import TrialFacts
-from benchmarks.numbers import figure, milliseconds, percent, plural
+from benchmarks.numbers import NBSP, nominal_ms, percent, plural
 from benchmarks.reading import Reading
 from benchmarks.scenario.fault import Fault
 from benchmarks.scenario.load import load_text
@@ -111,8 +111,8 @@ class Material:
     @property
     def load(self) -> str:
         """`60/s for 25 s, 3 blocks`."""
-        rate = figure(self.scenario.workload.rate_per_s)
-        return f"{rate} registrations/s for {figure(self.duration_s)} s, {plural(self.blocks, 'block')}"
+        rate = f"{self.scenario.workload.rate_per_s:,g}{NBSP}registrations/s"
+        return f"{rate} for {nominal_ms(self.duration_s * 1e3)}, {plural(self.blocks, 'block')}"
 
     @property
     def source(self) -> str:
@@ -173,10 +173,10 @@ def fault_name(fault: Fault) -> str:
 def _added(fault: Fault) -> str:
     assert fault.latency_ms is not None, "checked when the scenario was loaded"
     mean_ms = fault.latency_ms.mean_ms()
-    text = milliseconds(mean_ms) if math.isfinite(mean_ms) else f"{fault.latency_ms.distribution} latency"
+    text = nominal_ms(round(mean_ms, 1)) if math.isfinite(mean_ms) else f"{fault.latency_ms.distribution} latency"
     if fault.latency_ms.distribution != "fixed" and math.isfinite(mean_ms):
         text += " on average"
-    return f"{text} ± {milliseconds(fault.jitter_ms)}" if fault.jitter_ms else text
+    return f"{text} ± {nominal_ms(fault.jitter_ms)}" if fault.jitter_ms else text
 
 
 def listed(words: Sequence[str]) -> str:
@@ -185,4 +185,4 @@ def listed(words: Sequence[str]) -> str:
 
 
 def _share(share: float | None) -> str:
-    return percent(share).replace(".0 %", " %")
+    return percent(share).replace(f".0{NBSP}%", f"{NBSP}%")

@@ -30,12 +30,12 @@ def title(material: Material) -> str:
     acked = {name: material.summary.figure(name, "accept_ratio", window=window) for name in material.variants}
     in_time = {name: _share_in_time(material, name) for name in material.variants}
     if all(share == 1 for share in in_time.values()):
-        return f"{clause}, every arrival was told yes within {slo}, on every side"
+        return f"{clause}, every arrival was accepted within {slo}, on every side"
     if all(share == 1 for share in acked.values()):
-        return f"{clause}, everyone was told yes; within {slo}: {told(in_time, percent, 'unknown')}"
+        return f"{clause}, everyone was accepted; within {slo}: {told(in_time, percent, 'unknown')}"
     if all(share == 0 for share in acked.values()):
-        return f"{clause}, nobody was told yes"
-    return f"{clause}, told yes: {told(acked, percent, 'unknown')}; within {slo}: {told(in_time, percent, 'unknown')}"
+        return f"{clause}, nobody was accepted"
+    return f"{clause}, accepted: {told(acked, percent, 'unknown')}; within {slo}: {told(in_time, percent, 'unknown')}"
 
 
 def draw(material: Material) -> Figure:
@@ -106,7 +106,7 @@ def _legend(material: Material, endings: pd.DataFrame) -> list[tuple[palette.Sty
     """Only what occurred, with how many and what share."""
     number = endings["ending"].value_counts()
     slo = milliseconds(material.scenario.slo.accept_ms)
-    names = {"acked": f"yes, within {slo}", "acked late": "yes, but later"}
+    names = {"acked": f"accepted within {slo}", "acked late": "accepted, but later"}
     return [
         (style, f"{names.get(key, style.label)}: {count(number[key])} ({percent(number[key] / len(endings))})")
         for key, style in palette.OUTCOMES.items()

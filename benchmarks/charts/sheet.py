@@ -109,13 +109,10 @@ class Sheet:
         """`text` in lines no wider than `width`."""
         if self.width(text, size, weight) <= width:
             return [text]
-        characters = len(text)
-        while characters > 10:
-            lines = textwrap.wrap(text, characters)
-            if self.widest(lines, size, weight) <= width:
-                return lines
-            characters -= 1
-        return textwrap.wrap(text, characters)
+        fitting = [textwrap.wrap(text, characters) for characters in range(len(text), 10, -1)]
+        fitting = [lines for lines in fitting if self.widest(lines, size, weight) <= width] or [[text]]
+        # As few lines as can be, and these of about the same length.
+        return [lines for lines in fitting if len(lines) == len(fitting[0])][-1]
 
     # -- panels -------------------------------------------------------------------------------------------------------
 
@@ -145,9 +142,12 @@ class Sheet:
             axes.axvspan(window.begin_s, window.end_s, facecolor=window.fill, edgecolor="none", zorder=0)
         for window, centre, row in rows:
             y = top + _STRIP_PT * (row + 0.5)
+            scale = (right - x0 - left) / (x[1] - x[0])
+            # The lines of a window narrower than its label end below the label.
+            fits = self.width(window.label, TICK_PT, "bold") + 4 < (window.end_s - window.begin_s) * scale
             for edge in (window.begin_s, window.end_s):
-                at = x0 + left + (edge - x[0]) / (x[1] - x[0]) * (right - x0 - left)
-                self._line((at, at), (top, y + _STRIP_PT * 0.4), window.ink)
+                at = x0 + left + (edge - x[0]) * scale
+                self._line((at, at), (top, y + _STRIP_PT * (0.4 if fits else -0.45)), window.ink)
             self.text(centre, y, window.label, size=TICK_PT, weight="bold", colour=window.ink, ha="center")
         return axes
 

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 # Where the figure stands in the summary, what it is called, and what it means.
 ENDINGS: tuple[tuple[tuple[str, str], str, str], ...] = (
     (("registrations", "complete"), "complete", "every effect applied exactly once"),
-    (("registrations", "recovered"), "recovered", "not told yes, yet complete"),
+    (("registrations", "recovered"), "recovered", "not accepted, yet complete"),
     (("counts", "refused"), "refused", "told no, and nothing was done"),
     (("counts", "dropped"), "dropped", "never sent by the generator"),
     (("registrations", "pending"), "pending", "still in a log when the drain ran out"),
     (("registrations", "dead_lettered"), "dead-lettered", "put aside: known, not lost"),
-    (("registrations", "stranded"), "stranded", "stored, not told yes, an effect missing"),
-    (("registrations", "lost"), "lost", "told yes, an effect missing"),
+    (("registrations", "stranded"), "stranded", "stored, not accepted, an effect missing"),
+    (("registrations", "lost"), "lost", "accepted, an effect missing"),
     (("registrations", "unexpected"), "unexpected", "told no, yet an effect was applied"),
     (("registrations", "duplicated"), "duplicated", "an effect applied more than once"),
 )

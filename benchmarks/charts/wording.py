@@ -31,7 +31,10 @@ def window_name(material: Material) -> str:
 
 
 def told(values: Mapping[str, float | None], write: Callable[[float | None], str], missing: str) -> str:
-    """`events 4.12 ms, sync 855 ms`, smallest first; `sync and events alike, 31 ms`; `4 ms (a) to 855 ms (b)` of many."""
+    """`4.12 ms with events and 855 ms with sync`; `31 ms with sync and events alike`; `4 ms (a) to 855 ms (b)` of many.
+
+    Smallest first. The variants without a figure follow with what is `missing`.
+    """
     known = sorted((value, name) for name, value in values.items() if value is not None)
     gone = [name for name, value in values.items() if value is None]
     rest = f"{listed(gone)} {missing}" if gone else ""
@@ -40,17 +43,17 @@ def told(values: Mapping[str, float | None], write: Callable[[float | None], str
     (least, first), (most, last) = known[0], known[-1]
     if len(known) > 1 and (least == most or (least > 0 and most / least < ALIKE)):
         low, high = write(least), write(most)
-        text = f"{listed([name for name in values if name not in gone])} alike, {low if low == high else f'{low} to {high}'}"
+        text = f"{low if low == high else f'{low} to {high}'} with {listed([name for name in values if name not in gone])} alike"
     elif len(known) > _MOST_NAMED:
         text = f"from {write(least)} ({first}) to {write(most)} ({last})"
     else:
-        text = ", ".join(f"{name} {write(value)}" for value, name in known)
+        text = listed([f"{write(value)} with {name}" for value, name in known])
     return "; ".join(filter(None, (text, rest)))
 
 
 def acked_note(material: Material, window: str | None) -> str:
-    """` (acked: sync 61.2 %, events 100 %)` where the shares differ by more than a point, so that no title misleads."""
+    """` (accepted: 61.2 % with sync and 100 % with events)` where the shares differ by more than a point, so that no title misleads."""
     if not material.summary.survivorship(material.variants, window):
         return ""
     shares = {name: material.summary.figure(name, "accept_ratio", window=window) for name in material.variants}
-    return f" (acked: {told(shares, percent, 'unknown')})"
+    return f" (accepted: {told(shares, percent, 'unknown')})"

@@ -26,7 +26,7 @@ class _Answer:
     def __init__(self) -> None:
         self.known = Event()
         self.status = 0
-        self.text = "no answer"
+        self.text = ""
 
     def sent(self, exchange: Exchange) -> None: ...
 
@@ -47,9 +47,11 @@ def prove_ready(
     """Ask `GET /ready` of each server until it answers 200. Raises NotReadyError after `limit_s` in all."""
     deadline_ns = clock_ns() + round(limit_s * 1e9)
     for position, address in enumerate(addresses):
+        said = "no answer"
         while (answer := _ask(client, position, address, clock_ns, deadline_ns)).status != 200:
+            said = answer.text or said
             if clock_ns() >= deadline_ns:
-                raise NotReadyError(f"{address[0]}:{address[1]} was not ready within {limit_s:g} s: {answer.text}")
+                raise NotReadyError(f"{address[0]}:{address[1]} was not ready within {limit_s:g} s: {said}")
             gevent.sleep(_RETRY_S)
 
 

@@ -96,9 +96,7 @@ class _Reader:
         for count, event in enumerate(events):
             line = event.start_mark.line + 1
             if count > _MOST_EVENTS:
-                raise self.refusal(
-                    line, f"the file holds more than {_MOST_EVENTS:,} values; is it a scenario?"
-                )
+                raise self.refusal(line, f"the file holds more than {_MOST_EVENTS:,} values; is it a scenario?")
             if isinstance(event, DocumentStartEvent):
                 documents += 1
                 if documents > 1:

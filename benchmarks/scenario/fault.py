@@ -113,7 +113,7 @@ class Fault(Model):
         ]
         if self.type == "latency" and self.latency_ms is None:
             flaws.append(
-                Flaw(("latency",), "a fault of type 'latency' needs the latency it adds, as in latency: 800ms")
+                Flaw(("latency",), "a fault of this type needs the latency that it adds, as in latency: 800ms")
             )
         if flaws:
             raise ValueProblems(flaws)

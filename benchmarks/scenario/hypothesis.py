@@ -63,7 +63,9 @@ def parse_hypothesis(value: object, known: Known) -> Hypothesis:
     if isinstance(value, Hypothesis):
         return value
     if not isinstance(value, dict):
-        raise ValueProblems([Flaw((), "a mapping of metric, variant, ratio or difference, and expect belongs here")])
+        raise ValueProblems(
+            [Flaw((), "a mapping of metric, expect and one of variant, ratio and difference belongs here")]
+        )
     if "all" not in value:
         return Hypothesis((_parse_part(value, known),))
     items = value["all"]

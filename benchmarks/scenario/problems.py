@@ -60,11 +60,10 @@ def nearest(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str | Non
 def choice_hint(word: str, choices: Iterable[str]) -> str:
     """How to go on: the nearest choice, else all of them."""
     listed = list(dict.fromkeys(choices))
-    close = nearest(word, listed)
-    if close is not None:
-        return f"did you mean {close!r}?"
     if len(listed) == 1:
         return f"it must be {listed[0]!r}"
+    if (close := nearest(word, listed)) is not None:
+        return f"did you mean {close!r}?"
     return "it must be one of " + ", ".join(repr(choice) for choice in listed)
 
 

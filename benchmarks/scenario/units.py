@@ -17,9 +17,19 @@ def parse_ms(value: object) -> float:
 
     Raises ValueError with a sentence that says what a duration looks like.
     """
+    return float(_parse(value))
+
+
+def parse_s(value: object) -> float:
+    """Seconds of a duration; see `parse_ms`."""
+    return float(_parse(value) / 1000)
+
+
+def _parse(value: object) -> Decimal:
+    """Exact milliseconds, so that either unit is rounded once."""
     shown = repr(value) if isinstance(value, str) else _as_written(value)
     if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
-        amount_ms = float(Decimal(match[1]) * _MS_PER_UNIT[match[2]])
+        amount_ms = Decimal(match[1]) * _MS_PER_UNIT[match[2]]
         if amount_ms > LONGEST_MS:
             raise ValueError(f"{shown} is longer than a day")
         return amount_ms
@@ -29,11 +39,6 @@ def parse_ms(value: object) -> float:
     if text.startswith("-"):
         raise ValueError(f"{shown} is negative; a duration is 0ms or longer")
     raise ValueError(f"{shown} is no duration; write a number and a unit, as in 800ms, 25s or 2m")
-
-
-def parse_s(value: object) -> float:
-    """Seconds of a duration; see `parse_ms`."""
-    return parse_ms(value) / 1000
 
 
 def format_ms(milliseconds: float) -> str:

@@ -35,7 +35,7 @@ async def publish(bootstrap: str) -> None:
     await admin.close()
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
     await producer.start()
-    await producer.send_and_wait("registrations", b"hello")
+    await (await producer.send("registrations", b"hello"))
     await producer.stop()
 
 
@@ -106,9 +106,8 @@ async def test_a_paused_one_can_be_stopped(tmp_path: Path) -> None:
 
 
 async def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
-    with taken_port() as port:
-        with pytest.raises(BrokerUnavailable, match=f"Port {port} is taken"):
-            await start_kafka(tmp_path / "kafka", tmp_path / "kafka.log", port=port)
+    with taken_port() as port, pytest.raises(BrokerUnavailable, match=f"Port {port} is taken"):
+        await start_kafka(tmp_path / "kafka", tmp_path / "kafka.log", port=port)
     assert not (tmp_path / "kafka").exists()
 
 
@@ -186,7 +185,7 @@ async def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
         "asyncio.run(main())\n"
     )
     tree = str(Path(kafka_module.__file__).parents[2])
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: ASYNC220 - short, and it must be killed like any other command
         [sys.executable, "-P", "-c", program, str(tmp_path)],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": tree},

@@ -193,7 +193,7 @@ def test_calling_it_off_ends_it_and_keeps_what_is_whole(empty: Installation) -> 
 def test_a_full_disk_is_said_at_once(empty: Installation) -> None:
     path = next(iter(CONTENTS))
     shelf = ShelfOfJars({path: [OSError(errno.ENOSPC, "No space left on device")]})
-    with pytest.raises(BrokerUnavailable, match="cannot be kept in .*No space left on device") as caught:
+    with pytest.raises(BrokerUnavailable, match=r"cannot be kept in .*No space left on device") as caught:
         fetch(empty, shelf)
     assert "SYNC_VS_EVENTS_CACHE" in caught.value.next_step
     assert shelf.asked.count(path) == 1

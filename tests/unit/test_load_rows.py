@@ -11,7 +11,7 @@ from benchmarks.load.rows import NO_TIME, ROW_DTYPE, SCHEDULE_DTYPE, Outcome, Ro
 
 
 def schedule(*arrivals: tuple[int, int]) -> np.ndarray:
-    return np.array(arrivals, dtype=SCHEDULE_DTYPE)
+    return np.array(list(arrivals), dtype=SCHEDULE_DTYPE)
 
 
 def test_a_row_is_forty_bytes() -> None:

@@ -1,0 +1,553 @@
+"""The load generator as the harness sees it: a process that speaks JSON lines, sends on time and keeps rows.
+
+The servers are small ones in this process. Locust never is: importing it would patch pytest.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.load.rows import NO_TIME, SCHEDULE_DTYPE, Outcome, read
+from registration.luck import registration_id
+from registration.registration import Registration, traceparent_of, user_id
+
+ROOT = Path(__file__).parents[2]
+SEED = 2**63 + 5
+LIMIT_S = 20.0
+
+Reply = Callable[[int, asyncio.StreamWriter], Awaitable[None]]
+
+
+def http(status: int, body: bytes = b"ok", *headers: str) -> bytes:
+    head = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *headers))
+    return head.encode() + b"\r\n" + body
+
+
+async def accept(_index: int, writer: asyncio.StreamWriter) -> None:
+    writer.write(http(201))
+
+
+@dataclass
+class Server:
+    """Answers `/ready` itself, hands registrations to `reply`, and remembers what came."""
+
+    reply: Reply = accept
+    port: int = 0
+    ready_status: int = 200
+    registrations: list[Registration] = field(default_factory=list)
+    connections: int = 0
+    sockets_used: set[int] = field(default_factory=set)
+    ready_asked: int = 0
+    writers: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        number = self.connections
+        self.writers.add(writer)
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                lines = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
+                if head.startswith("GET /ready "):
+                    self.ready_asked += 1
+                    writer.write(http(self.ready_status))
+                    continue
+                assert head.startswith("POST /registrations ")
+                body = await reader.readexactly(int(lines["content-length"]))
+                registration = Registration.from_json(body)
+                assert lines["traceparent"] == traceparent_of(registration.registration_id)
+                self.registrations.append(registration)
+                self.sockets_used.add(number)
+                await self.reply(int(registration.email.split("@")[0].removeprefix("user-")), writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.writers.discard(writer)
+            writer.close()
+
+    def close_connections(self) -> None:
+        for writer in self.writers:
+            writer.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while not condition():  # noqa: ASYNC110  (the condition may lie in another process)
+            await asyncio.sleep(0.005)
+
+
+async def until_time(monotonic_ns: int) -> None:
+    await asyncio.sleep(max(0.0, (monotonic_ns - time.monotonic_ns()) / 1e9))
+
+
+@asynccontextmanager
+async def serving(reply: Reply = accept, ready_status: int = 200) -> AsyncIterator[Server]:
+    server = Server(reply, ready_status=ready_status)
+    listener = await asyncio.start_server(server.handle, "127.0.0.1", 0, backlog=1024)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listener.close()
+
+
+@dataclass
+class Generator:
+    """One generator process and its files."""
+
+    process: asyncio.subprocess.Process
+    rows_path: Path
+    progress: list[dict[str, object]] = field(default_factory=list)
+
+    def say(self, message: dict[str, object]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+
+    async def hear(self, kind: str) -> dict[str, object]:
+        """The next message that is no progress, which must be of this kind."""
+        assert self.process.stdout is not None
+        while True:
+            line = await asyncio.wait_for(self.process.stdout.readline(), LIMIT_S)
+            assert line, "the generator ended"
+            message: dict[str, object] = json.loads(line)
+            if message["type"] == "progress":
+                self.progress.append(message)
+                continue
+            assert message["type"] == kind, message
+            return message
+
+    async def run(self, lead_ms: float = 150) -> dict[str, object]:
+        """From ready to done."""
+        await self.hear("ready")
+        self.say({"type": "start", "start_ns": time.monotonic_ns() + round(lead_ms * 1e6)})
+        return await self.hear("done")
+
+    async def end(self) -> int:
+        """Close its input; the exit code."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return await asyncio.wait_for(self.process.wait(), LIMIT_S)
+
+    @property
+    def rows(self) -> np.ndarray:
+        return read(self.rows_path)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return [Outcome(code) for code in self.rows["outcome"]]
+
+
+@asynccontextmanager
+async def generating(
+    tmp_path: Path,
+    ports: list[int],
+    intended_ms: list[float],
+    *,
+    timeout_ms: float = 5_000,
+    max_in_flight: int = 1_000,
+    environment: dict[str, str] | None = None,
+    arguments: tuple[str, ...] = (),
+) -> AsyncIterator[Generator]:
+    schedule = np.zeros(len(intended_ms), SCHEDULE_DTYPE)
+    warm = sum(at_ms < 0 for at_ms in intended_ms)
+    schedule["index"] = np.arange(len(intended_ms)) - warm
+    schedule["intended_ns"] = [round(at_ms * 1e6) for at_ms in intended_ms]
+    np.save(tmp_path / "schedule.npy", schedule)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        "benchmarks.load",
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+        cwd=tmp_path,
+    )
+    generator = Generator(process, tmp_path / "load.rows")
+    generator.say(
+        {
+            "role": "load",
+            "settings": {
+                "addresses": [["127.0.0.1", port] for port in ports],
+                "path": "/registrations",
+                "schedule": str(tmp_path / "schedule.npy"),
+                "block_seed": str(SEED),
+                "timeout_ms": timeout_ms,
+                "max_in_flight": max_in_flight,
+                "rows": str(generator.rows_path),
+            },
+        }
+    )
+    try:
+        yield generator
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def evenly(count: int, every_ms: float, first_ms: float = 0) -> list[float]:
+    return [first_ms + number * every_ms for number in range(count)]
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def test_every_arrival_is_sent_once_with_its_own_body(tmp_path: Path) -> None:
+    async with serving() as server, generating(tmp_path, [server.port], evenly(400, 2.5, first_ms=-100)) as generator:
+        done = await generator.run(lead_ms=250)
+        assert await generator.end() == 0
+    assert (done["rows"], done["gc_collections"]) == (400, 0)
+    assert done["pacer"] == ("timerfd" if sys.platform == "linux" else "loop")
+    assert set(generator.outcomes) == {Outcome.ACKED}
+    expected = [
+        Registration(registration_id(SEED, index), user_id(SEED, index), f"user-{index}@example.com")
+        for index in range(-40, 360)
+    ]
+    key = lambda registration: registration.registration_id.int  # noqa: E731
+    assert sorted(server.registrations, key=key) == sorted(expected, key=key)
+    rows = generator.rows
+    assert (rows["intended_ns"] <= rows["sent_ns"]).all()
+    assert (rows["sent_ns"] < rows["answered_ns"]).all()
+    assert (rows["status"] == 201).all()
+    delay_ms = (rows["sent_ns"] - rows["intended_ns"]) / 1e6
+    print(f"schedule delay p50 {np.percentile(delay_ms, 50):.3f} ms, p99 {np.percentile(delay_ms, 99):.3f} ms")
+    assert np.median(delay_ms) < 50  # that it is paced at all; how well is for a quiet machine to say
+    assert generator.progress
+    assert set(generator.progress[0]) >= {"sent", "answered"}
+
+
+async def test_instances_take_turns(tmp_path: Path) -> None:
+    async with (
+        serving() as first,
+        serving() as second,
+        generating(tmp_path, [first.port, second.port], evenly(11, 2)) as generator,
+    ):
+        await generator.run()
+    assert (len(first.registrations), len(second.registrations)) == (6, 5)
+
+
+async def test_each_reply_or_lack_of_one_has_its_outcome(tmp_path: Path) -> None:
+    async def reply(index: int, writer: asyncio.StreamWriter) -> None:
+        transport = writer.transport
+        match index:
+            case 0 | 9:
+                writer.write(http(201))
+            case 1:
+                writer.write(http(422))
+            case 2:
+                writer.write(http(503))
+            case 3:
+                writer.write(http(500))
+            case 4:  # no reply at all
+                await asyncio.sleep(LIMIT_S)
+            case 5:  # reset in the middle of the reply
+                writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 10\r\n\r\nabc")
+                await asyncio.sleep(0.05)
+                linger = struct.pack("ii", 1, 0)
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                transport.abort()
+            case 6:  # closed in the middle of the reply
+                writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 10\r\n\r\nabc")
+                writer.close()
+            case 7:  # half-closed without a reply
+                writer.write_eof()
+                await asyncio.sleep(LIMIT_S)
+            case 8:
+                writer.write(b"220 mail.example.com ESMTP\r\n")
+
+    async with (
+        serving(reply) as server,
+        generating(tmp_path, [server.port], evenly(10, 30), timeout_ms=700) as generator,
+    ):
+        await generator.run()
+    assert generator.outcomes == [
+        Outcome.ACKED,
+        Outcome.REFUSED,
+        Outcome.REFUSED,
+        Outcome.FAILED,
+        *[Outcome.INDETERMINATE] * 5,
+        Outcome.ACKED,
+    ]
+    rows = generator.rows
+    assert rows["status"].tolist() == [201, 422, 503, 500, 0, 0, 0, 0, 0, 201]
+    assert ((rows["answered_ns"] == NO_TIME) == (rows["status"] == 0)).all()
+    assert (rows["sent_ns"] != NO_TIME).all()
+
+
+async def test_replies_in_pieces_and_in_chunks_are_whole_at_their_last_byte(tmp_path: Path) -> None:
+    async def reply(index: int, writer: asyncio.StreamWriter) -> None:
+        if index % 2:
+            head, tail = b"HTTP/1.1 201 C\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab", b"c\r\n0\r\n\r\n"
+        else:
+            head, tail = http(201)[:30], http(201)[30:]
+        writer.write(head)
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.write(tail)
+
+    async with serving(reply) as server, generating(tmp_path, [server.port], evenly(20, 10)) as generator:
+        await generator.run()
+    assert set(generator.outcomes) == {Outcome.ACKED}
+    assert ((generator.rows["answered_ns"] - generator.rows["sent_ns"]) / 1e6 >= 99).all()
+
+
+async def test_connections_are_used_again_unless_the_server_closes_them(tmp_path: Path) -> None:
+    async def close_each(_index: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(http(201, b"ok", "Connection: close"))
+        writer.close()
+
+    async def close_unannounced(_index: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(http(201))
+        writer.close()
+
+    async with serving() as server, generating(tmp_path, [server.port], evenly(50, 5)) as generator:
+        await generator.run()
+        assert set(generator.outcomes) == {Outcome.ACKED}
+        assert len(server.sockets_used) < 10
+    for closing in (close_each, close_unannounced):
+        async with serving(closing) as server, generating(tmp_path, [server.port], evenly(50, 5)) as generator:
+            await generator.run()
+            assert set(generator.outcomes) == {Outcome.ACKED}
+            assert len(server.registrations) == len(server.sockets_used) == 50
+
+
+async def test_a_server_that_is_gone_refuses_and_one_that_comes_back_is_used_again(tmp_path: Path) -> None:
+    server = Server()
+    listener = await asyncio.start_server(server.handle, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    intended_ms = [*evenly(5, 10), *evenly(5, 10, 800), *evenly(5, 10, 1600)]
+    async with generating(tmp_path, [port], intended_ms) as generator:
+        await generator.hear("ready")
+        start_ns = time.monotonic_ns() + 100_000_000
+        generator.say({"type": "start", "start_ns": start_ns})
+        await until_time(start_ns + 400_000_000)
+        listener.close()
+        server.close_connections()
+        await until_time(start_ns + 1_200_000_000)
+        listener = await asyncio.start_server(server.handle, "127.0.0.1", port)
+        await generator.hear("done")
+    listener.close()
+    assert generator.outcomes == [Outcome.ACKED] * 5 + [Outcome.REFUSED] * 5 + [Outcome.ACKED] * 5
+    assert (generator.rows["sent_ns"][5:10] == NO_TIME).all()
+
+
+async def test_beyond_max_in_flight_arrivals_are_dropped(tmp_path: Path) -> None:
+    async def stall(_index: int, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.5)
+        writer.write(http(201))
+
+    async with (
+        serving(stall) as server,
+        generating(tmp_path, [server.port], [*evenly(6, 5), 1_000], max_in_flight=4) as generator,
+    ):
+        await generator.run()
+    assert generator.outcomes == [Outcome.ACKED] * 4 + [Outcome.DROPPED] * 2 + [Outcome.ACKED]
+    assert len(server.registrations) == 5
+
+
+async def test_a_frozen_server_counts_from_the_intended_time(tmp_path: Path) -> None:
+    """A freeze of 1 s in 2 s leaves latencies evenly spread over 1 s: no sample goes missing."""
+    async with serving() as server, generating(tmp_path, [server.port], evenly(400, 5)) as generator:
+        await generator.hear("ready")
+        start_ns = time.monotonic_ns() + 100_000_000
+        generator.say({"type": "start", "start_ns": start_ns})
+        await until_time(start_ns + 500_000_000)
+        time.sleep(1)  # noqa: ASYNC251  (the freeze)
+        await generator.hear("done")
+    rows = generator.rows
+    assert set(generator.outcomes) == {Outcome.ACKED}
+    latency_ms = (rows["answered_ns"] - rows["intended_ns"]) / 1e6
+    delay_ms = (rows["sent_ns"] - rows["intended_ns"]) / 1e6
+    assert 170 <= (latency_ms > 100).sum() <= 260
+    assert 850 <= np.percentile(latency_ms, 98) <= 1_500
+    assert np.percentile(delay_ms, 95) < 100
+
+
+async def test_it_is_ready_once_the_last_server_is(tmp_path: Path) -> None:
+    port = unused_port()
+    async with serving() as server, generating(tmp_path, [server.port, port], [0]) as generator:
+        await until(lambda: server.ready_asked > 0)
+        late = Server(ready_status=503)
+        listener = await asyncio.start_server(late.handle, "127.0.0.1", port)
+        await until(lambda: late.ready_asked > 1)
+        late.ready_status = 200
+        await generator.hear("ready")
+        listener.close()
+
+
+async def test_it_gives_up_on_a_server_that_never_is_ready(tmp_path: Path) -> None:
+    async with serving(ready_status=503) as server, generating(tmp_path, [server.port], [0]) as generator:
+        error = await generator.hear("error")
+        assert await asyncio.wait_for(generator.process.wait(), LIMIT_S) == 1
+    assert f"127.0.0.1:{server.port}" in str(error["message"])
+    assert "503" in str(error["message"])
+    assert error["next_step"]
+
+
+@pytest.mark.parametrize("moment", ["before its settings", "before start", "under load"])
+async def test_the_end_of_input_ends_it_at_once(tmp_path: Path, moment: str) -> None:
+    async with serving() as server, generating(tmp_path, [server.port], evenly(20_000, 1)) as generator:
+        if moment != "before its settings":
+            await generator.hear("ready")
+        if moment == "under load":
+            generator.say({"type": "start", "start_ns": time.monotonic_ns()})
+            await until(lambda: len(server.registrations) >= 100)
+        begun = time.monotonic()
+        assert await generator.end() == 0
+        print(f"{moment}: {time.monotonic() - begun:.3f} s")
+        assert time.monotonic() - begun < 3
+    if moment == "under load":
+        assert generator.outcomes.count(Outcome.ACKED) >= 50
+        assert Outcome.PENDING in generator.outcomes
+
+
+async def test_rows_survive_a_kill(tmp_path: Path) -> None:
+    async with serving() as server, generating(tmp_path, [server.port], evenly(20_000, 1)) as generator:
+        await generator.hear("ready")
+        generator.say({"type": "start", "start_ns": time.monotonic_ns()})
+        await until(lambda: len(server.registrations) >= 200)
+        generator.process.send_signal(signal.SIGKILL)
+        await generator.process.wait()
+    rows = generator.rows
+    assert len(rows) == 20_000
+    acked = rows[rows["outcome"] == Outcome.ACKED]
+    assert len(acked) >= 100
+    assert (acked["answered_ns"] > acked["sent_ns"]).all()
+
+
+async def test_it_leaves_ctrl_c_to_the_harness_and_arguments_alone(tmp_path: Path) -> None:
+    async with (
+        serving() as server,
+        generating(tmp_path, [server.port], evenly(50, 10), arguments=("--headless", "--no-such-option")) as generator,
+    ):
+        await generator.hear("ready")
+        generator.say({"type": "start", "start_ns": time.monotonic_ns()})
+        generator.process.send_signal(signal.SIGINT)
+        await generator.hear("done")
+    assert set(generator.outcomes) == {Outcome.ACKED}
+
+
+async def test_it_says_how_much_is_under_way(tmp_path: Path) -> None:
+    async def stall(_index: int, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3)
+        writer.write(http(201))
+
+    async with serving(stall) as server, generating(tmp_path, [server.port], [0, 0, 0]) as generator:
+        await generator.hear("ready")
+        generator.say({"type": "start", "start_ns": time.monotonic_ns()})
+        await until(lambda: len(server.registrations) >= 3)
+        generator.say({"type": "idle"})
+        assert await generator.hear("idle") == {"type": "idle", "busy": 3}
+        await generator.hear("done")
+        generator.say({"type": "idle"})
+        assert await generator.hear("idle") == {"type": "idle", "busy": 0}
+
+
+PLUGIN = """
+import json
+from locust import events
+
+calls = []
+for name in ("init", "test_start", "spawning_complete", "test_stop", "quitting"):
+    getattr(events, name).add_listener(lambda name=name, **arguments: calls.append([name]))
+
+@events.request.add_listener
+def on_request(**arguments):
+    arguments["exception"] = str(arguments["exception"] or "")
+    calls.append(["request", arguments])
+    if FAULTY:
+        raise FAULT
+
+@events.quit.add_listener
+def on_quit(**arguments):
+    with open("calls.json", "w") as file:
+        json.dump(calls, file)
+"""
+
+
+async def test_locust_plugins_see_the_run(tmp_path: Path) -> None:
+    async def reply(index: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(http(201 if index else 500, b"12345"))
+
+    (tmp_path / "plugin_seen.py").write_text("FAULTY = False" + PLUGIN)
+    environment = {"BENCH_LOCUST_PLUGINS": "plugin_seen", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    async with (
+        serving(reply) as server,
+        generating(tmp_path, [server.port], evenly(3, 20), environment=environment) as generator,
+    ):
+        await generator.run()
+        await generator.end()
+    calls = json.loads((tmp_path / "calls.json").read_text())
+    assert [name for name, *_ in calls] == [
+        "init",
+        "test_start",
+        "spawning_complete",
+        *["request"] * 3,
+        "test_stop",
+        "quitting",
+    ]
+    requests = [arguments for name, *rest in calls if name == "request" for arguments in rest]
+    rows = generator.rows
+    for request, row in zip(requests, rows, strict=True):
+        context = request["context"]
+        assert (request["request_type"], request["name"]) == ("POST", "/registrations")
+        assert request["response_length"] == 5
+        assert request["response_time"] == pytest.approx((row["answered_ns"] - row["intended_ns"]) / 1e6)
+        assert uuid.UUID(context["registration_id"]) == registration_id(SEED, int(row["index"]))
+        assert [context[key] for key in ("intended_ns", "sent_ns", "answered_ns")] == list(row.tolist()[1:4])
+    assert [request["exception"] for request in requests] == ["failed: 500", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("fault", "survives"), [("ValueError()", True), ("__import__('locust').exception.StopUser()", False)]
+)
+async def test_a_listener_that_fails_costs_no_row_and_one_that_stops_the_test_is_told(
+    tmp_path: Path, fault: str, survives: bool
+) -> None:
+    (tmp_path / "plugin_faulty.py").write_text("FAULTY = True" + PLUGIN.replace("FAULT\n", f"{fault}\n"))
+    environment = {"BENCH_LOCUST_PLUGINS": "plugin_faulty", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    async with (
+        serving() as server,
+        generating(tmp_path, [server.port], evenly(100, 20), environment=environment) as generator,
+    ):
+        await generator.hear("ready")
+        generator.say({"type": "start", "start_ns": time.monotonic_ns()})
+        if survives:
+            await generator.hear("done")
+            assert set(generator.outcomes) == {Outcome.ACKED}
+        else:
+            error = await generator.hear("error")
+            assert "listener" in str(error["message"])
+
+
+async def test_what_it_does_not_understand_is_an_error(tmp_path: Path) -> None:
+    async with serving() as server, generating(tmp_path, [server.port], [0]) as generator:
+        generator.say({"type": "dance"})
+        assert "dance" in str((await generator.hear("error"))["message"])
+        assert await asyncio.wait_for(generator.process.wait(), LIMIT_S) == 1
+
+
+async def test_a_full_or_missing_directory_is_an_error_before_ready(tmp_path: Path) -> None:
+    async with serving() as server, generating(tmp_path, [server.port], [0]) as generator:
+        generator.rows_path.mkdir()
+        error = await generator.hear("error")
+        assert "load.rows" in str(error["message"])

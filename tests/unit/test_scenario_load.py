@@ -1,0 +1,360 @@
+"""Validation: every mistake is named at its line, all at once, with the nearest valid choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.scenario import Scenario, ScenarioError, load, load_text
+from registration.latency import Latency
+
+HEAD = "version: 1\nname: x\n"
+SLOW_EMAIL = HEAD + "faults:\n  - {target: email, type: latency, at: 8s, duration: 8s, latency: 800ms}\n"
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ScenarioError) as caught:
+        load_text(text, "x.yaml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+def problem(text: str) -> str:
+    """The only problem of `HEAD` and `text`, without the file's name and the line."""
+    found = problems(HEAD + text)
+    assert len(found) == 1, found
+    return found[0].split(": ", 1)[1]
+
+
+def loaded(text: str) -> Scenario:
+    return load_text(HEAD + text, "x.yaml")
+
+
+def test_two_lines_make_a_scenario_with_the_defaults() -> None:
+    scenario = loaded("")
+    assert (scenario.title, scenario.blocks, scenario.seed, scenario.drain_s) == ("x", 3, 1, 60.0)
+    assert scenario.variant_names == ("sync", "events")
+    assert [variant.timeout_ms for variant in scenario.variants] == [2000.0, 2000.0]
+    assert {name: service.latency for name, service in scenario.services.items()} == {
+        "email": Latency.fixed(20.0),
+        "analytics": Latency("lognormal", (10.0, 60.0)),
+        "cache": Latency.fixed(2.0),
+    }
+    assert {(s.error_rate, s.concurrency, s.instances) for s in scenario.services.values()} == {(0.0, 64, 1)}
+    workload = scenario.workload
+    assert (workload.rate, workload.warmup_s, workload.duration_s, workload.timeout_ms) == (50.0, 3.0, 20.0, 10_000.0)
+    assert (workload.arrival_count, workload.warmup_count, workload.max_in_flight) == (1000, 150, 750)
+    assert (scenario.slo.accept_ms, scenario.slo.complete_ms) == (300.0, 30_000.0)
+    assert scenario.during_ns is None
+
+
+def test_a_service_given_in_part_keeps_the_rest_of_its_defaults() -> None:
+    services = loaded("services: {cache: {concurrency: 2}, sms: {errorRate: 0.5}}").services
+    assert list(services) == ["email", "analytics", "cache", "sms"]
+    assert (services["cache"].latency, services["cache"].concurrency) == (Latency.fixed(2.0), 2)
+    assert (services["sms"].latency, services["sms"].error_rate) == (Latency.fixed(10.0), 0.5)
+
+
+def test_the_rate_counts_per_time_unit() -> None:
+    workload = loaded("workload: {rate: 600, timeUnit: 1m, duration: 30s}").workload
+    assert (workload.rate_per_s, workload.arrival_count) == (10.0, 300)
+
+
+def test_variants_are_names_or_mappings_and_share_the_broker() -> None:
+    variants = loaded(
+        "broker: {partitions: 3}\n"
+        "variants: [sync-concurrent, {name: sync-hurried, base: sync, options: {timeout: 200ms}},"
+        " events, {name: events-wide, base: events, broker: {partitions: 12}}]"
+    ).variants
+    assert [variant.name for variant in variants] == ["sync-concurrent", "sync-hurried", "events", "events-wide"]
+    assert [variant.timeout_ms for variant in variants] == [2000.0, 200.0, 2000.0, 2000.0]
+    assert [variant.broker.partitions if variant.broker else None for variant in variants] == [None, None, 3, 12]
+
+
+def test_faults_without_a_name_get_distinct_ones() -> None:
+    fault = "{target: email, type: hang, at: 1s, duration: 1s}"
+    faults = loaded(
+        f"faults: [{fault}, {fault}, {{name: mine, target: cache, type: error, at: 0s, duration: 20s}}]"
+    ).faults
+    assert [fault.name for fault in faults] == ["hang-email", "hang-email-2", "mine"]
+
+
+def test_during_spans_from_the_first_begin_to_the_last_end() -> None:
+    scenario = loaded(
+        "faults:\n  - {target: email, type: hang, at: 5s, duration: 1s}\n"
+        "  - {target: cache, type: error, at: 9s, duration: 2s}\n"
+    )
+    assert scenario.during_ns == (5_000_000_000, 11_000_000_000)
+
+
+def test_a_pair_is_split_between_two_variants_of_the_run() -> None:
+    text = "variants: [sync-concurrent, events]\nhypothesis: {metric: drain_s, difference: events-sync-concurrent, expect: '< 1'}"
+    hypothesis = loaded(text).hypothesis
+    assert hypothesis is not None
+    assert hypothesis.parts[0].difference == ("events", "sync-concurrent")
+    assert hypothesis.parts[0].label == "events-sync-concurrent"
+
+
+def test_a_pair_that_can_be_split_in_two_ways_is_refused() -> None:
+    variants = "[{name: a, base: sync}, {name: b-c, base: sync}, {name: a-b, base: sync}, {name: c, base: sync}]"
+    text = f"variants: {variants}\nhypothesis: {{metric: drain_s, difference: a-b-c, expect: '< 1'}}"
+    assert problem(text) == "hypothesis.difference: 'a-b-c' can be read in several ways; rename a variant"
+
+
+def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
+    text = (
+        "version: 2\n"
+        "name: X!\n"
+        "titel: t\n"
+        "workload: {rate: 0, duration: 25}\n"
+        "services: {emial: {}, cache: {concurrency: 0}}\n"
+        "variants: [sync, evnts]\n"
+        "blocks: 0\n"
+        "faults:\n"
+        "  - {target: emial, type: latency, at: 8s, duration: 8s, latency: 800ms}\n"
+        "claim: blocking\n"
+    )
+    assert problems(text) == [
+        "x.yaml:1: version: 2 is not valid here; it must be '1'",
+        "x.yaml:2: name: 'X!' is no name; use small letters, digits and dashes",
+        "x.yaml:3: titel: 'titel' is no key here; did you mean 'title'?",
+        "x.yaml:4: workload.duration: 25 needs a unit: 25ms or 25s",
+        "x.yaml:4: workload.rate: 0 must be above 0",
+        "x.yaml:5: services.cache.concurrency: 0 must be 1 or more",
+        "x.yaml:5: services.emial: 'emial' is no known service; did you mean 'email'? (a new one needs a name less alike)",
+        "x.yaml:6: variants[1]: 'evnts' is no variant; did you mean 'events'?",
+        "x.yaml:7: blocks: 0 must be 1 or more",
+        "x.yaml:9: faults[0].target: 'emial' is no target of this scenario; did you mean 'email'?",
+        *[
+            line
+            for line in problems(text)
+            if line.startswith("x.yaml:10: claim: 'blocking' is not valid here; it must be")
+        ],
+    ]
+
+
+def test_a_problem_holds_its_place_and_the_offending_text() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load_text(HEAD + "faults:\n  - {type: hang, at: 1s, duration: 1s,\n     target: emial}\n", "x.yaml")
+    (found,) = caught.value.problems
+    assert (found.file, found.line, found.text) == ("x.yaml", 5, "emial")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "workload: {rate: 0.01, duration: 1s}",
+            "workload: rate × duration comes to no arrival at all; raise one of them",
+        ),
+        ("workload: {rate: .inf}", "workload.rate: inf is no finite number"),
+        ("workload: {rate: .nan}", "workload.rate: nan is no finite number"),
+        ("workload: {rate: '60'}", "workload.rate: '60' is no number"),
+        ("workload: {rate: true}", "workload.rate: true is no number"),
+        (
+            "workload: {executor: constant-vus}",
+            "workload.executor: 'constant-vus' is not valid here; it must be 'constant-arrival-rate'",
+        ),
+        ("workload: {keys: {distribution: zipf}}", "workload.keys: a mapping is not valid here; it must be 'unique'"),
+        ("workload: {timeout: 0ms}", "workload.timeout: the duration must be above 0ms"),
+        ("workload: []", "workload: a list is no mapping of keys and values"),
+        ("workload:", "workload: nothing is no mapping of keys and values"),
+        ("sweep: {}", "sweep: 'sweep' is no key here"),
+        ("broker: {kind: rabbitmq}", "broker.kind: 'rabbitmq' is not valid here; it must be 'kafka'"),
+        ("broker: {partitions: 65}", "broker.partitions: 65 must be 64 or less"),
+        ("api: {instances: 0}", "api.instances: 0 must be 1 or more"),
+        ("variants: []", "variants: the list is empty; give one entry or more"),
+        ("variants: [sync, sync]", "variants[1].name: 'sync' stands twice; give one of them another name"),
+        ("variants: [events-naive]", "variants[0]: 'events-naive' is no variant; did you mean 'events'?"),
+        ("variants: [{name: fast, base: synch}]", "variants[0].base: 'synch' is not valid here; did you mean 'sync'?"),
+        ("variants: [{base: sync}]", "variants[0].name: this key is missing"),
+        (
+            "variants: [{name: fast, base: sync, options: {timeuot: 1s}}]",
+            "variants[0].options.timeuot: 'timeuot' is no option; did you mean 'timeout'?",
+        ),
+        ("variants: [{name: fast, base: sync, broker: {}}]", "variants[0].broker: a variant of 'sync' has no broker"),
+        ("services: {email: {latency: 20}}", "services.email.latency: 20 needs a unit: 20ms or 20s"),
+        ("services: {email: {errorRate: 1.5}}", "services.email.errorRate: 1.5 must be 1 or less"),
+        ("services: {email: {instances: 1.5}}", "services.email.instances: 1.5 is no whole number"),
+        ("services: {SMS: {}}", "services.SMS: 'SMS' is no name; use small letters, digits and dashes"),
+        (
+            "services: {email: {latency: {distribution: lognormal, p50: 10ms, p99: 5ms}}}",
+            "services.email.latency.p99: 'p50' must be above 0ms and 'p99' above 'p50'",
+        ),
+        (
+            "services: {email: {latency: {distribution: uniform, min: 5ms, max: 5ms}}}",
+            "services.email.latency.max: 'max' must be above 'min'",
+        ),
+        (
+            "services: {email: {latency: {distribution: pareto, min: 5ms, alpha: 0}}}",
+            "services.email.latency.alpha: 0 is outside 0.1 to 1000",
+        ),
+        (
+            "services: {email: {latency: {distribution: exponential}}}",
+            "services.email.latency.mean: 'exponential' needs 'mean' beside 'distribution'",
+        ),
+        (
+            "services: {email: {latency: {distribution: normal}}}",
+            "services.email.latency.distribution: 'normal' is no distribution; did you mean 'lognormal'?",
+        ),
+        ("slo: {accept: 1}", "slo.accept: 1 needs a unit: 1ms or 1s"),
+        ("drainMayExpire: maybe", "drainMayExpire: 'maybe' is neither true nor false"),
+        ("tags: blocking", "tags: 'blocking' is no list"),
+        ("seed: -1", "seed: -1 must be 0 or more"),
+        ("claim: fire-and-forgot", "claim: 'fire-and-forgot' is not valid here; did you mean 'fire-and-forget'?"),
+        ("thresholds: {lost: ['== 0']}", "thresholds.lost: 'lost' is no metric; it must be one of "),
+        (
+            "thresholds: {drain_s: ['5']}",
+            "thresholds.drain_s[0]: '5' is no expectation; write <, <=, >, >= or == and a",
+        ),
+        ("thresholds: {drain_s: []}", 'thresholds.drain_s: one expression or more belongs here, as in ["< 100"]'),
+        ("thresholds: {drain_s: '< 5'}", "thresholds.drain_s: '< 5' is no list"),
+        (
+            "thresholds: {'drain_s{variant:event}': ['< 5']}",
+            "thresholds.drain_s{variant:event}: 'event' is no variant of this scenario; did you mean 'events'?",
+        ),
+        (
+            "thresholds: {'effects.lost{service:sms}': ['< 5']}",
+            "thresholds.effects.lost{service:sms}: 'sms' is no service of this scenario; it must be one of ",
+        ),
+    ],
+)
+def test_a_value_out_of_bounds_is_named(text: str, sentence: str) -> None:
+    assert problem(text).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ("type: kill", "faults[0].type: 'kill' is not valid here; it must be one of 'latency', 'error', 'hang'"),
+        ("type: hang, target: api", "faults[0].target: 'api' is no target of this scenario; it must be one of "),
+        ("type: hang, target: email/1", "faults[0].target: 'email/1': 'email' has 1 instance, counted from 0"),
+        ("type: hang, at: 15s", "faults[0].duration: the fault ends at 23s, after the run, which lasts 20s"),
+        ("type: hang, duration: 0s", "faults[0].duration: the duration must be above 0ms"),
+        ("type: hang, probability: 1.1", "faults[0].probability: 1.1 must be 1 or less"),
+        (
+            "type: hang, latency: 1s",
+            "faults[0].latency: 'latency' is not for faults of type 'hang', only for 'latency'",
+        ),
+        (
+            "type: latency",
+            "faults[0].latency: a fault of this type needs the latency that it adds, as in latency: 800ms",
+        ),
+        (
+            "type: latency, latency: 1s, rate: 0.5",
+            "faults[0].rate: 'rate' is not for faults of type 'latency', only for 'error'",
+        ),
+        ("type: error, rate: -0.1", "faults[0].rate: -0.1 must be 0 or more"),
+        ("type: error, status: 399", "faults[0].status: 399 must be 400 or more"),
+        (
+            "type: error, variants: [sync, event]",
+            "faults[0].variants[1]: 'event' is no variant of this scenario; did you",
+        ),
+        ("type: error, variants: []", "faults[0].variants: the list is empty; give one entry or more"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_refused(keys: str, sentence: str) -> None:
+    given = dict(pair.split(": ", 1) for pair in keys.split(", ") if pair.count(": ") == 1)
+    defaults = {"target": "email", "at": "8s", "duration": "8s"}
+    filled = ", ".join(f"{key}: {value}" for key, value in defaults.items() if key not in given)
+    assert problem(f"faults:\n  - {{{keys}, {filled}}}\n").startswith(sentence)
+
+
+def test_a_fault_may_end_with_the_run_and_hit_one_instance() -> None:
+    (fault,) = loaded(
+        "services: {email: {instances: 2}}\nfaults:\n  - {target: email/1, type: hang, at: 12s, duration: 8s}\n"
+    ).faults
+    assert (fault.service, fault.instance, fault.begin_ns, fault.end_ns) == ("email", 1, 12 * 10**9, 20 * 10**9)
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "sentence"),
+    [
+        ("{metric: drain_s, variant: sync, expect: '1'}", "hypothesis.expect: '1' is no expectation"),
+        (
+            "{metric: drain, variant: sync, expect: '< 1'}",
+            "hypothesis.metric: 'drain' is no metric; did you mean 'drain_s'?",
+        ),
+        ("{metric: drain_s, expect: '< 1'}", "hypothesis: exactly one of variant, ratio and difference belongs here"),
+        ("{metric: drain_s, variant: sync, ratio: sync/events, expect: '< 1'}", "hypothesis.ratio: exactly one of"),
+        (
+            "{metric: drain_s, ratio: sync/event, expect: '< 1'}",
+            "hypothesis.ratio: 'sync/event' names no two variants of",
+        ),
+        (
+            "{metric: drain_s, ratio: sync/sync, expect: '< 1'}",
+            "hypothesis.ratio: 'sync/sync' compares a variant with itself",
+        ),
+        (
+            "{metric: drain_s, variant: event, expect: '< 1'}",
+            "hypothesis.variant: 'event' is no variant of this scenario",
+        ),
+        ("{metric: drain_s, variant: sync}", "hypothesis.expect: 'expect' is missing"),
+        ("{metric: drain_s, variant: sync, expect: 1}", "hypothesis.expect: text belongs here, in quotes"),
+        ("{metric: drain_s, variant: sync, expct: '< 1', expect: '< 1'}", "hypothesis.expct: 'expct' is no key of a"),
+        (
+            "{metric: 'drain_s{variant:sync}', variant: sync, expect: '< 1'}",
+            "hypothesis.metric: the tag 'variant' is for",
+        ),
+        (
+            "{metric: 'slo_ratio{window:during}', variant: sync, expect: '< 1'}",
+            "hypothesis.metric: 'window:during' needs a",
+        ),
+        ("{all: []}", "hypothesis.all: a list of one or more hypotheses belongs here"),
+        ("{all: [{metric: drain_s, variant: x, expect: '< 1'}]}", "hypothesis.all[0].variant: 'x' is no variant of"),
+        ("text", "hypothesis: a mapping of metric, expect and one of"),
+    ],
+)
+def test_a_hypothesis_that_cannot_be_tested_is_refused(hypothesis: str, sentence: str) -> None:
+    assert problem(f"hypothesis: {hypothesis}").startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("metric", "rate", "sentence"),
+    [
+        (
+            "accept_latency_ms.p99",
+            49,
+            "hypothesis.metric: 'accept_latency_ms.p99' needs 1,000 arrivals, and a trial has 980;",
+        ),
+        ("accept_latency_ms.p99", 50, None),
+        (
+            "accept_latency_ms.p999",
+            499,
+            "hypothesis.metric: 'accept_latency_ms.p999' needs 10,000 arrivals, and a trial has",
+        ),
+        ("accept_latency_ms.p999", 500, None),
+        (
+            "'accept_latency_ms.p99{window:during}'",
+            60,
+            "hypothesis.metric: 'accept_latency_ms.p99{window:during}' needs 1,000",
+        ),
+        ("'accept_latency_ms.p99{window:during}'", 200, None),
+    ],
+)
+def test_a_percentile_needs_its_sample_in_each_trial(metric: str, rate: int, sentence: str | None) -> None:
+    text = SLOW_EMAIL + f"workload: {{rate: {rate}}}\nhypothesis: {{metric: {metric}, variant: sync, expect: '< 1'}}\n"
+    if sentence is None:
+        assert load_text(text, "x.yaml").hypothesis is not None
+    else:
+        assert problems(text)[0].startswith("x.yaml:6: " + sentence)
+
+
+def test_the_sample_is_counted_in_the_arrivals_that_will_run() -> None:
+    """At 125/s a window of 8 s has about 1,000 arrivals; whether p99 can be had depends on the draw."""
+    head = SLOW_EMAIL + "workload: {rate: 125}\nhypothesis: {metric: 'accept_latency_ms.p99{window:during}', "
+    text = head + "variant: sync, expect: '< 1'}\nblocks: 20\n"
+    (found,) = problems(text)
+    count = int(found.split("has ")[1].split(";")[0].replace(",", ""))
+    assert 900 < count < 1000
+
+
+def test_the_name_is_the_file_s_own(tmp_path: Path) -> None:
+    path = tmp_path / "other.yaml"
+    path.write_text(HEAD)
+    with pytest.raises(ScenarioError, match=r"other\.yaml:2: name: 'x' is not the file's own name, 'other'"):
+        load(path)
+
+
+def test_the_most_arrivals_are_bounded() -> None:
+    assert "more than 2,000,000 arrivals" in problem("workload: {rate: 1000000, duration: 1h}")
