@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from benchmarks.scenario.model import Workload
+    from benchmarks.scenario.workload import Workload
 
 SCHEDULE_FIELDS = [("index", "<i8"), ("intended_ns", "<i8")]
 

@@ -31,7 +31,7 @@ EFFECTS_COLUMNS = (
     *("received_ns", "started_ns", "applied_ns", "settled_ns", "failed"),
 )
 
-# A time that did not happen, as the load generator writes it; pandas' own marker for none has the same value.
+# A time that did not happen, as the load generator writes it.
 _NONE_NS = np.int64(NO_TIME)
 
 
@@ -40,7 +40,8 @@ class TrialFacts:
     """What the harness knows of one trial beside its rows; `trial.json` in the trial's folder.
 
     `pending` names the registrations whose message for a service was still in a log when the drain ended. CPU times
-    are cumulative per process, taken at scenario time 0 and at the end of the drain. `cores` are the machine's.
+    and memory are those of the system under test (API, services, broker) by process; CPU times are cumulative, taken
+    at scenario time 0 and at the end of the drain. `cores` are the machine's.
     """
 
     number: int
@@ -181,7 +182,10 @@ def _effects(facts: TrialFacts, indices: NDArray[np.int64], ids: Ids, records: R
 
     def receipt_time(kind: Kind) -> NDArray[np.int64]:
         found = mine[mine["kind"] == kind]
-        return _earliest(found["receipt"].to_numpy(), found["t_ns"].to_numpy(), receipts)[of_receipt]
+        times: NDArray[np.int64] = np.take(
+            _earliest(found["receipt"].to_numpy(), found["t_ns"].to_numpy(), receipts), of_receipt
+        )
+        return times
 
     def attempt_time(kind: Kind) -> NDArray[np.int64]:
         found = mine[mine["kind"] == kind]
@@ -216,8 +220,8 @@ def _receipts(records: pd.DataFrame) -> NDArray[np.int64]:
     # A process started again counts its deliveries from 1 again, and its successor's first may well be the same
     # registration: each further RECEIVED begins another receipt.
     life = (records["kind"] == Kind.RECEIVED).groupby(receipt).cumsum()
-    numbers, _ = pd.factorize(receipt * (life.max() + 1) + life)
-    return numbers.astype(np.int64)
+    numbers: NDArray[np.int64] = pd.factorize(receipt * (life.max() + 1) + life)[0].astype(np.int64)
+    return numbers
 
 
 def _identity(

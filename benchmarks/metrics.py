@@ -22,8 +22,6 @@ STATS = ("p50", "p90", "p95", "p99", "p999", "max", "mean")
 
 _QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 
-# Processes that are not the system under test.
-_APPARATUS = ("load", "harness", "machine")
 _NS_PER_MS = 1e6
 
 Bounds = tuple[int, int]
@@ -189,7 +187,7 @@ def measure(
     cpu_ms = tuple(
         (process, facts.cpu_end_ms[process] - begin_ms)
         for process, begin_ms in facts.cpu_begin_ms.items()
-        if process in facts.cpu_end_ms and process not in _APPARATUS
+        if process in facts.cpu_end_ms
     )
     idle = facts.broker_idle_ms_per_s
     idle_ms = None if idle is None else idle * facts.end_ns / 1e9

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.detect import Detectable, detectable_parts
 from benchmarks.scenario.fault import Fault
-from benchmarks.scenario.model import Scenario, VariantSpec
+from benchmarks.scenario.model import Scenario
+from benchmarks.scenario.variant import VariantSpec
 from benchmarks.utilisation import Utilisation, backlog_s, utilisation_table
 from registration import luck
 

@@ -28,7 +28,8 @@ from registration import luck
 from registration.work import WorkSettings, judge
 
 if TYPE_CHECKING:
-    from benchmarks.scenario.model import Scenario, VariantSpec
+    from benchmarks.scenario.model import Scenario
+    from benchmarks.scenario.variant import VariantSpec
 
 Done = Callable[[int, bool], None]  # (scenario ns, whether it succeeded)
 

@@ -25,7 +25,7 @@ class Ids:
         ids = [luck.registration_id(block_seed, index) for index in indices.tolist()]
         self.strings: NDArray[np.object_] = np.array([str(id_) for id_ in ids], dtype=object)
         halves = _halves(np.frombuffer(b"".join(id_.bytes for id_ in ids), dtype="V16"))
-        # Most ids differ in their first half already: look that up, then compare the second.
+        # The first halves tell the ids of a block apart: look that up, then compare the second.
         self._lookup = pd.Index(halves[:, 0])
         self._second = halves[:, 1]
         if not self._lookup.is_unique:  # 60 random bits: one chance in 10⁸ among 100,000 arrivals
@@ -88,6 +88,7 @@ def read_rows(path: Path, schedule: NDArray[np.void], problems: list[str]) -> ND
 
 
 def read_records(paths: Iterable[Path], ids: Ids, start_ns: int, problems: list[str]) -> Records:
+    """Every trace in `paths`; scenario time 0 is at `start_ns`."""
     processes: list[Process] = []
     frames: list[pd.DataFrame] = []
     for path in paths:

@@ -194,7 +194,7 @@ def outliers(values: Sequence[float | None]) -> list[int]:
 def lookup(figures: Mapping[str, object], metric: Metric) -> float | None:
     """The figure of `metric` in one variant's (or trial's) part of the summary; null where it has none.
 
-    `rss_mb_max` is the sum over the processes of the system under test.
+    `rss_mb_max` is the sum over the processes.
     """
     part: object = figures
     if metric.window is not None:

@@ -56,6 +56,7 @@ class Receiver:
         except BrokerError as error:
             raise RoleError(str(error), "look at the broker's log") from error
         self._consuming = asyncio.create_task(self._consume())
+        self._consuming.add_done_callback(self._report_if_broken)
 
     async def close(self) -> None:
         if self._consuming is not None:
@@ -83,6 +84,7 @@ class Receiver:
         self._last_of_key[key] = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._report_if_broken)
 
     async def _handle(
         self, delivery: Delivery, registration: Registration, number: int, before: asyncio.Task[None] | None
@@ -94,6 +96,12 @@ class Receiver:
         if self._last_of_key.get(delivery.message.key) is asyncio.current_task():
             del self._last_of_key[delivery.message.key]
         self._subscriber.settle(delivery)
+
+    def _report_if_broken(self, task: asyncio.Task[None]) -> None:
+        """Failing work is retried and ends no task; what does is a fault of the apparatus, such as a full disk."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("the receiver is broken", exc_info=error)
+            self._link.broken(error)
 
     def _record_settled(self, delivery: Delivery) -> None:
         held = self._in_hand.pop((delivery.partition, delivery.offset), None)

@@ -54,7 +54,7 @@ class Sender:
             probe = event.probe(luck.probe_id(first_id + partition))
             try:
                 await (await self._publisher.publish(Message(probe.key(), probe.value(), probe.headers()), partition))
-            except BrokerError as error:
+            except Exception as error:
                 raise RoleError(f"the probe of partition {partition} failed: {error}") from error
 
     async def close(self) -> None:

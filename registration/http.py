@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from starlette.applications import Starlette
@@ -34,6 +35,14 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: whether a process ends is for the harness to say, not for Ctrl-C."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
 class HttpServer:
     """uvicorn with Starlette, inside the running event loop."""
 
@@ -52,7 +61,7 @@ class HttpServer:
             date_header=False,
             server_header=False,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._serving: asyncio.Task[None] | None = None
 
     async def open(self) -> None:

@@ -50,6 +50,11 @@ class Link:
             # One write for one short line: pipes keep writes up to 4 KiB whole.
             os.write(sys.stdout.fileno(), json.dumps(message).encode() + b"\n")
 
+    def broken(self, error: BaseException) -> None:
+        """Tell the harness that this process can no longer do its part: a trial that went on would measure that."""
+        message, next_step = str(error) or repr(error), getattr(error, "next_step", "look at its log")
+        self.send(type="error", message=message, next_step=next_step)
+
     async def messages(self) -> AsyncIterator[Message]:
         """What the harness says, until it closes the pipe."""
         while line := await self._reader.readline():
@@ -79,7 +84,7 @@ async def _converse(roles: Mapping[str, Role]) -> None:
     try:
         await roles[hello["role"]](link)
     except (RoleError, OSError) as error:
-        link.send(type="error", message=str(error), next_step=getattr(error, "next_step", ""))
+        link.broken(error)
         raise
 
 

@@ -109,7 +109,6 @@ class Worker:
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.settings = settings
-        self.busy = 0  # received and not yet done, queued ones included
         self._destination = destination
         self._trace = trace
         self._clock_ns = clock_ns
@@ -130,25 +129,21 @@ class Worker:
     async def perform(self, registration: Registration, delivery: int, attempt: int = 1) -> None:
         """One attempt at the work. Returns when the effect is in its destination; raises WorkError."""
         id_ = registration.registration_id
-        self.busy += 1
-        try:
-            async with self._slots:
-                self._trace.record(Kind.STARTED, id_, delivery=delivery, attempt=attempt)
-                begun_ns = self._clock_ns()
-                start_ns = self._start_ns
-                # Without a start there is no scenario time yet, hence an instant before every fault.
-                at_ns = begun_ns - start_ns if start_ns is not None else -(2**62)
-                judgement = judge(self.settings, id_, attempt, at_ns)
-                if judgement.hang_until_ns is not None and start_ns is not None:
-                    begun_ns = max(begun_ns, start_ns + judgement.hang_until_ns)
-                await sleep_until(begun_ns + round(judgement.work_ms * 1e6), self._clock_ns)
-                if judgement.status is not None:
-                    self._trace.record(Kind.FAILED, id_, delivery=delivery, attempt=attempt, status=judgement.status)
-                    raise WorkError(judgement.status)
-                self._destination.apply(registration)
-                self._trace.record(Kind.APPLIED, id_, delivery=delivery, attempt=attempt)
-        finally:
-            self.busy -= 1
+        async with self._slots:
+            self._trace.record(Kind.STARTED, id_, delivery=delivery, attempt=attempt)
+            begun_ns = self._clock_ns()
+            start_ns = self._start_ns
+            # Without a start there is no scenario time yet, hence an instant before every fault.
+            at_ns = begun_ns - start_ns if start_ns is not None else -(2**62)
+            judgement = judge(self.settings, id_, attempt, at_ns)
+            if judgement.hang_until_ns is not None and start_ns is not None:
+                begun_ns = max(begun_ns, start_ns + judgement.hang_until_ns)
+            await sleep_until(begun_ns + round(judgement.work_ms * 1e6), self._clock_ns)
+            if judgement.status is not None:
+                self._trace.record(Kind.FAILED, id_, delivery=delivery, attempt=attempt, status=judgement.status)
+                raise WorkError(judgement.status)
+            self._destination.apply(registration)
+            self._trace.record(Kind.APPLIED, id_, delivery=delivery, attempt=attempt)
 
     def settled(self, registration: Registration, delivery: int) -> None:
         """Record that this delivery will not come again."""

@@ -53,6 +53,10 @@ class Receiver:
                 await self._worker.perform(registration, delivery)
             except WorkError as error:
                 return Response(status_code=error.status)
+            except Exception as error:
+                # Not the work's failure but the apparatus's, such as a full disk.
+                self._link.broken(error)
+                raise
             finally:
                 # A call comes once: answered with success or failure, it is settled.
                 self._worker.settled(registration, delivery)

@@ -136,8 +136,9 @@ def _download_one(
             if error.errno in _DISK_TROUBLE:
                 raise
             if attempt == _ATTEMPTS:
+                reason = _cause(error)
                 raise BrokerUnavailable(
-                    f"Kafka is not on this machine yet, and {jar.name} cannot be had from Maven Central: {_cause(error)}",
+                    f"Kafka is not on this machine yet; {jar.name} cannot be fetched from Maven Central: {reason}",
                     WAYS_OUT,
                 ) from error
             arrived(jar.name, -done_bytes)

@@ -8,7 +8,6 @@ cached? ──no──→ prepare (once per user)
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from benchmarks.brokers.java import PROFILES, REFUSED, Java, Profile, find
 from benchmarks.brokers.node import Node, NodeFailed, Place, spawn
 from benchmarks.brokers.prepare import prepare
 from benchmarks.brokers.settings import DESCRIPTION, HOST
-from benchmarks.processes.ports import NoFreePort, Ports
+from benchmarks.processes.ports import NoFreePort, Ports, bindable
 
 _ATTEMPTS = 3
 
@@ -72,7 +71,7 @@ async def start_kafka(
             return await _start_at(place, installation, java, chosen, die_with_parent=die_with_parent)
         except NodeFailed as failure:
             # Somebody else may have taken a port between the choice and the bind.
-            lost_a_port = not (_free(place.port) and _free(place.controller_port))
+            lost_a_port = not (bindable(place.port) and bindable(place.controller_port))
             if lost_a_port and port is None and attempt < _ATTEMPTS:
                 attempt += 1
                 continue
@@ -80,7 +79,7 @@ async def start_kafka(
 
 
 def _place(directory: Path, log_path: Path, port: int | None) -> Place:
-    if port is not None and not _free(port):
+    if port is not None and not bindable(port):
         raise BrokerUnavailable(
             f"Port {port} is taken on {HOST}", "End what listens there, choose another port, or let bench pick one."
         )
@@ -91,17 +90,6 @@ def _place(directory: Path, log_path: Path, port: int | None) -> Place:
         raise BrokerUnavailable(
             f"Kafka cannot listen: {error}", "End what listens on those ports, or use --broker host:port."
         ) from error
-
-
-def _free(port: int) -> bool:
-    """Whether the port could be bound just now."""
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((HOST, port))
-        except OSError:
-            return False
-        return True
 
 
 async def _start_at(

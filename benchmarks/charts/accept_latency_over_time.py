@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.sheet import EndLabel, Sheet
 from benchmarks.charts.wording import acked_note, told, while_clause
-from benchmarks.numbers import milliseconds, percent
+from benchmarks.numbers import milliseconds, nominal_ms, percent
 from benchmarks.series import over_time
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from benchmarks.charts.material import Material
 
-_SHARE_PT = 92.0  # the height of the panel below, with its axis
+_SHARE_PT = 104.0  # the height of the panel below, with its axis
 _BOTH_NAMED = 3  # up to so many variants, p50 and p95 both get a label
 
 
@@ -28,7 +30,7 @@ def title(material: Material) -> str:
     if all(median is None for median in medians.values()):
         return f"{while_clause(material)}, nobody was accepted"
     found = told(medians, milliseconds, "accepted nobody")
-    return f"{while_clause(material)}, the median answer took: {found}{acked_note(material, window)}"
+    return f"{while_clause(material)}, the median answer took {found}{acked_note(material, window)}"
 
 
 def draw(material: Material) -> Figure:
@@ -44,14 +46,14 @@ def draw(material: Material) -> Figure:
     shown = [float(value) for frame in series.values() for value in frame[["p50", "p95"]].to_numpy().ravel()]
     shown = [value for value in shown if not np.isnan(value)]
     with_slo = bool(shown) and (axis.needs_log([*shown, slo_ms]) or slo_ms < 3 * max(shown))
-    slo = EndLabel(slo_ms, f"SLO {milliseconds(slo_ms)}", palette.QUIET)
+    slo = EndLabel(slo_ms, f"SLO {nominal_ms(slo_ms)}", palette.QUIET)
 
-    ends = _ends(material, {name: frame["p50"].to_numpy() for name, frame in series.items()}, "p50")
+    ends = _ends(material, {name: frame["p50"].to_numpy(dtype=np.float64) for name, frame in series.items()}, "p50")
     if len(material.variants) <= _BOTH_NAMED:
-        ends += _ends(material, {name: frame["p95"].to_numpy() for name, frame in series.items()}, "p95")
+        ends += _ends(material, {name: frame["p95"].to_numpy(dtype=np.float64) for name, frame in series.items()}, "p95")
     ends += [slo] if with_slo else []
     shares = [
-        EndLabel(_last(frame["acked"] / frame["offered"], 0.0), _share_text(material, name), material.colours[name], bold=True)
+        EndLabel(_last(frame["acked"] / frame["offered"]), _share_text(material, name), material.colours[name], bold=True)
         for name, frame in series.items()
     ]
     texts = [label.text for label in (*ends, *shares)]
@@ -60,7 +62,7 @@ def draw(material: Material) -> Figure:
     x = (0.0, material.duration_s)
     above = sheet.panel((left, bottom + _SHARE_PT, right, top), "Accept latency", x=x, end_labels=texts, windows=material.windows, bottom=18)
     below = sheet.panel(
-        (left, bottom, right, bottom + _SHARE_PT),
+        (left, bottom, right, bottom + _SHARE_PT - 8),
         "Share of arrivals accepted",
         x=x,
         end_labels=texts,
@@ -69,14 +71,13 @@ def draw(material: Material) -> Figure:
     )
     axis.latency(above, [*shown, slo_ms] if with_slo else shown)
     for number, (name, frame) in enumerate(series.items()):
-        colour, t_s = material.colours[name], frame["t_s"].to_numpy() + bin_s / 2
-        p50, p95 = frame["p50"].to_numpy(dtype=float), frame["p95"].to_numpy(dtype=float)
-        above.fill_between(t_s, p50, p95, color=colour, alpha=0.13, linewidth=0)
-        above.plot(t_s, p95, color=colour, linewidth=1.0)
-        above.plot(t_s, p50, color=colour, linewidth=2.6, solid_capstyle="round")
+        colour = material.colours[name]
+        t_s, p50, p95, share = _steps(frame, bin_s)
+        above.fill_between(t_s, p50, p95, step="post", color=colour, alpha=0.13, linewidth=0)
+        above.step(t_s, p95, where="post", color=colour, linewidth=1.0)
+        above.step(t_s, p50, where="post", color=colour, linewidth=2.6)
         # Lines on top of each other all stay visible: each next one is thinner.
-        width = 2.0 + 2.0 * (len(series) - 1 - number)
-        below.plot(t_s, (frame["acked"] / frame["offered"]).to_numpy(), color=colour, linewidth=min(width, 7.0))
+        below.step(t_s, share, where="post", color=colour, linewidth=min(2.0 + 2.0 * (len(series) - 1 - number), 7.0))
     if with_slo:
         above.axhline(slo_ms, color=palette.QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     if not shown:
@@ -91,7 +92,17 @@ def draw(material: Material) -> Figure:
     return sheet.figure
 
 
-def _ends(material: Material, lines: dict[str, np.ndarray], stat: str) -> list[EndLabel]:
+def _steps(frame: pd.DataFrame, bin_s: float) -> tuple[NDArray[np.float64], ...]:
+    """Begin of each bin, p50, p95 and share accepted, with one more step so that the last bin has its width."""
+    columns = (frame["t_s"], frame["p50"], frame["p95"], frame["acked"] / frame["offered"])
+    arrays = [column.to_numpy(dtype=np.float64) for column in columns]
+    if not len(frame):
+        return tuple(arrays)
+    t_s, *rest = arrays
+    return (np.append(t_s, t_s[-1] + bin_s), *(np.append(values, values[-1]) for values in rest))
+
+
+def _ends(material: Material, lines: dict[str, NDArray[np.float64]], stat: str) -> list[EndLabel]:
     labels = []
     for name, line in lines.items():
         known = line[~np.isnan(line)]
@@ -104,10 +115,9 @@ def _share_text(material: Material, name: str) -> str:
     return f"{name} {percent(material.summary.figure(name, 'accept_ratio'))}"
 
 
-def _last(values: object, default: float) -> float:
-    known = np.asarray(values, dtype=float)
-    known = known[~np.isnan(known)]
-    return float(known[-1]) if known.size else default
+def _last(values: pd.Series) -> float:
+    known = values.dropna()
+    return float(known.iloc[-1]) if len(known) else 0.0
 
 
 CHART = Chart(

@@ -40,9 +40,9 @@ def title(material: Material) -> str:
     done = {name: material.summary.figure(name, "completion_latency_ms", "p50", window=window) for name in material.variants}
     if all(value is None for value in (*accept.values(), *done.values())):
         return f"{clause}, nobody was accepted and nothing was done"
-    told_yes = told(accept, milliseconds, "accepted nobody")
+    reply = told(accept, milliseconds, "accepted nobody")
     work = told(done, milliseconds, "never")
-    return f"{clause}, the reply came after: {told_yes}; the work was done after: {work}{acked_note(material, window)}"
+    return f"{clause}, the reply came after {reply}; all was done after {work}{acked_note(material, window)}"
 
 
 def draw(material: Material) -> Figure:
@@ -101,7 +101,7 @@ def _panel(
     x0, y0, x1, y1 = region
     sheet.text(x0, y1, heading, size=LABEL_PT, weight="bold", va="top")
     axes = sheet.axes((x0, y0 + 32, x1 - 2 * _COLUMN_PT - 6, y1 - 34))
-    axis.latency(axes, shown_ms, axis="x")
+    axis.latency(axes, shown_ms, axis="x", most_ticks=int((x1 - x0 - 2 * _COLUMN_PT) / 42))
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=palette.FAINT, linewidth=0.7)
     axes.set_ylim(rows[-1].y + 0.6, -0.6)

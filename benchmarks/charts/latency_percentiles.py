@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _STATS = {"p99": "1 in 100", "p95": "1 in 20", "p90": "1 in 10", "p50": "1 in 2"}
 _TICKS = {0.0: "0", 0.5: "50 %", 0.9: "90 %", 0.99: "99 %", 0.999: "99.9 %", 0.9999: "99.99 %", 0.99999: "99.999 %"}
+_REACH = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 _BEYOND = 10  # a percentile needs as many samples beyond it: p99 from 1,000 samples, p99.9 from 10,000
 _POINTS = 240
 
@@ -32,7 +33,7 @@ def title(material: Material) -> str:
         tails = {name: material.summary.figure(name, "accept_latency_ms", stat, window=window) for name in material.variants}
         if any(tail is not None for tail in tails.values()):
             found = told(tails, milliseconds, "accepted too few to say" if stat != "p50" else "accepted nobody")
-            return f"{while_clause(material)}, {people} waited longer than: {found}{acked_note(material, window)}"
+            return f"{while_clause(material)}, {people} waited longer than {found}{acked_note(material, window)}"
     return f"{while_clause(material)}, nobody was accepted"
 
 
@@ -50,12 +51,15 @@ def draw(material: Material) -> Figure:
     curves = [{name: _curves(material, name, inside) for name in material.variants} for _, inside in bounds]
     drawn = [values for panel in curves for trials in panel.values() for _, values in trials]
     shown_ms = [float(value) for values in drawn for value in (values[0], values[-1])]
-    ends = [[_end(material, name, trials) for name, trials in panel.items() if trials] for panel in curves]
+    ends = [
+        [_end(material, name, trials, inside) for name, trials in panel.items() if trials]
+        for panel, (_, inside) in zip(curves, bounds, strict=True)
+    ]
 
     left, bottom, right, top = sheet.body
     width = (right - left) / len(bounds)
-    furthest = max((float(x[-1]) for panel in curves for trials in panel.values() for x, _ in trials), default=2.0)
     for number, ((heading, _), panel, labels) in enumerate(zip(bounds, curves, ends, strict=True)):
+        furthest = max((float(x[-1]) for trials in panel.values() for x, _ in trials), default=2.0)
         axes = sheet.panel(
             (left + width * number, bottom, left + width * (number + 1) - (16 if number + 1 < len(bounds) else 0), top),
             heading,
@@ -102,9 +106,14 @@ def _mean(trials: list[Curve]) -> Curve:
     return x, np.exp(np.mean(logs, axis=0))
 
 
-def _end(material: Material, variant: str, trials: list[Curve]) -> EndLabel:
-    _, values = _mean(trials)
-    return EndLabel(float(values[-1]), f"{variant} {milliseconds(float(values[-1]))}", material.colours[variant], bold=True)
+def _end(material: Material, variant: str, trials: list[Curve], inside: tuple[int, int] | None) -> EndLabel:
+    """The variant and, from the summary, the furthest percentile that the curve reaches."""
+    x, values = _mean(trials)
+    reached = [stat for stat, q in _REACH.items() if -np.log10(1 - q) <= x[-1] + 1e-9]
+    window = None if inside is None else "during"
+    figures = {stat: material.summary.figure(variant, "accept_latency_ms", stat, window=window) for stat in reached}
+    told_of = [f" {stat} {milliseconds(value)}" for stat, value in figures.items() if value is not None]
+    return EndLabel(float(values[-1]), variant + (told_of[-1] if told_of else ""), material.colours[variant], bold=True)
 
 
 def _ticks(axes: Axes, furthest: float) -> None:

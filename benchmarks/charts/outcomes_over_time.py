@@ -11,7 +11,7 @@ from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.sheet import HEADING_PT, LABEL_PT, LINE, Sheet
 from benchmarks.charts.wording import told, while_clause
-from benchmarks.numbers import count, milliseconds, percent
+from benchmarks.numbers import count, nominal_ms, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,13 +24,13 @@ _LEGEND_ROW_PT = LABEL_PT * 1.5
 
 
 def title(material: Material) -> str:
-    """Who was told yes at all, and in time, in the window that the run is about."""
+    """Who was accepted at all, and in time, in the window that the run is about."""
     window = material.main_window
-    clause, slo = while_clause(material), milliseconds(material.scenario.slo.accept_ms)
+    clause, slo = while_clause(material), nominal_ms(material.scenario.slo.accept_ms)
     acked = {name: material.summary.figure(name, "accept_ratio", window=window) for name in material.variants}
     in_time = {name: _share_in_time(material, name) for name in material.variants}
     if all(share == 1 for share in in_time.values()):
-        return f"{clause}, every arrival was accepted within {slo}, on every side"
+        return f"{clause}, every arrival was accepted within {slo}"
     if all(share == 1 for share in acked.values()):
         return f"{clause}, everyone was accepted; within {slo}: {told(in_time, percent, 'unknown')}"
     if all(share == 0 for share in acked.values()):
@@ -68,6 +68,8 @@ def draw(material: Material) -> Figure:
             bottom=32.0 if last else 20.0,
         )
         _stack(material, axes, endings[name])
+        for edge_s in (edge for window in material.windows for edge in (window.begin_s, window.end_s)):
+            axes.axvline(edge_s, color=palette.SHADE_INK, linewidth=1.0, linestyle=(0, (3, 2)))
         axis.share(axes)
         axis.seconds(axes, label=axis.TIME_LABEL if last else "")
         box = axes.get_position()
@@ -105,7 +107,7 @@ def _share_in_time(material: Material, variant: str) -> float | None:
 def _legend(material: Material, endings: pd.DataFrame) -> list[tuple[palette.Style, str]]:
     """Only what occurred, with how many and what share."""
     number = endings["ending"].value_counts()
-    slo = milliseconds(material.scenario.slo.accept_ms)
+    slo = nominal_ms(material.scenario.slo.accept_ms)
     names = {"acked": f"accepted within {slo}", "acked late": "accepted, but later"}
     return [
         (style, f"{names.get(key, style.label)}: {count(number[key])} ({percent(number[key] / len(endings))})")

@@ -13,14 +13,15 @@ from benchmarks.charts.chart import Chart
 from benchmarks.charts.material import Window
 from benchmarks.charts.sheet import EndLabel, Sheet
 from benchmarks.charts.wording import told
-from benchmarks.numbers import count, figure
+from benchmarks.numbers import count, seconds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from benchmarks.charts.material import Material
 
-_POINTS = 600
+_POINTS = 240
+_SAMPLES = 8  # of a step series behind each point, so that no short peak decides how a line looks
 _DASHES: tuple[tuple[int, tuple[int, ...]], ...] = ((0, ()), (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))  # type: ignore[assignment]
 _GROUPS_NAMED = 1  # with more event variants than this, only each one's largest group is drawn
 _MARGIN = 1.0  # seconds kept free after the last drain
@@ -29,9 +30,11 @@ _MARGIN = 1.0  # seconds kept free after the last drain
 def title(material: Material) -> str:
     highest = {name: material.summary.figure(name, "outstanding_max") for name in material.variants}
     drains = {name: material.summary.figure(name, "drain_s") for name in material.variants}
-    text = f"Registrations under way, at most: {told(highest, count, 'unknown')}"
+    text = f"At most {told(highest, count, 'unknown')} registrations were under way at once"
+    if len(highest) > 1:
+        text = f"Registrations under way at once: at most {told(highest, count, 'unknown')}"
     if any(value is not None for value in drains.values()):
-        text += f"; drained in: {told(drains, lambda value: f'{figure(value)} s', 'unknown')}"
+        text += f"; the drain took {told(drains, seconds, 'unknown')}"
     return text
 
 
@@ -45,7 +48,7 @@ def draw(material: Material) -> Figure:
     end_s = max([facts.end_ns / 1e9 for facts in material.facts] + [material.duration_s])
     x = (0.0, end_s + min(_MARGIN, 0.04 * end_s))
     grid = np.linspace(0.0, x[1], _POINTS)
-    load_over = Window("no more arrivals: drain", material.duration_s, x[1], palette.DRAIN, palette.QUIET)
+    load_over = Window("drain", material.duration_s, x[1], palette.DRAIN, palette.QUIET)
     windows = [*material.windows, load_over]
 
     counts = {name: _counts(material, name, grid) for name in material.variants}
@@ -55,7 +58,7 @@ def draw(material: Material) -> Figure:
         if len(trials)
     ]
     lags = _lags(material, grid)
-    groups = [EndLabel(0.0, f"{label} ≤ {count(float(np.nanmax(mean)))}", colour) for label, colour, _, mean, _ in lags]
+    groups = [EndLabel(0.0, f"{label}: max {count(float(peak.max()))}", colour) for label, colour, _, _, peak in lags]
     texts = [label.text for label in (*ends, *groups)]
 
     left, bottom, right, top = sheet.body
@@ -63,18 +66,20 @@ def draw(material: Material) -> Figure:
     above = sheet.panel((left, split, right, top), "Registrations under way", x=x, end_labels=texts, windows=windows, bottom=24 if lags else 32)
     every = [values for trials in counts.values() for values in trials]
     axis.whole(above, max((float(values.max()) for values in every), default=1))
-    for name, trials in counts.items():
+    for number, (name, trials) in enumerate(counts.items()):
         colour = material.colours[name]
         for values in trials:
-            above.step(grid, values, where="post", color=colour, linewidth=0.7, alpha=0.4)
-        if len(trials):
-            above.step(grid, np.mean(trials, axis=0), where="post", color=colour, linewidth=2.4)
+            above.plot(grid, values, color=colour, linewidth=0.7, alpha=0.35)
+        if trials:
+            # Lines on top of each other all stay visible: each next one is thinner.
+            width = min(1.8 + 2.0 * (len(counts) - 1 - number), 6.0)
+            above.plot(grid, np.mean(trials, axis=0), color=colour, linewidth=width)
     axis.seconds(above, label="" if lags else "seconds into the run")
     sheet.label_ends(above, ends)
     if lags:
         heading = "Consumer lag: records past the committed offset" + ("" if _by_group(material) else ", largest group")
         below = sheet.panel((left, bottom, right, split), heading, x=x, end_labels=texts, windows=windows, name_windows=False)
-        axis.whole(below, max(float(np.nanmax(peak)) for _, _, _, _, peak in lags))
+        axis.whole(below, max(float(mean.max()) for _, _, _, mean, _ in lags))
         for _, colour, dashes, mean, _ in lags:
             below.plot(grid, mean, color=colour, linewidth=2.0, linestyle=dashes)
         axis.seconds(below, label="seconds into the run")
@@ -83,20 +88,22 @@ def draw(material: Material) -> Figure:
 
 
 def _counts(material: Material, variant: str, grid: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """What was outstanding at each time of the grid, one array for each trial."""
+    """What was outstanding on average from each time of the grid to the next, one array for each trial."""
     trials = []
     for facts in material.facts_of(variant):
         series = material.outstanding_of(facts)
-        place = np.searchsorted(series["t_s"].to_numpy(), grid, side="right") - 1
-        trials.append(series["count"].to_numpy(dtype=np.float64)[np.maximum(place, 0)])
+        fine = np.linspace(grid[0], grid[-1] + (grid[1] - grid[0]), len(grid) * _SAMPLES, endpoint=False)
+        place = np.searchsorted(series["t_s"].to_numpy(), fine, side="right") - 1
+        sampled = series["count"].to_numpy(dtype=np.float64)[np.maximum(place, 0)]
+        trials.append(sampled.reshape(len(grid), _SAMPLES).mean(axis=1))
     return trials
 
 
 def _drain_text(material: Material, variant: str) -> str:
     highest = count(material.summary.figure(variant, "outstanding_max"))
     drain_s = material.summary.figure(variant, "drain_s")
-    drained = "" if drain_s is None else f", drain {figure(drain_s)} s"
-    return f"{variant} ≤ {highest}{drained}"
+    drained = "" if drain_s is None else f", drain {seconds(drain_s)}"
+    return f"{variant}: max {highest}{drained}"
 
 
 Lag = tuple[str, str, tuple[int, tuple[int, ...]], NDArray[np.float64], NDArray[np.float64]]
@@ -121,7 +128,8 @@ def _lags(material: Material, grid: NDArray[np.float64]) -> list[Lag]:
             trials = [_sampled(trial, grid) for _, trial in mine[mine["group"] == group].groupby("trial")]
             mean, peak = np.mean(trials, axis=0), np.max(trials, axis=0)
             lines.append((str(group), material.colours[variant], _DASHES[number % len(_DASHES)], mean, peak))
-    return lines
+    # Their labels all start from the empty log at the end: the largest on top.
+    return sorted(lines, key=lambda line: float(line[-1].max()))
 
 
 def _sampled(trial: pd.DataFrame, grid: NDArray[np.float64]) -> NDArray[np.float64]:

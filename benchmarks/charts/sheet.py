@@ -16,6 +16,7 @@ All distances are points (1/72 inch), so that what is measured with one renderer
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,12 +108,17 @@ class Sheet:
 
     def wrap(self, text: str, size: float, width: float, weight: str = "normal") -> list[str]:
         """`text` in lines no wider than `width`."""
-        if self.width(text, size, weight) <= width:
+        whole = self.width(text, size, weight)
+        if whole <= width:
             return [text]
-        fitting = [textwrap.wrap(text, characters) for characters in range(len(text), 10, -1)]
-        fitting = [lines for lines in fitting if self.widest(lines, size, weight) <= width] or [[text]]
-        # As few lines as can be, and these of about the same length.
-        return [lines for lines in fitting if len(lines) == len(fitting[0])][-1]
+        best: list[str] = []
+        for characters in range(math.ceil(len(text) * width / whole * 1.15), 10, -1):
+            lines = textwrap.wrap(text, characters)
+            if best and len(lines) > len(best):
+                break
+            if self.widest(lines, size, weight) <= width:
+                best = lines  # as few lines as can be, and of these the most even
+        return best or [text]
 
     # -- panels -------------------------------------------------------------------------------------------------------
 

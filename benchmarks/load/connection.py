@@ -46,6 +46,7 @@ class Connection:
         self._reading: Watcher | None = None
         self._is_closed = False
         self.answers = 0
+        self.turned_away = False  # the server ended it before it gave a single answer
         self.idle_since_ns = 0
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._socket = _socket.socket(family, socket.SOCK_STREAM)
@@ -146,7 +147,7 @@ class Connection:
         now_ns = self._clock_ns()
         exchange = self._exchange
         if exchange is None:  # the end of a free connection, or bytes nobody asked for
-            self.close()
+            self._lose("closed while free")
             return
         try:
             complete = self._reply.feed(data) if data else self._reply.end_of_stream()
@@ -174,6 +175,7 @@ class Connection:
 
     def _lose(self, reason: str) -> None:
         exchange, self._exchange = self._exchange, None
+        self.turned_away = self.answers == 0
         self.close()
         if exchange is not None:
             exchange.carrier = None

@@ -45,7 +45,11 @@ class Pool:
                 connection.carry(exchange)
                 return
             connection.close()
-        connection = self._opening.popleft() if self._opening else self._open()
+        try:
+            connection = self._opening.popleft() if self._opening else self._open()
+        except OSError as error:  # no file descriptor left
+            exchange.listener.unsendable(exchange, str(error))
+            return
         connection.carry(exchange)
 
     def top_up(self) -> None:
@@ -54,7 +58,10 @@ class Pool:
             self._free[0].close()
         missing = self._spares - len(self._free) - len(self._opening)
         if missing > 0 and self._clock_ns() >= self._no_spares_until_ns:
-            self._opening.extend(self._open() for _ in range(min(missing, OPENED_AT_ONCE)))
+            try:
+                self._opening.extend(self._open() for _ in range(min(missing, OPENED_AT_ONCE)))
+            except OSError:  # no file descriptor left: what there is goes to arrivals
+                self._hold_spares()
 
     def idle(self, connection: Connection) -> None:
         if connection in self._opening:
@@ -66,8 +73,11 @@ class Pool:
             self._opening.remove(connection)
         elif connection in self._free:
             self._free.remove(connection)
-        if not connection.answers:
-            self._no_spares_until_ns = self._clock_ns() + RETRY_SPARES_NS
+        if connection.turned_away:
+            self._hold_spares()
+
+    def _hold_spares(self) -> None:
+        self._no_spares_until_ns = self._clock_ns() + RETRY_SPARES_NS
 
     def _open(self) -> Connection:
         return Connection(self._address, self._loop, self._clock_ns, self)

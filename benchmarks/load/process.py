@@ -24,7 +24,7 @@ from benchmarks.load.recorder import Recorder
 from benchmarks.load.rows import Rows
 from benchmarks.load.settings import Settings, read_schedule
 from benchmarks.load.timers import best_timer
-from benchmarks.load.usage import SAMPLE_S, CpuShare, collections, collector_off
+from benchmarks.load.usage import SAMPLE_S, CpuShare, collections, switch_collector_off
 
 PLUGINS_VARIABLE = "BENCH_LOCUST_PLUGINS"
 """Environment variable: Locust plugin modules to import, separated by commas."""
@@ -81,6 +81,7 @@ class Run:
             prove_ready(client, settings.addresses, clock_ns)
         except NotReadyError as error:
             raise GeneratorError(str(error), "look at the API's log in logs/") from error
+        switch_collector_off()
 
     @property
     def in_flight(self) -> int:
@@ -91,24 +92,26 @@ class Run:
 
         Raises GeneratorError where the run broke off.
         """
-        with collector_off():
-            collections_before = collections()
-            usage = CpuShare(time.process_time_ns, time.monotonic_ns)
-            self._carrier.start(lambda: self._begin(start_ns))
-            samples = 0
-            while not self._finished.wait(SAMPLE_S):
-                usage.sample()
-                samples += 1
-                if samples % _SAMPLES_PER_PROGRESS == 0:
-                    on_progress()
-                if self._carrier.stopped:
-                    raise GeneratorError("a Locust listener stopped the test", f"run without it ({PLUGINS_VARIABLE})")
-            if self._crashed is not None:
-                raise self._crashed
-            used = {"cpu_ms": usage.used_ms, "cpu_share_max_5s": usage.max_share}
-            collected = collections() - collections_before
+        collections_before = collections()
+        usage = CpuShare(time.process_time_ns, time.monotonic_ns)
+        self._carrier.start(lambda: self._begin(start_ns))
+        samples = 0
+        while not self._finished.wait(SAMPLE_S):
+            usage.sample()
+            samples += 1
+            if samples % _SAMPLES_PER_PROGRESS == 0:
+                on_progress()
+            if self._carrier.stopped:
+                raise GeneratorError("a Locust listener stopped the test", f"run without it ({PLUGINS_VARIABLE})")
+        if self._crashed is not None:
+            raise self._crashed
+        used = {
+            "gc_collections": collections() - collections_before,
+            "cpu_ms": usage.used_ms,
+            "cpu_share_max_5s": usage.max_share,
+        }
         self._carrier.finish(_REPORTS_LIMIT_S)
-        return {"rows": self.recorder.total, "pacer": self.pacer, "gc_collections": collected, **used}
+        return {"rows": self.recorder.total, "pacer": self.pacer, **used}
 
     def quit(self) -> None:
         """Tell Locust's listeners that it is over."""
@@ -206,13 +209,8 @@ def main() -> int:
 
 
 def _allow_files(count: int) -> None:
-    """Let this process open `count` files: each arrival under way has a connection."""
+    """Let this process open `count` files if the system does: each arrival under way has a connection."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= count:
-        return
-    if hard != resource.RLIM_INFINITY and hard < count:
-        raise GeneratorError(
-            f"the load may need {count} open files, this system allows {hard}",
-            "lower maxInFlight in the scenario or raise the limit (ulimit -Hn)",
-        )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    if soft != resource.RLIM_INFINITY and soft < count:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))

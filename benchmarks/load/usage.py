@@ -1,11 +1,10 @@
-"""What the generator itself used while load ran: CPU, and the collector, which is off then."""
+"""What the generator itself used while load ran: CPU, and the garbage collector, which is off then."""
 
 from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 SAMPLE_S = 0.5
 _WINDOW_SAMPLES = 10
@@ -50,13 +49,8 @@ def collections() -> int:
     return sum(generation["collections"] for generation in gc.get_stats())
 
 
-@contextmanager
-def collector_off() -> Iterator[None]:
-    """No collection inside, and what is alive now is never looked at again."""
+def switch_collector_off() -> None:
+    """Collect once, then never again: what is alive now is frozen, and what follows makes no cycles to speak of."""
     gc.collect()
     gc.freeze()
     gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

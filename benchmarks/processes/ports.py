@@ -44,12 +44,13 @@ class Ports:
         while self._tried < len(self._range):
             port = self._range[(self._offset + self._tried) % len(self._range)]
             self._tried += 1
-            if _bindable(port):
+            if bindable(port):
                 return port
         raise NoFreePort(f"no free port between {self._range.start} and {self._range.stop}")
 
 
-def _bindable(port: int) -> bool:
+def bindable(port: int) -> bool:
+    """Whether the port could be bound just now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -4,8 +4,10 @@ from benchmarks.scenario.fault import Fault
 from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
 from benchmarks.scenario.load import load, load_text
 from benchmarks.scenario.metric import Expectation, Metric
-from benchmarks.scenario.model import BrokerSpec, Scenario, Service, Slo, VariantSpec, Workload
+from benchmarks.scenario.model import Scenario, Service, Slo
 from benchmarks.scenario.problems import Problem, ScenarioError, UnknownScenarioError
+from benchmarks.scenario.variant import BrokerSpec, VariantSpec
+from benchmarks.scenario.workload import Workload
 
 __all__ = [
     "BrokerSpec",

@@ -40,6 +40,8 @@ def override(
     if duration is not None:
         try:
             duration_s = parse_s(duration)
+            if duration_s <= 0:
+                raise ValueError("the duration must be above 0ms")
         except ValueError as error:
             problems.append(Problem(_SOURCE, None, duration, f"--duration: {error}"))
     if problems:
@@ -62,7 +64,7 @@ def override(
 
 
 def _unknown_variants(scenario: Scenario, chosen: Sequence[str]) -> list[Problem]:
-    from benchmarks.scenario.model import BASES
+    from benchmarks.scenario.variant import BASES
 
     choices = [*scenario.variant_names, *BASES]
     return [

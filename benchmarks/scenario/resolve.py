@@ -12,7 +12,8 @@ from benchmarks.scenario.latency import format_latency
 from benchmarks.scenario.units import format_ms, format_s
 
 if TYPE_CHECKING:
-    from benchmarks.scenario.model import Scenario, VariantSpec
+    from benchmarks.scenario.model import Scenario
+    from benchmarks.scenario.variant import VariantSpec
 
 
 def resolve(scenario: Scenario) -> dict[str, object]:
@@ -65,6 +66,7 @@ def dump(resolved: Mapping[str, object]) -> str:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.representer.ignore_aliases = lambda *_: True  # the reader takes none
     yaml.width = 100
     stream = io.StringIO()
     yaml.dump(dict(resolved), stream)

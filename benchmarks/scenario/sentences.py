@@ -11,9 +11,11 @@ from pydantic_core import ErrorDetails
 
 from benchmarks.scenario.document import Document
 from benchmarks.scenario.fault import Fault
-from benchmarks.scenario.model import Api, BrokerSpec, Scenario, Service, Slo, VariantSpec, Workload
+from benchmarks.scenario.model import Api, Scenario, Service, Slo
 from benchmarks.scenario.problems import Flaw, Location, Problem, ValueProblems, choice_hint
 from benchmarks.scenario.values import Model
+from benchmarks.scenario.variant import BrokerSpec, VariantSpec
+from benchmarks.scenario.workload import Workload
 
 # The model at each place; `*` stands for any one key or index.
 _MODELS: tuple[tuple[Location, type[Model]], ...] = (

@@ -100,7 +100,6 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         self._max_unsettled = max_unsettled
         self._on_settled = on_settled
         self._progress: dict[int, PartitionProgress] = {}
-        self._joined = False
         self._something_settled = asyncio.Event()
         self._committer: asyncio.Task[None] | None = None
         self._consumer = AIOKafkaConsumer(
@@ -141,11 +140,6 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             progress.settle(delivery.offset)
             self._something_settled.set()
 
-    def assigned(self) -> frozenset[int] | None:
-        if not self._joined:
-            return None
-        return frozenset(partition.partition for partition in self._consumer.assignment())
-
     async def close(self) -> None:
         if self._committer is not None:
             self._committer.cancel()
@@ -157,7 +151,6 @@ class KafkaSubscriber(ConsumerRebalanceListener):
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Hand over what is done; what is still at work will be delivered again to the next owner."""
-        self._joined = False
         with suppress(KafkaError):
             await self._commit()
         for partition in revoked:
@@ -166,7 +159,6 @@ class KafkaSubscriber(ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         for partition in assigned:
             self._progress[partition.partition] = PartitionProgress()
-        self._joined = True
 
     def _hold_back(self) -> None:
         """Pause partitions with too much unfinished work, and resume those that have caught up."""
@@ -204,8 +196,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             return
         await self._consumer.commit(offsets)
         for progress, done in prefixes.values():
-            progress.committed(len(done))
-            for delivery in done:
+            for delivery in progress.committed(done[-1].offset) if done else ():
                 self._on_settled(delivery)
 
 

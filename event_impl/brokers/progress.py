@@ -40,7 +40,13 @@ class PartitionProgress:
             done.append(delivery)
         return done
 
-    def committed(self, count: int) -> None:
-        """Forget the first `count` deliveries: their offsets are in the broker."""
-        for _ in range(count):
-            self._open.popitem(last=False)
+    def committed(self, through: int) -> list[Delivery]:
+        """Forget the deliveries up to the offset `through`, which the broker has now, and return them.
+
+        Two commits can overlap, one on the way and one at a rebalance: the second finds nothing left of the first.
+        """
+        done: list[Delivery] = []
+        while self._open and next(iter(self._open)) <= through:
+            _, (delivery, _) = self._open.popitem(last=False)
+            done.append(delivery)
+        return done

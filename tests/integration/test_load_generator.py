@@ -160,6 +160,7 @@ async def generating(
     max_in_flight: int = 1_000,
     environment: dict[str, str] | None = None,
     arguments: tuple[str, ...] = (),
+    files_limit: int | None = None,
 ) -> AsyncIterator[Generator]:
     schedule = np.zeros(len(intended_ms), SCHEDULE_DTYPE)
     warm = sum(at_ms < 0 for at_ms in intended_ms)
@@ -167,6 +168,7 @@ async def generating(
     schedule["intended_ns"] = [round(at_ms * 1e6) for at_ms in intended_ms]
     np.save(tmp_path / "schedule.npy", schedule)
     process = await asyncio.create_subprocess_exec(
+        *(["sh", "-c", f'ulimit -n {files_limit} && exec "$@"', "sh"] if files_limit else []),
         sys.executable,
         "-P",
         "-m",
@@ -364,6 +366,20 @@ async def test_beyond_max_in_flight_arrivals_are_dropped(tmp_path: Path) -> None
     assert len(server.registrations) == 5
 
 
+async def test_what_finds_no_file_descriptor_is_dropped_and_the_run_goes_on(tmp_path: Path) -> None:
+    async def stall(_index: int, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.5)
+        writer.write(http(201))
+
+    async with (
+        serving(stall) as server,
+        generating(tmp_path, [server.port], [*evenly(100, 1), 1_000], files_limit=60) as generator,
+    ):
+        await generator.run()
+    assert set(generator.outcomes) == {Outcome.ACKED, Outcome.DROPPED}
+    assert generator.outcomes[0] == generator.outcomes[-1] == Outcome.ACKED
+
+
 async def test_a_frozen_server_counts_from_the_intended_time(tmp_path: Path) -> None:
     """A freeze of 1 s in 2 s leaves latencies evenly spread over 1 s: no sample goes missing."""
     async with serving() as server, generating(tmp_path, [server.port], evenly(400, 5)) as generator:
@@ -537,6 +553,24 @@ async def test_a_listener_that_fails_costs_no_row_and_one_that_stops_the_test_is
         else:
             error = await generator.hear("error")
             assert "listener" in str(error["message"])
+
+
+async def test_a_row_that_cannot_be_written_ends_the_run(tmp_path: Path) -> None:
+    (tmp_path / "plugin_disk.py").write_text(
+        "from benchmarks.load.rows import Rows\n"
+        "def settled(self, position, *rest):\n"
+        "    if position == 5: raise OSError('the disk has gone')\n"
+        "Rows.settled = settled\n"
+    )
+    environment = {"BENCH_LOCUST_PLUGINS": "plugin_disk", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    async with (
+        serving() as server,
+        generating(tmp_path, [server.port], evenly(20_000, 5), environment=environment) as generator,
+    ):
+        await generator.hear("ready")
+        generator.say({"type": "start", "start_ns": time.monotonic_ns()})
+        assert "the disk has gone" in str((await generator.hear("error"))["message"])
+        assert await asyncio.wait_for(generator.process.wait(), LIMIT_S) == 1
 
 
 async def test_what_it_does_not_understand_is_an_error(tmp_path: Path) -> None:

@@ -88,8 +88,8 @@ def test_during_spans_from_the_first_begin_to_the_last_end() -> None:
 
 
 def test_a_pair_is_split_between_two_variants_of_the_run() -> None:
-    text = "variants: [sync-concurrent, events]\nhypothesis: {metric: drain_s, difference: events-sync-concurrent, expect: '< 1'}"
-    hypothesis = loaded(text).hypothesis
+    text = "hypothesis: {metric: drain_s, difference: events-sync-concurrent, expect: '< 1'}"
+    hypothesis = loaded("variants: [sync-concurrent, events]\n" + text).hypothesis
     assert hypothesis is not None
     assert hypothesis.parts[0].difference == ("events", "sync-concurrent")
     assert hypothesis.parts[0].label == "events-sync-concurrent"
@@ -121,7 +121,8 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
         "x.yaml:4: workload.duration: 25 needs a unit: 25ms or 25s",
         "x.yaml:4: workload.rate: 0 must be above 0",
         "x.yaml:5: services.cache.concurrency: 0 must be 1 or more",
-        "x.yaml:5: services.emial: 'emial' is no known service; did you mean 'email'? (a new one needs a name less alike)",
+        "x.yaml:5: services.emial: 'emial' is no known service; did you mean 'email'? "
+        "(a new one needs a name less alike)",
         "x.yaml:6: variants[1]: 'evnts' is no variant; did you mean 'events'?",
         "x.yaml:7: blocks: 0 must be 1 or more",
         "x.yaml:9: faults[0].target: 'emial' is no target of this scenario; did you mean 'email'?",
@@ -170,7 +171,7 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ("variants: [{base: sync}]", "variants[0].name: this key is missing"),
         (
             "variants: [{name: fast, base: sync, options: {timeuot: 1s}}]",
-            "variants[0].options.timeuot: 'timeuot' is no option; did you mean 'timeout'?",
+            "variants[0].options.timeuot: 'timeuot' is no option; it must be 'timeout'",
         ),
         ("variants: [{name: fast, base: sync, broker: {}}]", "variants[0].broker: a variant of 'sync' has no broker"),
         ("services: {email: {latency: 20}}", "services.email.latency: 20 needs a unit: 20ms or 20s"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from benchmarks.scenario.metric import Expectation, Metric
@@ -62,9 +64,8 @@ def test_cpu_per_registration_is_the_total_unless_said_otherwise() -> None:
     ],
 )
 def test_what_is_no_metric_is_refused_with_the_nearest_choice(text: str, sentence: str) -> None:
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
         Metric.parse(text)
-    assert str(caught.value) == sentence
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_an_option_of_a_chosen_variant_stays(scenario: Scenario) -> None:
         ({"rate": float("nan")}, "the command line: workload.rate: nan is no finite number"),
         ({"blocks": 0}, "the command line: blocks: 0 must be 1 or more"),
         ({"duration": "9"}, "the command line: --duration: '9' needs a unit: 9ms or 9s"),
-        ({"duration": "0s"}, "the command line: workload.duration: the duration must be above 0ms"),
+        ({"duration": "0s"}, "the command line: --duration: the duration must be above 0ms"),
         ({"variants": ["evnts"]}, "the command line: --variant: 'evnts' is no variant; did you mean 'events'?"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,9 +37,8 @@ def test_a_duration_is_a_number_and_a_unit(text: str, milliseconds: float) -> No
     ],
 )
 def test_anything_else_is_refused_with_what_to_write(value: object, sentence: str) -> None:
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
         parse_ms(value)
-    assert str(caught.value) == sentence
 
 
 @given(st.floats(min_value=0, max_value=LONGEST_MS, allow_subnormal=False).filter(lambda ms: ms == 0 or ms > 1e-9))

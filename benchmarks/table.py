@@ -1,0 +1,206 @@
+"""The sides next to each other: one table for the terminal and the report, always with both times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from benchmarks.numbers import DASH, NBSP, count, figure, percent, upper_bound
+from benchmarks.reading import Json, Reading
+from benchmarks.scenario.metric import Metric
+from benchmarks.sentence import verdict_sentence
+from benchmarks.statistics import Estimate, Kind, estimate, lookup, mark, survivorship
+from benchmarks.verdict import Side
+
+__all__ = ["Cell", "Row", "side_by_side", "verdict_sentence"]
+
+WHOLE, DURING, ENDED, COST = "Whole run", "During the fault", "Where registrations ended", "Backlog and cost"
+NOISE, SURVIVORS = "may be noise", "survivorship: not comparable"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure as text. `note` says why there is none, or what bounds a zero; `best` marks the best of its row."""
+
+    text: str
+    note: str = ""
+    best: bool = False
+
+    @property
+    def words(self) -> str:
+        return f"{self.text} ({self.note})" if self.note else self.text
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric of every variant; `cells` are by variant. `comparison` is empty where nothing is compared."""
+
+    section: str
+    name: str
+    unit: str
+    cells: Mapping[str, Cell]
+    comparison: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name that needs no section above it."""
+        return f"{self.name}, during the fault" if self.section == DURING else self.name
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The cells as text, in the order of the variants."""
+        return tuple(cell.words for cell in self.cells.values())
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A row before it is filled. `better`: whether `low` or `high` figures are, None where neither is."""
+
+    metric: str
+    label: str
+    unit: str
+    better: str | None = None
+    missing: str = ""
+    compared: bool = True
+
+
+_TIMES = tuple(
+    _Line(f"{name}.{stat}", f"{label} {stat}", "ms", "low", missing)
+    for name, label, missing in (
+        ("accept_latency_ms", "accept", "nobody accepted"),
+        ("completion_latency_ms", "completion", "nothing complete"),
+    )
+    for stat in ("p50", "p95", "p99")
+)
+_SHARES = (
+    _Line("slo_ratio", "accepted and complete within the SLO", "%", "high"),
+    _Line("accept_ratio", "accepted", "%", "high"),
+)
+_RATES = (_Line("throughput_per_s", "completed per second", "/s", "high"),)
+_COST = (
+    _Line("outstanding_max", "outstanding at most", "", compared=False),
+    _Line("consumer_lag_max", "consumer lag at most", "records", missing="no broker", compared=False),
+    _Line("drain_s", "drain", "s", missing="not timed", compared=False),
+    _Line("recovery_s", "recovery", "s", compared=False),
+    _Line("cpu_ms_per_registration.total", "CPU per completed registration", "ms", "low", "nothing complete"),
+    _Line("rss_mb_max", "memory at most, all processes", "MB", "low", "not sampled", compared=False),
+)
+_ENDINGS = tuple(
+    _Line(f"registrations.{name}", label, "", better, compared=False)
+    for name, label, better in (
+        ("complete", "complete", "high"),
+        ("recovered", "recovered", None),
+        ("pending", "pending", "low"),
+        ("dead_lettered", "dead-lettered", "low"),
+        ("stranded", "stranded", "low"),
+        ("lost", "lost", "low"),
+        ("unexpected", "unexpected", "low"),
+        ("duplicated", "duplicated", "low"),
+    )
+)
+
+
+def side_by_side(summary: Json) -> list[Row]:
+    """Every row of the table, in sections: the fault's window if there is one, the whole run, the endings, the cost."""
+    reading = Reading(summary)
+    sections: list[tuple[str, str | None, Sequence[_Line]]] = [(WHOLE, None, (*_SHARES, *_TIMES, *_RATES))]
+    if reading.has_window("during"):
+        sections.insert(0, (DURING, "during", (*_SHARES, *_TIMES)))
+    sections += [(ENDED, None, _ENDINGS), (COST, None, _COST)]
+    return [row for section, window, lines in sections for row in _rows(reading, section, window, lines)]
+
+
+def sides_of(reading: Reading) -> tuple[Side, ...]:
+    return tuple(
+        Side(name, bool(reading.section("variants", name, "broker")), reading.section("variants", name))
+        for name in reading.variants
+    )
+
+
+def compared_pairs(sides: Sequence[Side]) -> list[tuple[Side, Side]]:
+    """Each event side with each direct side; where one of these kinds is missing, each side with the first."""
+    mixed = [(first, second) for first in sides if first.uses_broker for second in sides if not second.uses_broker]
+    return mixed or [(other, sides[0]) for other in sides[1:]]
+
+
+def _rows(reading: Reading, section: str, window: str | None, lines: Sequence[_Line]) -> Iterator[Row]:
+    sides = sides_of(reading)
+    for line in lines:
+        metric = Metric.parse(f"{line.metric}{{window:{window}}}" if window else line.metric)
+        values = {side.name: side.of(metric) for side in sides}
+        if line.metric == "recovery_s" and all(value is None for value in values.values()):
+            continue  # only faults on processes have one
+        cells = {side.name: _cell(side, line, metric, values[side.name]) for side in sides}
+        pairs = compared_pairs(sides) if line.compared else []
+        found = [_compared(line, metric, first, second) for first, second in pairs]
+        clear = reading.valid and all(comparison.clear for comparison in found)
+        if (found or section == ENDED) and clear and (best := _best(line, values, cells)):
+            cells[best] = Cell(cells[best].text, cells[best].note, best=True)
+        # More than two pairs would not fit beside the figures: the report lists them all.
+        text = "; ".join(comparison.text for comparison in found) if len(found) <= 2 else ""
+        yield Row(section, line.label, line.unit, cells, text)
+
+
+def _cell(side: Side, line: _Line, metric: Metric, value: float | None) -> Cell:
+    if value is None:
+        return Cell(DASH, _why_missing(side, line, metric))
+    if line.unit == "%":
+        return Cell(percent(value).removesuffix(f"{NBSP}%"))
+    if line.metric.startswith("registrations."):
+        offered = side.of(Metric("counts", "offered"))
+        return Cell(count(value), "" if value or not offered else upper_bound(int(offered)))
+    if line.metric in ("outstanding_max", "consumer_lag_max"):
+        return Cell(count(value))
+    return Cell(figure(value))
+
+
+def _why_missing(side: Side, line: _Line, metric: Metric) -> str:
+    """A percentile is missing because nothing was measured, or too little for it."""
+    if metric.stat is not None and metric.name.endswith("_latency_ms"):
+        some = lookup(side.figures, Metric(metric.name, "max", metric.tags))
+        return "n too small" if some is not None else line.missing
+    if metric.name == "consumer_lag_max" and side.uses_broker:
+        return "not sampled"
+    return line.missing or "not measured"
+
+
+def _best(line: _Line, values: Mapping[str, float | None], cells: Mapping[str, Cell]) -> str | None:
+    """The variant with the best figure; None where a figure is missing or the two best read alike."""
+    known = [(value, name) for name, value in values.items() if value is not None]
+    if line.better is None or len(known) < max(2, len(values)):
+        return None
+    ordered = [name for _, name in sorted(known, reverse=line.better == "high")]
+    return None if any(cells[a].text == cells[b].text for a, b in [*pairwise(ordered)][:1]) else ordered[0]
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    text: str
+    clear: bool  # it has an interval, and that does not span "no effect"
+
+
+def _compared(line: _Line, metric: Metric, first: Side, second: Side) -> _Comparison:
+    """What stands beside two figures: their ratio, or the difference of two shares, with its interval over blocks."""
+    kind: Kind = "difference" if line.unit == "%" else "ratio"
+    blocks = [side.by_block(metric) for side in (first, second)]
+    both = sorted(set(blocks[0]) & set(blocks[1]))
+    found = estimate(kind, str(metric), [blocks[0][block] for block in both], [blocks[1][block] for block in both])
+    if survivorship(metric, first.accept_ratio(metric), second.accept_ratio(metric)):
+        return _Comparison(SURVIVORS, clear=False)
+    noise = mark(kind, found) is not None
+    text = comparison_text(kind, first.name, second.name, found) + (f", {NOISE}" if noise else "")
+    return _Comparison(text, clear=found.interval is not None and not noise)
+
+
+def comparison_text(kind: Kind, first: str, second: str, found: Estimate) -> str:
+    """`events ÷ sync 0.0047 (0.0046 to 0.0048)`; shares in points: `events − sync +97.1 points (96 to 98.2)`."""
+    if found.value is None:
+        return DASH
+    scale, unit, sign = (100.0, f"{NBSP}points", "−") if kind == "difference" else (1.0, "", "÷")
+    plus = "+" if kind == "difference" and found.value > 0 else ""
+    text = f"{first} {sign} {second} {plus}{figure(found.value * scale)}{unit}"
+    if found.interval is None:
+        return f"{text} (no interval)"
+    low, high = (figure(edge * scale) for edge in found.interval)
+    return f"{text} ({low} to {high})"

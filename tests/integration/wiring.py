@@ -1,0 +1,299 @@
+"""One variant's processes, wired by `benchmarks.cast` as in a trial, and driven by a test instead of the generator.
+
+    async with wired("events", broker, tmp_path, services="email: {latency: 5ms}") as workflow:
+        reply = await workflow.register(0)
+        await workflow.idle()
+    story = workflow.story()        # what the traces, the databases and the topic hold
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import httpx
+import numpy as np
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from benchmarks.brokers import BrokerInfo
+from benchmarks.cast import Cast, make_cast
+from benchmarks.plan import Trial
+from benchmarks.processes.child import Child
+from benchmarks.processes.ports import HOST, Ports
+from benchmarks.scenario import Scenario, load_text
+from registration import luck, trace
+from registration.registration import Registration, body_of, traceparent_of, user_id
+from registration.trace import Kind
+
+BLOCK_SEED = luck.block_seed(1, 0)
+BOUND_S = 20.0  # on whatever is waited for
+_PORTS = Ports()
+
+QUICK_SERVICES = "{email: {latency: 5ms}, analytics: {latency: 5ms}, cache: {latency: 5ms}}"
+
+
+def registration(index: int, *, key: int | None = None) -> Registration:
+    id_ = luck.registration_id(BLOCK_SEED, index)
+    person = user_id(BLOCK_SEED, index if key is None else key)
+    return Registration(id_, person, f"user-{index}@example.com", traceparent_of(id_))
+
+
+def scenario_of(variant: str, *, services: str, faults: str, timeout: str) -> Scenario:
+    return load_text(
+        f"""
+version: 1
+name: behaviour
+workload: {{rate: 20, duration: 20s, warmup: 0s}}
+services: {services}
+variants: [{{name: {variant}, options: {{timeout: {timeout}}}}}]
+faults: {faults}
+""",
+        "behaviour",
+    )
+
+
+@dataclass(frozen=True)
+class Record:
+    """One trace record, with the process that wrote it."""
+
+    process: str
+    kind: Kind
+    t_ns: int
+    registration_id: uuid.UUID
+    delivery: int
+    attempt: int
+    status: int
+
+    @property
+    def service(self) -> str:
+        return self.process.partition("/")[0]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One message of the topic."""
+
+    key: bytes
+    value: bytes
+    headers: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Story:
+    """All that a workflow has left behind. `records` are in the order of time."""
+
+    start_ns: int
+    records: tuple[Record, ...]
+    users: tuple[str, ...]
+    signups: tuple[str, ...]
+    events: tuple[Event, ...]
+
+    def of(self, kind: Kind, *, service: str | None = None, index: int | None = None) -> list[Record]:
+        id_ = None if index is None else luck.registration_id(BLOCK_SEED, index)
+        return [
+            record
+            for record in self.records
+            if record.kind == kind
+            and service in (None, record.service)
+            and (id_ is None or record.registration_id == id_)
+        ]
+
+    def applied(self, index: int) -> list[str]:
+        """The services whose effect is there for arrival `index`, sorted; twice where it is there twice."""
+        return sorted(record.service for record in self.of(Kind.APPLIED, index=index))
+
+
+@dataclass
+class Workflow:
+    """A variant under way. `lag` keeps the samples of each group's lag, newest last."""
+
+    parts: Cast
+    raw: Path
+    bootstrap: str | None
+    children: dict[str, Child] = field(default_factory=dict)
+    probed: set[str] = field(default_factory=set)
+    lag: list[dict[str, int]] = field(default_factory=list)
+    start_ns: int = 0
+    events: tuple[Event, ...] = ()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{cast(int, self.parts.api[0].settings['port'])}/registrations"
+
+    @property
+    def api(self) -> Child:
+        return self.children["api/0"]
+
+    async def open(self) -> None:
+        """Spawn, configure, prove and start the processes, in the order of a trial."""
+        parts = [part for part in self.parts.parts if part is not self.parts.load]
+        for part in parts:
+            child = await Child.spawn(part.name, part.module, self.raw / f"{part.name.replace('/', '-')}.log")
+            child.on_message = lambda message, name=part.name: self._hear(name, message)  # type: ignore[misc]
+            self.children[part.name] = child
+        first = [self.parts.topics] if self.parts.topics is not None else []
+        for group in (first, [*self.parts.services, *self.parts.api]):
+            for part in group:
+                self.children[part.name].begin(part.role, part.settings)
+            await asyncio.gather(*(self.children[part.name].expect("ready", BOUND_S) for part in group))
+        await self.probe()
+        self.start_ns = time.monotonic_ns()
+        for child in self.children.values():
+            child.send(type="start", start_ns=self.start_ns)
+
+    async def probe(self) -> None:
+        """Probe until every service has reported one since this call."""
+        self.probed.clear()
+        expected = {part.name for part in self.parts.services}
+        async with asyncio.timeout(BOUND_S):
+            while not expected <= self.probed:
+                self.api.send(type="probe")
+                await asyncio.sleep(0.2)
+
+    async def register(self, index: int, *, key: int | None = None, timeout_s: float = BOUND_S) -> int | None:
+        """The status of the reply; None where the person did not wait for one."""
+        who = registration(index, key=key)
+        return await self.post(body_of(who), who.traceparent, timeout_s)
+
+    async def post(self, body: bytes, traceparent: str = "", timeout_s: float = BOUND_S) -> int | None:
+        async with httpx.AsyncClient(timeout=timeout_s, trust_env=False) as client:
+            try:
+                reply = await client.post(self.url, content=body, headers={"traceparent": traceparent})
+            except httpx.ReadTimeout:
+                return None
+            return reply.status_code
+
+    async def idle(self) -> None:
+        """Return when no process has work in hand and, where there is a topic, all of it is committed."""
+        quiet = 0
+        async with asyncio.timeout(BOUND_S):
+            while quiet < 3:
+                await asyncio.sleep(0.1)
+                seen = len(self.lag)
+                while self.parts.topics is not None and len(self.lag) == seen:
+                    await asyncio.sleep(0.02)
+                quiet = quiet + 1 if await self.busy() == 0 and not any(self.lag[-1:] and self.lag[-1].values()) else 0
+
+    async def busy(self) -> int:
+        """Registrations in the hands of the API and the services."""
+        names = [part.name for part in (*self.parts.api, *self.parts.services)]
+        for name in names:
+            self.children[name].send(type="idle")
+        answers = await asyncio.gather(*(self.children[name].expect("idle", BOUND_S) for name in names))
+        return sum(cast(int, answer["busy"]) for answer in answers)
+
+    async def pending(self) -> dict[str, list[str]]:
+        """The registrations whose event is not settled, by service."""
+        self.children["topics"].send(type="pending")
+        return cast(dict[str, list[str]], (await self.children["topics"].expect("pending", BOUND_S))["services"])
+
+    async def close(self) -> None:
+        if self.bootstrap is not None:
+            self.events = await _events(self.bootstrap, cast(str, self.parts.api[0].settings["topic"]))
+        await asyncio.gather(*(child.stop(3.0) for child in self.children.values()))
+
+    def story(self) -> Story:
+        records = [record for path in sorted(self.raw.glob("*.trace")) for record in _records(path)]
+        return Story(
+            self.start_ns,
+            tuple(sorted(records, key=lambda record: record.t_ns)),
+            _column(self.raw / "users.db", "SELECT registration_id FROM users ORDER BY rowid"),
+            _column(self.raw / "analytics.db", "SELECT registration_id FROM signups ORDER BY rowid"),
+            self.events,
+        )
+
+    def _hear(self, name: str, message: object) -> None:
+        assert isinstance(message, dict)
+        if message.get("type") == "probed":
+            self.probed.add(name)
+        elif message.get("type") == "lag":
+            self.lag.append(message["groups"])
+
+
+@asynccontextmanager
+async def wired(
+    variant: str,
+    broker: BrokerInfo,
+    raw: Path,
+    *,
+    services: str = QUICK_SERVICES,
+    faults: str = "[]",
+    timeout: str = "2s",
+) -> AsyncIterator[Workflow]:
+    """The workflow of `variant`, started at scenario time 0 on entry; all its processes are gone on exit."""
+    scenario = scenario_of(variant, services=services, faults=faults, timeout=timeout)
+    spec = scenario.variants[0]
+    parts = make_cast(
+        scenario,
+        Trial(1, 0, spec, BLOCK_SEED),
+        raw=raw,
+        schedule=raw / "schedule.npy",
+        run_tag=uuid.uuid4().hex[:8],
+        broker=broker if spec.uses_broker else None,
+        take_port=_PORTS.take,
+    )
+    workflow = Workflow(parts, raw, broker.bootstrap if spec.uses_broker else None)
+    try:
+        await workflow.open()
+        yield workflow
+    finally:
+        await workflow.close()
+
+
+async def _events(bootstrap: str, topic: str) -> tuple[Event, ...]:
+    """All messages of a topic but the probes, partition by partition."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topic, number) for number in await _partitions(consumer, topic)]
+        consumer.assign(partitions)
+        ends = await consumer.end_offsets(partitions)
+        found: list[Event] = []
+        for partition in partitions:
+            while await consumer.position(partition) < ends[partition]:
+                batches = await consumer.getmany(partition, timeout_ms=1000)
+                found += [
+                    Event(record.key or b"", record.value or b"", dict(record.headers))
+                    for record in batches.get(partition, [])
+                ]
+    finally:
+        await consumer.stop()
+    return tuple(event for event in found if b"probe@example.com" not in event.value)
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Sequence[int]:
+    async with asyncio.timeout(BOUND_S):
+        while not (numbers := consumer.partitions_for_topic(topic)):
+            await consumer.topics()
+    return sorted(numbers)
+
+
+def _records(path: Path) -> list[Record]:
+    header, rows = trace.read(path)
+    return [
+        Record(
+            str(header["process"]),
+            Kind(int(row["kind"])),
+            int(row["t_ns"]),
+            uuid.UUID(bytes=bytes(np.asarray(row["registration_id"]))),
+            int(row["delivery"]),
+            int(row["attempt"]),
+            int(row["status"]),
+        )
+        for row in rows
+    ]
+
+
+def _column(path: Path, query: str) -> tuple[str, ...]:
+    connection = sqlite3.connect(path)
+    try:
+        return tuple(str(row[0]) for row in connection.execute(query))
+    finally:
+        connection.close()

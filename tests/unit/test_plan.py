@@ -1,0 +1,137 @@
+"""The plan: trials in balanced order, windows, utilisation and what to be warned of."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from benchmarks.plan import Plan, make_plan
+from benchmarks.scenario import load_text
+from registration.luck import block_seed
+
+SLOW = """
+workload: {rate: 60, duration: 25s}
+faults:
+  - {target: email, type: latency, at: 8s, duration: 8s, latency: 800ms}
+"""
+
+
+def plan(text: str = "") -> Plan:
+    return make_plan(load_text("version: 1\nname: x\n" + text, "x"))
+
+
+def test_each_block_has_one_trial_of_each_variant_in_the_order_of_the_scenario_first() -> None:
+    trials = plan("variants: [sync, sync-concurrent, events]").trials
+    assert [trial.variant.name for trial in trials[:3]] == ["sync", "sync-concurrent", "events"]
+    assert [trial.number for trial in trials] == list(range(1, 10))
+    for block in range(3):
+        assert {t.variant.name for t in trials if t.block == block} == {"sync", "sync-concurrent", "events"}
+
+
+def test_two_variants_take_turns_at_going_first() -> None:
+    firsts = [trial.variant.name for trial in plan("blocks: 4").trials[::2]]
+    assert firsts == ["sync", "events", "events", "sync"]
+
+
+def test_within_as_many_blocks_as_variants_each_has_each_place_once() -> None:
+    trials = plan("variants: [sync, sync-concurrent, events]\nblocks: 6").trials
+    for half in (trials[:9], trials[9:]):
+        places = Counter((trial.variant.name, (trial.number - 1) % 3) for trial in half)
+        assert set(places.values()) == {1}
+
+
+def test_the_trials_of_a_block_share_its_seed_and_arrivals() -> None:
+    planned = plan("seed: 7")
+    assert [trial.block_seed for trial in planned.trials] == [block_seed(7, block) for block in (0, 0, 1, 1, 2, 2)]
+    assert np.array_equal(planned.schedule(planned.trials[0].block_seed), planned.schedule(block_seed(7, 0)))
+
+
+def test_a_trial_s_label_is_its_number_and_variant() -> None:
+    assert [trial.label for trial in plan().trials[:2]] == ["01-sync", "02-events"]
+
+
+def test_utilisation_is_rate_times_work_over_slots_between_the_edges_of_faults() -> None:
+    email = [row for row in plan(SLOW).utilisation if row.service == "email"]
+    assert [(row.begin_s, row.end_s, row.faults) for row in email] == [
+        (0, 8, ()),
+        (8, 16, ("latency-email",)),
+        (16, 25, ()),
+    ]
+    assert [row.utilisation for row in email] == pytest.approx([60 * 0.02 / 64, 60 * 0.82 / 64, 60 * 0.02 / 64])
+
+
+def test_a_probability_counts_in_proportion_and_overlaps_add_up() -> None:
+    text = (
+        "faults:\n  - {target: cache, type: latency, at: 0s, duration: 20s, latency: 100ms, probability: 0.5}\n"
+        "  - {target: cache, type: latency, at: 0s, duration: 20s, latency: 10ms, jitter: 10ms}\n"
+    )
+    (row,) = [row for row in plan(text).utilisation if row.service == "cache"]
+    assert row.work_ms == pytest.approx(2 + 50 + 10)
+
+
+def test_one_slow_instance_is_judged_by_its_own_share_of_the_arrivals() -> None:
+    text = (
+        "workload: {rate: 100}\nservices: {email: {instances: 2, concurrency: 10}}\n"
+        "faults:\n  - {target: email/1, type: latency, at: 0s, duration: 20s, latency: 280ms}\n"
+    )
+    planned = plan(text)
+    assert next(row for row in planned.utilisation if row.service == "email").utilisation == pytest.approx(1.5)
+    assert planned.warnings[0].startswith("email is overloaded from 0ms to 20s (latency-email-1): utilisation 1.50")
+
+
+def test_a_hang_has_infinite_utilisation_which_json_calls_null() -> None:
+    planned = plan("faults:\n  - {target: email, type: hang, at: 1s, duration: 2s}\n")
+    rows = [row for row in planned.utilisation if row.service == "email"]
+    assert [math.isinf(row.utilisation) for row in rows] == [False, True, False]
+    assert planned.warnings == (
+        "email does nothing from 1s to 3s (hang-email): its queue grows by every arrival until it heals",
+    )
+    stored = json.loads(json.dumps(planned.as_dict(), allow_nan=False))
+    assert stored["utilisation"][1]["utilisation"] is None
+
+
+def test_a_run_without_overload_has_no_warnings() -> None:
+    assert plan(SLOW).warnings == ()
+
+
+def test_more_instances_than_partitions_are_warned_of() -> None:
+    planned = plan("services: {cache: {instances: 3}}\nbroker: {partitions: 2}")
+    assert planned.warnings == (
+        "events: 1 of the 3 instances of cache will stand idle, since the topic has 2 partitions; "
+        "raise broker.partitions",
+    )
+    assert plan("services: {cache: {instances: 3}}\nbroker: {partitions: 2}\nvariants: [sync]").warnings == ()
+
+
+def test_too_few_blocks_for_a_verdict_are_warned_of() -> None:
+    text = "hypothesis: {metric: drain_s, variant: sync, expect: '< 9'}\nblocks: 2"
+    assert plan(text).warnings == ("2 blocks give no interval and no verdict; use 3",)
+
+
+def test_the_plan_says_what_difference_of_shares_stands_out() -> None:
+    text = SLOW + "hypothesis: {metric: 'slo_ratio{window:during}', difference: events-sync, expect: '> 0.5'}"
+    (part,) = plan(text).detectable
+    assert 440 < part.arrivals < 530
+    assert part.smallest_difference == pytest.approx(1.96 * math.sqrt(0.5 / (3 * part.arrivals)), rel=1e-3)
+
+
+def test_the_plan_says_how_well_a_percentile_is_known() -> None:
+    text = "hypothesis: {metric: accept_latency_ms.p95, ratio: events/sync, expect: '< 1'}"
+    (part,) = plan(text).detectable
+    assert part.smallest_difference is None
+    assert "the p95 of one trial lies between the 93.6 % and the 96.4 % quantile" in part.sentence
+
+
+def test_the_estimate_counts_every_trial_and_the_backlog_that_must_drain() -> None:
+    calm, overloaded = plan(SLOW), plan(SLOW.replace("800ms", "8s"))
+    assert 6 * 28 < calm.estimated_s < 6 * 33
+    assert overloaded.estimated_s > calm.estimated_s + 6 * 30
+
+
+def test_the_plan_is_the_same_for_the_same_scenario() -> None:
+    assert plan(SLOW) == plan(SLOW)
+    assert plan(SLOW).as_dict() == plan(SLOW).as_dict()
