@@ -1,7 +1,7 @@
 """The entry of the commands `bench` and `sync-vs-events`, the same file in a checkout and in an installed wheel.
 
-In a checkout this is the module `sync_vs_events` beside `cli.py`. In the wheel it is `sync_vs_events/__init__.py`, still
-beside `cli.py`, since the wheel holds the whole tree inside that one package. See docs/decisions/0003-wheel-layout.md.
+In a checkout this is the module `sync_vs_events` beside `cli.py`. In the wheel it is `sync_vs_events/__init__.py`, and
+still beside `cli.py`: the wheel holds the whole tree inside that one package. See docs/decisions/0003-wheel-layout.md.
 """
 
 import sys

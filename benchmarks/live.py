@@ -1,7 +1,7 @@
 """What a person sees while a run goes on: a live panel in a terminal, plain lines elsewhere.
 
-The figures come from the load generator's rows, mapped read-only: looking costs the generator nothing. They are for
-the eye; what is recorded is computed after the load, from all rows.
+The figures come from the file of the load generator's rows: looking asks nothing of the generator. They are for the
+eye; what is recorded is computed after the load, from all rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.load.rows import Outcome
+from benchmarks.load.rows import NO_TIME, Outcome
 from benchmarks.load.rows import read as read_rows
 from benchmarks.numbers import count, milliseconds
 from benchmarks.plan import Plan, Trial
@@ -43,14 +43,16 @@ class Glance:
     errors: int
 
 
-def glance(rows: NDArray[np.void], begin_ns: int, end_ns: int) -> Glance:
-    """The registrations that came to an end in [begin_ns, end_ns) of scenario time."""
+def glance(rows: NDArray[np.void], begin_ns: int, end_ns: int, timeout_ns: int) -> Glance:
+    """The registrations that came to an end in [begin_ns, end_ns) of scenario time; patience ends at `timeout_ns`."""
     import numpy as np
 
     acked = rows["outcome"] == Outcome.ACKED
     failed = (rows["outcome"] != Outcome.PENDING) & ~acked
-    # One that got no answer has no answering time: it is counted where it was due.
-    ended_ns = np.where(acked, rows["answered_ns"], rows["intended_ns"])
+    # Without an answer it ended when patience did, or, never sent or never connected, where it was due.
+    gave_up = rows["outcome"] == Outcome.INDETERMINATE
+    unanswered_ns = rows["intended_ns"] + np.where(gave_up, timeout_ns, 0)
+    ended_ns = np.where(rows["answered_ns"] != NO_TIME, rows["answered_ns"], unanswered_ns)
     recent = (ended_ns >= begin_ns) & (ended_ns < end_ns)
     latencies_ms = (rows["answered_ns"] - rows["intended_ns"])[acked & recent] / 1e6
     p50_ms, p95_ms = np.percentile(latencies_ms, [50, 95]) if len(latencies_ms) else (None, None)
@@ -79,14 +81,16 @@ class Scoreboard:
     def look(self) -> None:
         """Take the running trial's figures of the last seconds."""
         at_s = self.at_s()
-        if self.trial is None or self.rows is None or at_s is None:
+        if self.plan is None or self.trial is None or self.rows is None or at_s is None:
             return
         try:
             rows = read_rows(self.rows)
         except (OSError, ValueError):
             return  # not there yet
         now_ns = round(at_s * 1e9)
-        self.glances[self.trial.variant.name] = glance(rows, now_ns - round(_SPAN_S * 1e9), now_ns)
+        self.glances[self.trial.variant.name] = glance(
+            rows, now_ns - round(_SPAN_S * 1e9), now_ns, round(self.plan.scenario.workload.timeout_ms * 1e6)
+        )
 
     def fault(self) -> str:
         """The faults that are on just now."""

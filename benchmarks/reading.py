@@ -1,4 +1,4 @@
-"""A stored summary, read with types: one place that knows where `summary.json` keeps each figure (design section 10)."""
+"""A stored summary, read with types: one place that knows where `summary.json` keeps each figure."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class Results:
 def load_trials(directory: Path) -> list[TrialResult]:
     """The finished trials of a results directory, in order; one that was cut short has no `trial.json`."""
     results = []
-    for path in sorted((directory / "trials").glob("*/trial.json")):
+    for path in (directory / "trials").glob("*/trial.json"):
         data = json.loads(path.read_text())
         frames = {name: pd.read_parquet(path.parent / f"{name}.parquet") for name in (*_FRAMES, "warmup")}
         results.append(
@@ -108,7 +108,8 @@ def load_trials(directory: Path) -> list[TrialResult]:
                 frames["faults"],
             )
         )
-    return results
+    # By number, not by name: the hundredth folder sorts before the eleventh.
+    return sorted(results, key=lambda result: result.facts.number)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -81,7 +81,7 @@ class _Running:
             case "fault":
                 edge = (str(message["fault"]), str(message["edge"]))
                 self.fault_edges.setdefault(edge, []).append(cast(int, message["t_ns"]))
-            case "error" | "failed" if not self.failure.done():
+            case "failed" if not self.failure.done():
                 next_step = str(message.get("next_step", ""))
                 self.failure.set_exception(ChildError(str(message.get("message")), next_step))
 

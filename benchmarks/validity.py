@@ -36,7 +36,7 @@ _EFFECTS_ORDER = ("received_ns", "started_ns", "applied_ns", "settled_ns")
 
 @dataclass(frozen=True)
 class TrialResult:
-    """All that one finished trial left: facts, frames and what was sampled beside them (columns: `docs/results.md`)."""
+    """What one finished trial left: facts, frames, and samples (columns: `docs/measurement.md`)."""
 
     facts: TrialFacts
     frames: TrialFrames

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import cast
 
 from event_impl.brokers import CLIENTS
@@ -61,8 +60,7 @@ class Receiver:
     async def close(self) -> None:
         if self._consuming is not None:
             self._consuming.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._consuming
+            await asyncio.wait([self._consuming])  # how it ended was reported when it did
         for task in self._tasks:
             task.cancel()
         await self._subscriber.close()

@@ -99,7 +99,7 @@ def judge(settings: WorkSettings, registration_id: uuid.UUID, attempt: int, at_n
 
 
 class Worker:
-    """Does one instance's work. `clock_ns` is CLOCK_MONOTONIC, `sleep_until` waits for an instant of it."""
+    """Does one instance's work. `clock_ns` is CLOCK_MONOTONIC, or one that runs as fast."""
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.sheet import EndLabel, Sheet
 from benchmarks.charts.wording import acked_note, told, while_clause
-from benchmarks.numbers import milliseconds, nominal_ms, percent
+from benchmarks.numbers import milliseconds, nominal_ms, percent, plural
 from benchmarks.series import over_time
 
 if TYPE_CHECKING:
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from benchmarks.charts.material import Material
 
 _SHARE_PT = 104.0  # the height of the panel below, with its axis
+_SHARES_NAMED = 4  # of many variants, so many shares get a label: the lowest
 _BOTH_NAMED = 3  # up to so many variants, p50 and p95 both get a label
 
 
 def title(material: Material) -> str:
     window = material.main_window
-    medians = {name: material.summary.figure(name, "accept_latency_ms", "p50", window=window) for name in material.variants}
+    medians = {
+        name: material.summary.figure(name, "accept_latency_ms", "p50", window=window) for name in material.variants
+    }
     if all(median is None for median in medians.values()):
         return f"{while_clause(material)}, nobody was accepted"
     found = told(medians, milliseconds, "accepted nobody")
@@ -37,8 +40,8 @@ def draw(material: Material) -> Figure:
     sheet = Sheet(
         material,
         title(material),
-        "Accept latency: from the moment the arrival was due to its reply, of those accepted. "
-        f"Each second’s p50 (thick) up to its p95 (thin); {material.load}, pooled.",
+        f"From when an arrival was due to its reply: p50 (thick) and p95 (thin) of each {material.bin_words}; "
+        f"{material.load}, pooled.",
     )
     bin_s = material.bin_s
     series = {name: over_time(material.latencies_of(name), bin_s=bin_s) for name in material.variants}
@@ -50,17 +53,23 @@ def draw(material: Material) -> Figure:
 
     ends = _ends(material, {name: frame["p50"].to_numpy(dtype=np.float64) for name, frame in series.items()}, "p50")
     if len(material.variants) <= _BOTH_NAMED:
-        ends += _ends(material, {name: frame["p95"].to_numpy(dtype=np.float64) for name, frame in series.items()}, "p95")
+        ends += _ends(
+            material, {name: frame["p95"].to_numpy(dtype=np.float64) for name, frame in series.items()}, "p95"
+        )
     ends += [slo] if with_slo else []
-    shares = [
-        EndLabel(_last(frame["acked"] / frame["offered"]), _share_text(material, name), material.colours[name], bold=True)
-        for name, frame in series.items()
-    ]
+    shares = _share_labels(material, series)
     texts = [label.text for label in (*ends, *shares)]
 
     left, bottom, right, top = sheet.body
     x = (0.0, material.duration_s)
-    above = sheet.panel((left, bottom + _SHARE_PT, right, top), "Accept latency", x=x, end_labels=texts, windows=material.windows, bottom=18)
+    above = sheet.panel(
+        (left, bottom + _SHARE_PT, right, top),
+        "Accept latency",
+        x=x,
+        end_labels=texts,
+        windows=material.windows,
+        bottom=18,
+    )
     below = sheet.panel(
         (left, bottom, right, bottom + _SHARE_PT - 8),
         "Share of arrivals accepted",
@@ -73,11 +82,11 @@ def draw(material: Material) -> Figure:
     for number, (name, frame) in enumerate(series.items()):
         colour = material.colours[name]
         t_s, p50, p95, share = _steps(frame, bin_s)
+        behind = len(series) - 1 - number  # lines on top of each other all stay visible: each next one is thinner
         above.fill_between(t_s, p50, p95, step="post", color=colour, alpha=0.13, linewidth=0)
         above.step(t_s, p95, where="post", color=colour, linewidth=1.0)
-        above.step(t_s, p50, where="post", color=colour, linewidth=2.6)
-        # Lines on top of each other all stay visible: each next one is thinner.
-        below.step(t_s, share, where="post", color=colour, linewidth=min(2.0 + 2.0 * (len(series) - 1 - number), 7.0))
+        above.step(t_s, p50, where="post", color=colour, linewidth=min(2.4 + 1.4 * behind, 5.2))
+        below.step(t_s, share, where="post", color=colour, linewidth=min(2.0 + 2.0 * behind, 7.0))
     if with_slo:
         above.axhline(slo_ms, color=palette.QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     if not shown:
@@ -111,8 +120,24 @@ def _ends(material: Material, lines: dict[str, NDArray[np.float64]], stat: str) 
     return labels
 
 
-def _share_text(material: Material, name: str) -> str:
-    return f"{name} {percent(material.summary.figure(name, 'accept_ratio'))}"
+def _share_labels(material: Material, series: dict[str, pd.DataFrame]) -> list[EndLabel]:
+    """Each variant's share of the whole run; where there is no room for all, those with the same share as one."""
+    last = {name: _last(frame["acked"] / frame["offered"]) for name, frame in series.items()}
+    shares = {name: material.summary.figure(name, "accept_ratio") for name in series}
+    if len(series) <= _BOTH_NAMED:
+        return [
+            EndLabel(last[name], f"{name} {percent(share)}", material.colours[name], bold=True)
+            for name, share in shares.items()
+        ]
+    groups: dict[str, list[str]] = {}
+    for name in sorted(series, key=lambda name: shares[name] or 0.0):
+        groups.setdefault(percent(shares[name]), []).append(name)
+    return [
+        EndLabel(
+            last[names[0]], f"{names[0] if len(names) == 1 else plural(len(names), 'variant')} {share}", palette.QUIET
+        )
+        for share, names in list(groups.items())[:_SHARES_NAMED]
+    ]
 
 
 def _last(values: pd.Series) -> float:
@@ -125,8 +150,8 @@ CHART = Chart(
     heading="How long people waited for their answer",
     question="How long did people wait for their answer, second by second?",
     how_to_read=(
-        "Thick lines are each second’s median, thin ones its 95th percentile. Shaded: the fault. Dashed: the promise (SLO). "
-        "The panel below says how many were accepted at all: a latency counts only those."
+        "Thick lines are each second’s median, thin ones its 95th percentile. Shaded: the fault. Dashed: the promise "
+        "(SLO). The panel below says how many were accepted at all: a latency counts only those."
     ),
     title=title,
     draw=draw,

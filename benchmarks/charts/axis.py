@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.charts import palette
-from benchmarks.charts.sheet import TICK_PT
+from benchmarks.charts.sheet import TICK_PT, WIDTH_PT
 from benchmarks.numbers import nominal_ms
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # From this ratio of the largest to the smallest figure on, a linear axis would flatten one side to nothing.
 LOG_RATIO = 20.0
+_TICK_ROOM_PT = 40.0
 TIME_LABEL = "seconds into the run, by the intended time of the arrival"
 
 
@@ -25,10 +26,11 @@ def needs_log(values_ms: Sequence[float]) -> bool:
 
 
 def seconds(axes: Axes, label: str = TIME_LABEL) -> None:
-    """The horizontal time axis; without `label` the ticks stay unnamed."""
+    """The horizontal time axis, with as many ticks as there is room for; without `label` it stays unnamed."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=13, steps=[1, 2, 5, 10], integer=True))
+    most = min(13, max(2, int(axes.get_position().width * WIDTH_PT / _TICK_ROOM_PT)))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=most, steps=[1, 2, 5, 10], integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} s"))
     if label:
         axes.set_xlabel(label, fontsize=TICK_PT, color=palette.QUIET, labelpad=3)

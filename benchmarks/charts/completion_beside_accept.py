@@ -1,4 +1,4 @@
-"""Was the work done when the reply came? Accept and completion beside each other, so that no fast reply passes for work."""
+"""Was the work done when the reply came? Accept beside completion, so that no fast reply passes for work."""
 
 from __future__ import annotations
 
@@ -36,8 +36,12 @@ class _Row:
 def title(material: Material) -> str:
     window = material.main_window
     clause = while_clause(material)
-    accept = {name: material.summary.figure(name, "accept_latency_ms", "p50", window=window) for name in material.variants}
-    done = {name: material.summary.figure(name, "completion_latency_ms", "p50", window=window) for name in material.variants}
+    accept = {
+        name: material.summary.figure(name, "accept_latency_ms", "p50", window=window) for name in material.variants
+    }
+    done = {
+        name: material.summary.figure(name, "completion_latency_ms", "p50", window=window) for name in material.variants
+    }
     if all(value is None for value in (*accept.values(), *done.values())):
         return f"{clause}, nobody was accepted and nothing was done"
     reply = told(accept, milliseconds, "accepted nobody")
@@ -49,8 +53,7 @@ def draw(material: Material) -> Figure:
     sheet = Sheet(
         material,
         title(material),
-        "From the moment the arrival was due. Dot: half were faster (p50); bar: up to the 95th percentile (p95); "
-        f"geometric means of the trials. {material.load}.",
+        f"From when an arrival was due. Dot: p50; bar: up to p95; geometric means of the trials; {material.load}.",
     )
     panels: list[tuple[str, str | None]] = [("Over the whole run", None)]
     if material.main_window:
@@ -102,6 +105,8 @@ def _panel(
     sheet.text(x0, y1, heading, size=LABEL_PT, weight="bold", va="top")
     axes = sheet.axes((x0, y0 + 32, x1 - 2 * _COLUMN_PT - 6, y1 - 34))
     axis.latency(axes, shown_ms, axis="x", most_ticks=int((x1 - x0 - 2 * _COLUMN_PT) / 42))
+    if not shown_ms:
+        axes.set_xticks([])
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=palette.FAINT, linewidth=0.7)
     axes.set_ylim(rows[-1].y + 0.6, -0.6)
@@ -140,8 +145,8 @@ CHART = Chart(
     heading="When the reply came, and when the work was done",
     question="Was the work done when the reply came?",
     how_to_read=(
-        "The first rows say when people were accepted, the last when everything was done for them; between them, each service. "
-        "Where the first is far left of the last, the reply promised work that was still to do. A dash: no figure."
+        "The first rows say when people were accepted, the last when everything was done for them; between them, each "
+        "service. Where the first is far left of the last, the reply promised work still to do. A dash: no figure."
     ),
     title=title,
     draw=draw,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from benchmarks.charts.material import Material
 
-_STATS = {"p99": "1 in 100", "p95": "1 in 20", "p90": "1 in 10", "p50": "1 in 2"}
+# How a title says a percentile, and the smallest sample of a trial that it takes.
+_STATS = {"p99": ("1 in 100", 1_000), "p95": ("1 in 20", 200), "p90": ("1 in 10", 100), "p50": ("1 in 2", 1)}
 _TICKS = {0.0: "0", 0.5: "50 %", 0.9: "90 %", 0.99: "99 %", 0.999: "99.9 %", 0.9999: "99.99 %", 0.99999: "99.999 %"}
 _REACH = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 _BEYOND = 10  # a percentile needs as many samples beyond it: p99 from 1,000 samples, p99.9 from 10,000
@@ -29,8 +30,15 @@ _POINTS = 240
 
 def title(material: Material) -> str:
     window = material.main_window
-    for stat, people in _STATS.items():
-        tails = {name: material.summary.figure(name, "accept_latency_ms", stat, window=window) for name in material.variants}
+    for stat, (people, smallest) in _STATS.items():
+        acked = {
+            name: material.summary.figure(name, "counts", "acked", window=window) or 0 for name in material.variants
+        }
+        if any(0 < number < smallest * material.blocks for number in acked.values()):
+            continue  # fewer than ten people beyond it: too few to name
+        tails = {
+            name: material.summary.figure(name, "accept_latency_ms", stat, window=window) for name in material.variants
+        }
         if any(tail is not None for tail in tails.values()):
             found = told(tails, milliseconds, "accepted too few to say" if stat != "p50" else "accepted nobody")
             return f"{while_clause(material)}, {people} waited longer than {found}{acked_note(material, window)}"
@@ -41,8 +49,8 @@ def draw(material: Material) -> Figure:
     sheet = Sheet(
         material,
         title(material),
-        "Share of those accepted who had their answer within the time on the vertical axis. "
-        f"Thin: each trial; thick: their geometric mean; as far as the sample reaches. {material.load}.",
+        "Share of those accepted who were answered within a time. Thin: each trial; thick: geometric mean; "
+        f"{material.load}.",
     )
     bounds: list[tuple[str, tuple[int, int] | None]] = [("Over the whole run", None)]
     during = windows(material.scenario.during_ns, round(material.duration_s * 1e9))["during"]

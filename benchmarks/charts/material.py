@@ -87,6 +87,10 @@ class Material:
         return 0.5 if self.duration_s < 10 else float(math.ceil(self.duration_s / 60))
 
     @property
+    def bin_words(self) -> str:
+        return "second" if self.bin_s == 1 else f"{self.bin_s:g}{NBSP}s"
+
+    @property
     def services(self) -> tuple[str, ...]:
         return tuple(self.scenario.services)
 
@@ -110,21 +114,21 @@ class Material:
 
     @property
     def load(self) -> str:
-        """`60/s for 25 s, 3 blocks`."""
-        rate = f"{self.scenario.workload.rate_per_s:,g}{NBSP}registrations/s"
+        """`60 arrivals/s for 25 s, 3 blocks`."""
+        rate = f"{self.scenario.workload.rate_per_s:,g}{NBSP}arrivals/s"
         return f"{rate} for {nominal_ms(self.duration_s * 1e3)}, {plural(self.blocks, 'block')}"
 
     @property
     def source(self) -> str:
         """The footer: where the figures come from."""
         brokers = [
-            " ".join(filter(None, (self.summary.text("variants", name, "broker", part) for part in ("kind", "version"))))
+            " ".join(
+                filter(None, (self.summary.text("variants", name, "broker", part) for part in ("kind", "version")))
+            )
             for name in self.variants
         ]
         known = " and ".join(dict.fromkeys(filter(None, brokers)))
-        return " · ".join(
-            filter(None, (f"scenario {self.scenario.name}", known, self.load, f"seed {self.scenario.seed}"))
-        )
+        return " · ".join(filter(None, (f"scenario {self.scenario.name}", known, f"seed {self.scenario.seed}")))
 
     # -- series -------------------------------------------------------------------------------------------------------
 

@@ -32,18 +32,19 @@ def title(material: Material) -> str:
     if all(share == 1 for share in in_time.values()):
         return f"{clause}, every arrival was accepted within {slo}"
     if all(share == 1 for share in acked.values()):
-        return f"{clause}, everyone was accepted; within {slo}: {told(in_time, percent, 'unknown')}"
+        return f"{clause}, everyone was accepted; within {slo}: {told(in_time, percent, 'unknown', alike=1.0)}"
     if all(share == 0 for share in acked.values()):
         return f"{clause}, nobody was accepted"
-    return f"{clause}, accepted: {told(acked, percent, 'unknown')}; within {slo}: {told(in_time, percent, 'unknown')}"
+    every, timely = (told(shares, percent, "unknown", alike=1.0) for shares in (acked, in_time))
+    return f"{clause}, accepted: {every}; within {slo}: {timely}"
 
 
 def draw(material: Material) -> Figure:
     sheet = Sheet(
         material,
         title(material),
-        f"How the arrivals of each {material.bin_s:g} s ended, as shares of those offered; {material.load}, pooled. "
-        f"Figures beside the panels are of the whole run.",
+        f"How the arrivals of each {material.bin_words} ended, as shares; {material.load}, pooled. "
+        "Beside the panels: the whole run.",
     )
     columns = 1 if len(material.variants) < _COLUMNS_FROM else 2
     rows = -(-len(material.variants) // columns)
@@ -71,15 +72,20 @@ def draw(material: Material) -> Figure:
         for edge_s in (edge for window in material.windows for edge in (window.begin_s, window.end_s)):
             axes.axvline(edge_s, color=palette.SHADE_INK, linewidth=1.0, linestyle=(0, (3, 2)))
         axis.share(axes)
-        axis.seconds(axes, label=axis.TIME_LABEL if last else "")
+        axis.seconds(axes, label=(axis.TIME_LABEL if columns == 1 else "seconds into the run") if last else "")
         box = axes.get_position()
         x, y = sheet.point(box.x1, box.y1)
-        sheet.text(x + 10, y, name, size=HEADING_PT, weight="bold", colour=palette.ink(material.colours[name]), va="top")
-        y -= HEADING_PT * LINE + _LEGEND_ROW_PT / 2 + 2
+        sheet.text(
+            x + 10, y, name, size=HEADING_PT, weight="bold", colour=palette.ink(material.colours[name]), va="top"
+        )
+        room = height - HEADING_PT * LINE - 12
+        pitch = min(_LEGEND_ROW_PT, room / max(len(legend), 1))
+        size = min(LABEL_PT, pitch / 1.2)
+        y -= HEADING_PT * LINE + pitch / 2 + 2
         for style, text in legend:
-            sheet.swatch(x + 10, y, style)
-            sheet.text(x + 24, y, text)
-            y -= _LEGEND_ROW_PT
+            sheet.swatch(x + 10, y, style, size=size - 1)
+            sheet.text(x + 24, y, text, size=size)
+            y -= pitch
     return sheet.figure
 
 
@@ -145,7 +151,8 @@ CHART = Chart(
     question="What were people told, second by second: yes, yes but late, no, or nothing?",
     how_to_read=(
         "Each column is a stretch of time, split by how its arrivals ended. Refused: told no, and nothing was done. "
-        "Failed: told no after work may have begun. Indeterminate: no answer in time. Dropped: the generator could not send it."
+        "Failed: told no after work may have begun. Indeterminate: no answer in time. Dropped: the generator could not "
+        "send it."
     ),
     title=title,
     draw=draw,

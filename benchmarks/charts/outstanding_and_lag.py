@@ -13,7 +13,7 @@ from benchmarks.charts.chart import Chart
 from benchmarks.charts.material import Window
 from benchmarks.charts.sheet import EndLabel, Sheet
 from benchmarks.charts.wording import told
-from benchmarks.numbers import count, seconds
+from benchmarks.numbers import DASH, NBSP, count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,12 +29,12 @@ _MARGIN = 1.0  # seconds kept free after the last drain
 
 def title(material: Material) -> str:
     highest = {name: material.summary.figure(name, "outstanding_max") for name in material.variants}
-    drains = {name: material.summary.figure(name, "drain_s") for name in material.variants}
+    drains = {name: _drain_s(material, name) for name in material.variants}
     text = f"At most {told(highest, count, 'unknown')} registrations were under way at once"
     if len(highest) > 1:
         text = f"Registrations under way at once: at most {told(highest, count, 'unknown')}"
     if any(value is not None for value in drains.values()):
-        text += f"; the drain took {told(drains, seconds, 'unknown')}"
+        text += f"; the drain took {told(drains, _tenths, 'unknown')}"
     return text
 
 
@@ -42,8 +42,8 @@ def draw(material: Material) -> Figure:
     sheet = Sheet(
         material,
         title(material),
-        "Under way: from the moment the arrival was due to the later of its answer and its last effect. "
-        f"Thin: each trial; thick: their mean; {material.load}.",
+        "From when an arrival was due to the later of its answer and its last effect. Thin: each trial; thick: mean; "
+        f"{material.load}.",
     )
     end_s = max([facts.end_ns / 1e9 for facts in material.facts] + [material.duration_s])
     x = (0.0, end_s + min(_MARGIN, 0.04 * end_s))
@@ -63,7 +63,14 @@ def draw(material: Material) -> Figure:
 
     left, bottom, right, top = sheet.body
     split = bottom + (top - bottom) * 0.42 if lags else bottom
-    above = sheet.panel((left, split, right, top), "Registrations under way", x=x, end_labels=texts, windows=windows, bottom=24 if lags else 32)
+    above = sheet.panel(
+        (left, split, right, top),
+        "Registrations under way",
+        x=x,
+        end_labels=texts,
+        windows=windows,
+        bottom=24 if lags else 32,
+    )
     every = [values for trials in counts.values() for values in trials]
     axis.whole(above, max((float(values.max()) for values in every), default=1))
     for number, (name, trials) in enumerate(counts.items()):
@@ -78,7 +85,9 @@ def draw(material: Material) -> Figure:
     sheet.label_ends(above, ends)
     if lags:
         heading = "Consumer lag: records past the committed offset" + ("" if _by_group(material) else ", largest group")
-        below = sheet.panel((left, bottom, right, split), heading, x=x, end_labels=texts, windows=windows, name_windows=False)
+        below = sheet.panel(
+            (left, bottom, right, split), heading, x=x, end_labels=texts, windows=windows, name_windows=False
+        )
         axis.whole(below, max(float(mean.max()) for _, _, _, mean, _ in lags))
         for _, colour, dashes, mean, _ in lags:
             below.plot(grid, mean, color=colour, linewidth=2.0, linestyle=dashes)
@@ -99,10 +108,20 @@ def _counts(material: Material, variant: str, grid: NDArray[np.float64]) -> list
     return trials
 
 
+def _drain_s(material: Material, variant: str) -> float | None:
+    """The mean drain to a tenth of a second: an end is noticed by asking again and again, which takes its time."""
+    drain_s = material.summary.figure(variant, "drain_s")
+    return None if drain_s is None else round(drain_s, 1)
+
+
+def _tenths(value_s: float | None) -> str:
+    return DASH if value_s is None else f"{value_s:.1f}{NBSP}s"
+
+
 def _drain_text(material: Material, variant: str) -> str:
     highest = count(material.summary.figure(variant, "outstanding_max"))
-    drain_s = material.summary.figure(variant, "drain_s")
-    drained = "" if drain_s is None else f", drain {seconds(drain_s)}"
+    drain_s = _drain_s(material, variant)
+    drained = "" if drain_s is None else f", drain {_tenths(drain_s)}"
     return f"{variant}: max {highest}{drained}"
 
 
@@ -135,7 +154,8 @@ def _lags(material: Material, grid: NDArray[np.float64]) -> list[Lag]:
 def _sampled(trial: pd.DataFrame, grid: NDArray[np.float64]) -> NDArray[np.float64]:
     ordered = trial.sort_values("t_ns")
     t_s = ordered["t_ns"].to_numpy(dtype=np.float64) / 1e9
-    return np.interp(grid, t_s, ordered["lag"].to_numpy(dtype=np.float64))
+    lag: NDArray[np.float64] = np.interp(grid, t_s, ordered["lag"].to_numpy(dtype=np.float64))
+    return lag
 
 
 CHART = Chart(
@@ -143,8 +163,9 @@ CHART = Chart(
     heading="Work under way, and the drain",
     question="How much work piled up, how far behind were the consumers, and how long did the rest take?",
     how_to_read=(
-        "A line that climbs while the load is even is a backlog. After the last arrival (grey) no more comes in: the time until "
-        "all is at rest is the drain. Both sides are counted by the same rule; lag is what the broker still held."
+        "A line that climbs while the load is even is a backlog. After the last arrival (grey) no more comes in: the "
+        "time until all is at rest is the drain. Both sides are counted by the same rule; lag is what the broker still "
+        "held."
     ),
     title=title,
     draw=draw,

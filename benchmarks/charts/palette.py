@@ -3,8 +3,8 @@
     variants   the sync family in warm hues, the events family in cool ones
     outcomes   from light (all went well) to dark, each with a pattern, so that a grey print still tells them apart
 
-Hues are those of Okabe and Ito ("Color Universal Design", 2008) and of Paul Tol's qualitative schemes, which people with
-any kind of colour blindness can tell apart.
+Hues are those of Okabe and Ito ("Color Universal Design", 2008) and of Paul Tol's qualitative schemes, which people
+with any kind of colour blindness can tell apart.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ VARIANT_COLOURS: Mapping[str, str] = {
 INK = "#1B1F24"  # text and titles
 QUIET = "#5B6470"  # what explains: subtitles, ticks, notes
 FAINT = "#D5DAE0"  # grid lines
-SHADE = "#F3E9CF"  # where a fault is on; no variant and no outcome has this colour
+SHADE = "#D9B84A40"  # where a fault is on, see-through: overlapping ones add up
 SHADE_INK = "#7A5B00"
-DRAIN = "#EEF0F3"  # after the last arrival, while the rest is worked off
+DRAIN = "#8A94A324"  # after the last arrival, while the rest is worked off
 ALARM = "#A40E26"  # a run that is not valid
 
 

@@ -35,7 +35,7 @@ WIDTH_PT, HEIGHT_PT = 921.6, 518.4  # 12.8 × 7.2 inches: 16:9
 MARGIN_PT = 26.0
 TITLE_PT, SUBTITLE_PT, HEADING_PT, LABEL_PT, TICK_PT, FOOTER_PT = 17.0, 10.5, 10.5, 10.0, 9.5, 8.0
 LINE = 1.32  # line height ÷ font size
-_STRIP_PT = 15.0  # one row of fault labels
+_STRIP_PT = 16.0  # one row of fault labels
 _LABEL_GAP_PT = 8.0  # from the axes to the labels beside them
 
 Region = tuple[float, float, float, float]  # left, bottom, right, top in points from the sheet's lower left corner
@@ -68,7 +68,7 @@ class Sheet:
             (title, TITLE_PT, "bold", palette.INK),
             (subtitle, SUBTITLE_PT, "normal", palette.QUIET),
         ):
-            for line in self.wrap(text, size, width, weight):
+            for line in self.wrap(text, size, width, weight, even=text is title):
                 self.text(MARGIN_PT, top, line, size=size, weight=weight, colour=colour, va="top")
                 top -= size * LINE
             top -= 3
@@ -98,16 +98,18 @@ class Sheet:
         """How wide `text` is."""
         from matplotlib.font_manager import FontProperties
 
-        renderer = self._canvas.get_renderer()
-        drawn, _, _ = renderer.get_text_width_height_descent(text, FontProperties(size=size, weight=weight), ismath=False)
+        renderer = self._canvas.get_renderer()  # type: ignore[no-untyped-call]
+        drawn, _, _ = renderer.get_text_width_height_descent(
+            text, FontProperties(size=size, weight=weight), ismath=False
+        )
         return float(drawn) * 72 / self.figure.dpi
 
     def widest(self, texts: Sequence[str], size: float = LABEL_PT, weight: str = "normal") -> float:
         """The width of the widest of `texts`, 0 where there are none."""
         return max((self.width(text, size, weight) for text in texts), default=0.0)
 
-    def wrap(self, text: str, size: float, width: float, weight: str = "normal") -> list[str]:
-        """`text` in lines no wider than `width`."""
+    def wrap(self, text: str, size: float, width: float, weight: str = "normal", *, even: bool = False) -> list[str]:
+        """`text` in as few lines no wider than `width` as can be; `even` lines are of about the same length."""
         whole = self.width(text, size, weight)
         if whole <= width:
             return [text]
@@ -117,7 +119,9 @@ class Sheet:
             if best and len(lines) > len(best):
                 break
             if self.widest(lines, size, weight) <= width:
-                best = lines  # as few lines as can be, and of these the most even
+                best = lines
+                if not even:
+                    break
         return best or [text]
 
     # -- panels -------------------------------------------------------------------------------------------------------
@@ -147,14 +151,13 @@ class Sheet:
         for window in windows:
             axes.axvspan(window.begin_s, window.end_s, facecolor=window.fill, edgecolor="none", zorder=0)
         for window, centre, row in rows:
-            y = top + _STRIP_PT * (row + 0.5)
+            y = top + _STRIP_PT * row + 1.5
             scale = (right - x0 - left) / (x[1] - x[0])
-            # The lines of a window narrower than its label end below the label.
-            fits = self.width(window.label, TICK_PT, "bold") + 4 < (window.end_s - window.begin_s) * scale
-            for edge in (window.begin_s, window.end_s):
-                at = x0 + left + (edge - x[0]) * scale
-                self._line((at, at), (top, y + _STRIP_PT * (0.4 if fits else -0.45)), window.ink)
-            self.text(centre, y, window.label, size=TICK_PT, weight="bold", colour=window.ink, ha="center")
+            begin, end = (x0 + left + (edge - x[0]) * scale for edge in (window.begin_s, window.end_s))
+            self._line((begin, end), (y, y), window.ink)
+            for edge in (begin, end):
+                self._line((edge, edge), (y - 1.5, y + 3), window.ink)
+            self.text(centre, y + 7.5, window.label, size=TICK_PT, weight="bold", colour=window.ink, ha="center")
         return axes
 
     def axes(self, region: Region) -> Axes:
@@ -179,9 +182,7 @@ class Sheet:
         """Write `labels` beside the right edge of `axes`, moved apart, each with a line to where it belongs."""
         box = axes.get_position()
         low, high, edge = box.y0 * HEIGHT_PT, box.y1 * HEIGHT_PT, box.x1 * WIDTH_PT
-        wanted = []
-        for label in labels:
-            wanted.append(min(max(self.height_of(axes, label.y), low), high))
+        wanted = [min(max(self.height_of(axes, label.y), low), high) for label in labels]
         for label, want, y in zip(labels, wanted, spread(wanted, LABEL_PT * 1.25, low, high), strict=True):
             if abs(want - y) > 2:
                 self._line((edge, edge + _LABEL_GAP_PT - 2), (want, y), label.colour)

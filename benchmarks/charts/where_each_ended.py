@@ -29,6 +29,8 @@ ENDINGS: tuple[tuple[tuple[str, str], str, str], ...] = (
     (("registrations", "duplicated"), "duplicated", "an effect applied more than once"),
 )
 _BAD = ("lost", "stranded", "unexpected", "duplicated")
+_MEANING_BESIDE_UP_TO = 2  # variants; with more, what an ending means stands below its name
+_BARS_UP_TO = 3
 _SMALLEST_PT = 3.0  # even one in ten thousand stays visible
 
 
@@ -45,23 +47,35 @@ def title(material: Material) -> str:
     for word in ("lost", "stranded", "pending"):
         numbers = {name: summary.figure(name, "registrations", word) for name in material.variants}
         if any(numbers.values()):
-            parts.append(f"{word}: {told(numbers, count, 'unknown')}")
+            parts.append(f"{word}: {told(numbers, count, 'unknown', alike=1.0)}")
     shares = {name: complete[name] / offered[name] if offered[name] else None for name in material.variants}
-    return f"Completed: {told(shares, percent, 'none offered')}; " + ("; ".join(parts) or "nothing lost, nothing stranded")
+    return f"Completed: {told(shares, percent, 'none offered', alike=1.0)}; " + (
+        "; ".join(parts) or "nothing lost, nothing stranded"
+    )
 
 
 def draw(material: Material) -> Figure:
     sheet = Sheet(
         material,
         title(material),
-        "Every registration offered, after the drain, as the number and share of those offered; all trials together. "
-        "Categories may overlap. What was kept, was kept against process crash, not power loss.",
+        f"After the drain, all trials together; categories may overlap; {material.load}. "
+        "This holds against process crash, not power loss.",
     )
+    if len(material.variants) <= _BARS_UP_TO:
+        _bars(sheet, material)
+    else:
+        _matrix(sheet, material)
+    return sheet.figure
+
+
+def _bars(sheet: Sheet, material: Material) -> None:
+    """One row for each ending, one column for each variant."""
     left, bottom, right, top = sheet.body
     words = sheet.widest([word for _, word, _ in ENDINGS], weight="bold")
-    meanings = sheet.widest([meaning for *_, meaning in ENDINGS], TICK_PT)
-    stacked = len(material.variants) > 2
-    names = (words if stacked else words + 12 + meanings) + 20
+    beside = len(material.variants) <= _MEANING_BESIDE_UP_TO
+    size = TICK_PT if beside else 7.5
+    meanings = sheet.widest([meaning for *_, meaning in ENDINGS], size)
+    names = (words + 12 + meanings if beside else max(words, meanings)) + 20
     width = (right - left - names) / max(len(material.variants), 1)
     row = (top - bottom - 38) / len(ENDINGS)
     for number, name in enumerate(material.variants):
@@ -72,15 +86,39 @@ def draw(material: Material) -> Figure:
     for number, (path, word, meaning) in enumerate(ENDINGS):
         y = top - 38 - row * (number + 0.5)
         sheet.rule(left, right, y + row / 2)
-        if stacked:
-            sheet.text(left, y + 6, word, weight="bold")
-            sheet.text(left, y - 6, meaning, size=7.5, colour=palette.QUIET)
-        else:
-            sheet.text(left, y, word, weight="bold")
-            sheet.text(left + words + 12, y, meaning, size=TICK_PT, colour=palette.QUIET)
+        sheet.text(left, y if beside else y + 6, word, weight="bold")
+        sheet.text(
+            left + words + 12 if beside else left, y if beside else y - 6, meaning, size=size, colour=palette.QUIET
+        )
         for column, name in enumerate(material.variants):
             _cell(sheet, material, name, path, word, left + names + width * column, y, width - 16)
-    return sheet.figure
+
+
+def _matrix(sheet: Sheet, material: Material) -> None:
+    """Many variants: one row for each, one column for each ending, with a bar below what is not zero."""
+    left, bottom, right, top = sheet.body
+    names = sheet.widest(material.variants, weight="bold") + 16
+    width = (right - left - names) / len(ENDINGS)
+    row = min((top - bottom - 24) / len(material.variants), 44.0)
+    offered = int(max(material.summary.figure(name, "counts", "offered") or 0 for name in material.variants))
+    sheet.text(left, top, f"0 of {count(offered)}: {upper_bound(offered)}", size=8.5, colour=palette.QUIET, va="top")
+    for column, (_, word, _) in enumerate(ENDINGS):
+        x = left + names + width * (column + 1)
+        sheet.text(x, top, word, size=8.5, weight="bold", colour=palette.QUIET, ha="right", va="top")
+    for number, name in enumerate(material.variants):
+        y = top - 24 - row * (number + 0.5)
+        sheet.rule(left, right, y + row / 2)
+        sheet.text(left, y, name, weight="bold", colour=palette.ink(material.colours[name]))
+        mine = material.summary.figure(name, "counts", "offered") or 0
+        for column, (path, word, _) in enumerate(ENDINGS):
+            value = material.summary.figure(name, *path)
+            x = left + names + width * (column + 1)
+            colour = palette.ALARM if value and word in _BAD else palette.INK if value else palette.QUIET
+            sheet.text(x, y, count(value), ha="right", weight="bold" if value else "normal", colour=colour)
+            if value and mine:
+                length = max(value / mine * (width - 14), _SMALLEST_PT)
+                fill = palette.ALARM if word in _BAD else material.colours[name]
+                sheet.bar(x - length, y - 9, length, 3.0, fill)
 
 
 def _cell(
@@ -107,8 +145,8 @@ CHART = Chart(
     heading="Where each registration ended",
     question="After the drain, where did every registration that was offered end?",
     how_to_read=(
-        "Bars are shares of the registrations offered, with their number. Red and hatched: what nobody would notice by itself. "
-        "A zero stands with the largest rate it leaves possible (95 %)."
+        "Bars are shares of the registrations offered, with their number. Red and hatched: what nobody would notice by "
+        "itself. A zero stands with the largest rate it leaves possible (95 %)."
     ),
     title=title,
     draw=draw,

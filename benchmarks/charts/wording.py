@@ -5,7 +5,7 @@ Titles state what was measured. They name no winner: two figures beside each oth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.charts.material import Material, fault_name, listed
 from benchmarks.numbers import percent
@@ -30,30 +30,46 @@ def window_name(material: Material) -> str:
     return "during the fault" if len(material.scenario.faults) == 1 else "during the faults"
 
 
-def told(values: Mapping[str, float | None], write: Callable[[float | None], str], missing: str) -> str:
+def told(
+    values: Mapping[str, float | None],
+    write: Callable[[float | None], str],
+    missing: str,
+    *,
+    alike: float = ALIKE,
+) -> str:
     """`4.12 ms with events and 855 ms with sync`; `31 ms with sync and events alike`; `4 ms (a) to 855 ms (b)` of many.
 
-    Smallest first. The variants without a figure follow with what is `missing`.
+    Smallest first. The variants without a figure follow with what is `missing`. Figures within the ratio `alike` of
+    each other are told as one; 1.0 is for shares and for what must not happen, where a small difference is a finding.
     """
-    known = sorted((value, name) for name, value in values.items() if value is not None)
-    gone = [name for name, value in values.items() if value is None]
-    rest = f"{listed(gone)} {missing}" if gone else ""
+    known = {name: value for name, value in values.items() if value is not None}
+    gone = [name for name in values if name not in known]
+    rest = f"{_names(gone, len(values))} {missing}" if gone else ""
     if not known:
         return rest
-    (least, first), (most, last) = known[0], known[-1]
-    if len(known) > 1 and (least == most or (least > 0 and most / least < ALIKE)):
-        low, high = write(least), write(most)
-        text = f"{low if low == high else f'{low} to {high}'} with {listed([name for name in values if name not in gone])} alike"
+    first, last = min(known, key=lambda name: known[name]), max(known, key=lambda name: known[name])
+    least, most = write(known[first]), write(known[last])
+    if len(known) > 1 and (known[first] == known[last] or 0 < known[last] <= known[first] * alike):
+        text = f"{least if least == most else f'{least} to {most}'} with {_names(list(known), len(values))} alike"
     elif len(known) > _MOST_NAMED:
-        text = f"from {write(least)} ({first}) to {write(most)} ({last})"
+        text = f"{least} ({first}) to {most} ({last})"
     else:
-        text = listed([f"{write(value)} with {name}" for value, name in known])
+        text = listed([f"{write(known[name])} with {name}" for name in sorted(known, key=lambda name: known[name])])
     return "; ".join(filter(None, (text, rest)))
 
 
+def _names(names: Sequence[str], of: int) -> str:
+    if len(names) <= _MOST_NAMED:
+        return listed(names)
+    return f"all {of} variants" if len(names) == of else f"{len(names)} of {of} variants"
+
+
 def acked_note(material: Material, window: str | None) -> str:
-    """` (accepted: 61.2 % with sync and 100 % with events)` where the shares differ by more than a point, so that no title misleads."""
+    """` (accepted: 61.2 % with sync and 100 % with events)` where the shares differ by more than a point.
+
+    A title that tells a latency says whose it is.
+    """
     if not material.summary.survivorship(material.variants, window):
         return ""
     shares = {name: material.summary.figure(name, "accept_ratio", window=window) for name in material.variants}
-    return f" (accepted: {told(shares, percent, 'unknown')})"
+    return f" (accepted: {told(shares, percent, 'unknown', alike=1.0)})"

@@ -58,6 +58,7 @@ class Child:
         self._reading: asyncio.Task[None] | None = None
         self._writer: asyncio.WriteTransport | None = None
         self._stopping = False
+        self._failure: ChildError | None = None
 
     @classmethod
     async def spawn(cls, name: str, module: str, log_path: Path) -> Child:
@@ -114,6 +115,8 @@ class Child:
         """
         if type_ in self._arrived:
             return self._arrived.pop(type_)
+        if self._failure is not None:
+            raise self._failure
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(type_, []).append(future)
         try:
@@ -174,7 +177,10 @@ class Child:
             self._arrived[type_] = message
 
     def _fail(self, error: ChildError) -> None:
-        """Whoever waits for a word of this child learns that it will not come."""
+        """Whoever waits for a word of this child, now or later, learns why it will not come: the first reason."""
+        if self._failure is not None:
+            return
+        self._failure = error
         for futures in self._waiting.values():
             for future in futures:
                 if not future.done():

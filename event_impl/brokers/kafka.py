@@ -27,6 +27,7 @@ _HEARTBEAT_MS = 1_000
 _FETCH_WAIT_MS = 500
 _COMMIT_RETRY_S = 0.1
 _POLL_MS = 200
+_HELD_BACK_POLL_MS = 10  # while a partition is full: how soon it is seen that it has room again
 
 
 class KafkaClient:
@@ -123,8 +124,18 @@ class KafkaSubscriber(ConsumerRebalanceListener):
 
     async def deliveries(self) -> AsyncIterator[Delivery]:
         while True:
+            assigned = self._consumer.assignment()
+            room = [partition for partition in assigned if self._unsettled(partition) < self._max_unsettled]
+            # Asking only those with room is what pauses the others. The library's own pause throws away what it has
+            # fetched, and the partition, once resumed, would wait for it anew.
+            held_back = len(room) < len(assigned)
+            if held_back and not room:
+                await asyncio.sleep(_HELD_BACK_POLL_MS / 1000)
+                continue
             # Bounded, so that what is in hand can only overshoot its limit by one poll.
-            batches = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_unsettled)
+            batches = await self._consumer.getmany(
+                *room, timeout_ms=_HELD_BACK_POLL_MS if held_back else _POLL_MS, max_records=self._max_unsettled
+            )
             for partition, records in batches.items():
                 for record in records:
                     message = Message(record.key or b"", record.value or b"", list(record.headers))
@@ -132,7 +143,6 @@ class KafkaSubscriber(ConsumerRebalanceListener):
                     progress = self._progress.setdefault(partition.partition, PartitionProgress())
                     progress.hand_out(delivery)
                     yield delivery
-            self._hold_back()
 
     def settle(self, delivery: Delivery) -> None:
         progress = self._progress.get(delivery.partition)
@@ -159,16 +169,6 @@ class KafkaSubscriber(ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         for partition in assigned:
             self._progress[partition.partition] = PartitionProgress()
-
-    def _hold_back(self) -> None:
-        """Pause partitions with too much unfinished work, and resume those that have caught up."""
-        assigned = self._consumer.assignment()
-        full = {p for p in assigned if self._unsettled(p) >= self._max_unsettled}
-        paused = self._consumer.paused()
-        if full - paused:
-            self._consumer.pause(*(full - paused))
-        if resumable := (paused & assigned) - full:
-            self._consumer.resume(*resumable)
 
     def _unsettled(self, partition: TopicPartition) -> int:
         progress = self._progress.get(partition.partition)

@@ -123,6 +123,9 @@ class Workflow:
     start_ns: int = 0
     events: tuple[Event, ...] = ()
 
+    def __post_init__(self) -> None:
+        self._client = httpx.AsyncClient(limits=httpx.Limits(max_connections=None), trust_env=False)
+
     @property
     def url(self) -> str:
         return f"http://{HOST}:{cast(int, self.parts.api[0].settings['port'])}/registrations"
@@ -163,12 +166,13 @@ class Workflow:
         return await self.post(body_of(who), who.traceparent, timeout_s)
 
     async def post(self, body: bytes, traceparent: str = "", timeout_s: float = BOUND_S) -> int | None:
-        async with httpx.AsyncClient(timeout=timeout_s, trust_env=False) as client:
-            try:
-                reply = await client.post(self.url, content=body, headers={"traceparent": traceparent})
-            except httpx.ReadTimeout:
-                return None
-            return reply.status_code
+        try:
+            reply = await self._client.post(
+                self.url, content=body, headers={"traceparent": traceparent}, timeout=timeout_s
+            )
+        except httpx.ReadTimeout:
+            return None
+        return reply.status_code
 
     async def idle(self) -> None:
         """Return when no process has work in hand and, where there is a topic, all of it is committed."""
@@ -195,8 +199,11 @@ class Workflow:
         return cast(dict[str, list[str]], (await self.children["topics"].expect("pending", BOUND_S))["services"])
 
     async def close(self) -> None:
+        await self._client.aclose()
         if self.bootstrap is not None:
-            self.events = await _events(self.bootstrap, cast(str, self.parts.api[0].settings["topic"]))
+            wiring = self.parts.api[0].settings
+            topic, count = cast(str, wiring["topic"]), cast(int, wiring["partitions"])
+            self.events = await _events(self.bootstrap, [TopicPartition(topic, number) for number in range(count)])
         await asyncio.gather(*(child.stop(3.0) for child in self.children.values()))
 
     def story(self) -> Story:
@@ -247,32 +254,25 @@ async def wired(
         await workflow.close()
 
 
-async def _events(bootstrap: str, topic: str) -> tuple[Event, ...]:
+async def _events(bootstrap: str, partitions: Sequence[TopicPartition]) -> tuple[Event, ...]:
     """All messages of a topic but the probes, partition by partition."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
     await consumer.start()
+    found: list[Event] = []
     try:
-        partitions = [TopicPartition(topic, number) for number in await _partitions(consumer, topic)]
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        found: list[Event] = []
-        for partition in partitions:
-            while await consumer.position(partition) < ends[partition]:
-                batches = await consumer.getmany(partition, timeout_ms=1000)
-                found += [
-                    Event(record.key or b"", record.value or b"", dict(record.headers))
-                    for record in batches.get(partition, [])
-                ]
+        async with asyncio.timeout(BOUND_S):
+            for partition in partitions:
+                while await consumer.position(partition) < ends[partition]:
+                    batches = await consumer.getmany(partition, timeout_ms=1000)
+                    found += [
+                        Event(record.key or b"", record.value or b"", dict(record.headers))
+                        for record in batches.get(partition, [])
+                    ]
     finally:
         await consumer.stop()
     return tuple(event for event in found if b"probe@example.com" not in event.value)
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Sequence[int]:
-    async with asyncio.timeout(BOUND_S):
-        while not (numbers := consumer.partitions_for_topic(topic)):
-            await consumer.topics()
-    return sorted(numbers)
 
 
 def _records(path: Path) -> list[Record]:

@@ -114,7 +114,7 @@ class Script:
         assert end_ms is not None, "an effect needs a time"
         received_ms = end_ms if received_ms is None else received_ms
         started_ms = received_ms if started_ms is None else started_ms
-        self.record(process, Kind.RECEIVED, index, received_ms, delivery, 1)
+        self.record(process, Kind.RECEIVED, index, received_ms, delivery)  # attempts begin with the work
         attempt = 0
         for attempt, ms in enumerate(failed_ms, start=1):
             self.record(process, Kind.STARTED, index, started_ms, delivery, attempt)
@@ -124,7 +124,7 @@ class Script:
             self.record(process, Kind.STARTED, index, started_ms, delivery, attempt + 1)
             self.record(process, Kind.APPLIED, index, applied_ms, delivery, attempt + 1)
         if settled_ms is not None:
-            self.record(process, Kind.SETTLED, index, settled_ms, delivery, attempt + 1)
+            self.record(process, Kind.SETTLED, index, settled_ms, delivery)
 
     def record(
         self, process: str, kind: Kind, index: int, ms: float, delivery: int = 1, attempt: int = 0, status: int = 0
@@ -266,8 +266,11 @@ def _service_records(
     end: NDArray[np.float64],
     reached: NDArray[np.bool_],
 ) -> None:
-    times = ((Kind.RECEIVED, arrive), (Kind.STARTED, begin), (Kind.APPLIED, end), (Kind.SETTLED, end + 200_000))
-    parts = [_records(schedule, facts, at, kind, reached, 1) for kind, at in times]
+    work = [
+        _records(schedule, facts, at, kind, reached, 1) for kind, at in ((Kind.STARTED, begin), (Kind.APPLIED, end))
+    ]
+    receipt = ((Kind.RECEIVED, arrive), (Kind.SETTLED, end + 200_000))
+    parts = [*work, *(_records(schedule, facts, at, kind, reached, 0) for kind, at in receipt)]
     records.setdefault(f"{service}/0", []).extend(parts)
 
 

@@ -146,6 +146,13 @@ def test_a_registration_that_nobody_scheduled_is_a_problem(script: Script, tmp_p
     assert set(frames.effects["index"]) == {0}
 
 
+def test_ids_that_share_their_first_half_are_not_mistaken_for_each_other(script: Script, tmp_path: Path) -> None:
+    script.happy(0, 0)
+    t_ns, id_, *rest = script.records["email/0"][0]
+    script.records["email/0"].append((t_ns, id_[:8] + bytes(8), *rest))
+    assert "names 1 registrations" in script.frames(tmp_path).problems[0]
+
+
 def test_rows_that_are_not_the_schedules_are_a_problem_and_are_matched_by_index(script: Script, tmp_path: Path) -> None:
     script.happy(0, 0)
     script.happy(1, 10)

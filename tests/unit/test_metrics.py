@@ -167,12 +167,13 @@ class TestWindows:
 
     def test_throughput_counts_what_was_completed_inside(self, tmp_path: Path) -> None:
         script = Script()
-        script.happy(0, 1900, accept_ms=150)  # arrives before the window, is done inside it
-        script.happy(1, 3900, accept_ms=150)
+        script.happy(0, 500, accept_ms=150)
+        script.happy(1, 1900, accept_ms=150)  # arrives before the window, is done inside it
+        script.happy(2, 3900, accept_ms=150)
         parts = measured(script, tmp_path, (2 * SECOND, 4 * SECOND)).windows
         assert parts["before"] is not None
         assert parts["during"] is not None
-        assert parts["before"].sums.ratios()["throughput_per_s"] == 0
+        assert parts["before"].sums.ratios()["throughput_per_s"] == 0.5
         assert parts["during"].sums.ratios()["throughput_per_s"] == 0.5
 
 

@@ -12,7 +12,7 @@ from benchmarks.history import TrialFacts
 from benchmarks.load.rows import Outcome
 from benchmarks.metrics import measure
 from benchmarks.scenario.model import Slo
-from benchmarks.validity import TrialResult, busiest_share, findings, invalid_reasons
+from benchmarks.validity import TrialResult, backlog_growth, busiest_share, findings, invalid_reasons
 
 
 def trial(
@@ -166,6 +166,24 @@ class TestFindings:
         assert finding.startswith("unstable: backlog grows ")
         assert finding.endswith("/s during the fault")
         assert float(finding.split()[3].removesuffix("/s")) == pytest.approx(20.5, abs=5)
+
+    def test_a_handful_of_slow_answers_is_no_backlog(self, tmp_path: Path) -> None:
+        script = Script()
+        for index in range(10):
+            script.arrival(index, 1000.0 * index, 1000.0 * index, 20_000)
+        result = quiet(script.facts, script.frames(tmp_path))
+        metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), None)
+        assert findings([result], [metrics]) == []
+
+    def test_a_backlog_that_grows_without_any_fault(self, tmp_path: Path) -> None:
+        script = Script()
+        for index in range(200):
+            script.arrival(index, 50.0 * index, 50.0 * index, 20_000)
+        result = quiet(script.facts, script.frames(tmp_path))
+        metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), None)
+        (rate,) = backlog_growth(result, metrics).values()
+        assert rate == pytest.approx(20, rel=0.01)
+        assert findings([result], [metrics]) == [f"unstable: backlog grows {rate:.3g}/s"]
 
     def test_it_takes_more_than_half_of_the_trials(self, tmp_path: Path) -> None:
         stable = [result_of(scenario_of(), n, "events", n, tmp_path / str(n)) for n in (1, 2)]

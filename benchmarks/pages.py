@@ -1,0 +1,157 @@
+"""The tables of the report: plain cells of text, each a pure function of what was stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.charts.material import Material
+from benchmarks.charts.where_each_ended import ENDINGS
+from benchmarks.numbers import DASH, count, figure, milliseconds, nominal_ms, percent, upper_bound
+from benchmarks.reading import Reading
+from benchmarks.scenario.metric import Metric
+from benchmarks.sentence import found_words, metric_words
+
+# What the parameters alone can predict.
+_PREDICTED = (
+    ("slo_ratio", "accepted and complete within the SLO"),
+    ("accept_ratio", "accepted"),
+    ("accept_latency_ms.p50", "accept p50"),
+    ("accept_latency_ms.p95", "accept p95"),
+    ("completion_latency_ms.p50", "completion p50"),
+    ("completion_latency_ms.p95", "completion p95"),
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A table of plain cells under its heading. `numeric` says which columns are figures."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[bool, ...]
+
+
+def predicted(material: Material) -> Page | None:
+    """What the parameters alone predict beside what was measured, in the window that the run is about."""
+    reading, window = material.summary, material.main_window
+    known = [name for name in material.variants if reading.section("predicted", name)]
+    if not known:
+        return None
+    headings = ("", *(f"{name}, {what}" for name in known for what in ("predicted", "measured")))
+    inside = ("windows", window) if window else ()
+    rows = []
+    for metric, label in _PREDICTED:
+        path = (*inside, *metric.split("."))
+        write = percent if metric.endswith("_ratio") else milliseconds
+        cells = [write(reading.number(part, name, *path)) for name in known for part in ("predicted", "variants")]
+        rows.append((label, *cells))
+    return Page(headings, tuple(rows), (False, *[True] * (len(headings) - 1)))
+
+
+def endings(material: Material) -> Page:
+    rows = []
+    for path, word, meaning in ENDINGS:
+        cells = []
+        for name in material.variants:
+            number = material.summary.figure(name, *path)
+            offered = int(material.summary.figure(name, "counts", "offered") or 0)
+            bound = f" ({upper_bound(offered)})" if number == 0 and offered else ""
+            cells.append(count(number) + bound)
+        rows.append((word, meaning, *cells))
+    headings = ("", "what it means", *material.variants)
+    return Page(headings, tuple(rows), (False, False, *[True] * len(material.variants)))
+
+
+def services(material: Material) -> Page:
+    """Effects of each service: (registration, service) pairs, and when they were done."""
+    names = ("expected", "applied", "pending", "dead_lettered", "stranded", "lost", "duplicated")
+    rows = []
+    for variant in material.variants:
+        for service in material.services:
+            cells = [count(material.summary.figure(variant, "effects", "by_service", service, name)) for name in names]
+            times = [
+                milliseconds(material.summary.figure(variant, "completion_latency_ms", "by_service", service, stat))
+                for stat in ("p50", "p95")
+            ]
+            rows.append((variant, service, *cells, *times))
+    headings = ("variant", "service", *(name.replace("_", "-") for name in names), "done p50", "done p95")
+    return Page(headings, tuple(rows), (False, False, *[True] * (len(headings) - 2)))
+
+
+def comparisons(reading: Reading) -> list[tuple[str, str]]:
+    """Each comparison in words, and what to beware of."""
+    notes = {"survivorship": "not comparable: survivorship", "?": "may be noise", "≈": "inside the noise floor"}
+    found = []
+    for entry in reading.records("comparisons"):
+        mark, reason = entry.get("mark"), entry.get("reason")
+        note = notes.get(str(mark), "") if mark else ""
+        found.append((found_words(entry, reading.variants), "; ".join(filter(None, (note, str(reason or ""))))))
+    return found
+
+
+def thresholds(reading: Reading) -> list[tuple[str, str, str, str, bool]]:
+    """Metric, variant, expectation, value, whether it passed."""
+    return [
+        (
+            metric_words(Metric.parse(str(entry["metric"]))),
+            str(entry.get("variant", "")),
+            str(entry["expression"]),
+            figure(Reading(entry).number("value")),
+            entry.get("passed") is True,
+        )
+        for entry in reading.records("thresholds")
+    ]
+
+
+def faults(results: Path) -> Page | None:
+    """Each fault of each trial: as planned, and as the services logged it."""
+    path = results / "faults.parquet"
+    frame = pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+    if frame.empty:
+        return None
+    rows = []
+    for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
+        times = [
+            None if row[name] is None else float(row[name]) / 1e9 for name in ("planned_begin_ns", "planned_end_ns")
+        ]
+        real = [DASH if row[name] is None else f"{float(row[name]) / 1e9:.3f} s" for name in ("begin_ns", "end_ns")]
+        if not row["applicable"]:
+            real = ["not applicable", "not applicable"]
+        planned = " to ".join(DASH if time is None else nominal_ms(time * 1e3) for time in times)
+        identity = (str(row["trial"]), str(row["block"]), str(row["variant"]), str(row["name"]))
+        rows.append((*identity, str(row["target"]), str(row["type"]), planned, *real))
+    headings = ("trial", "block", "variant", "fault", "target", "type", "planned", "began", "ended")
+    return Page(headings, tuple(rows), (True, True, False, False, False, False, True, True, True))
+
+
+def trials(reading: Reading) -> Page:
+    rows = []
+    for variant in reading.variants:
+        for entry in reading.records("variants", variant, "trials"):
+            trial = Reading(entry)
+            rows.append(
+                (
+                    count(trial.number("trial")),
+                    count(trial.number("block")),
+                    variant,
+                    count(trial.number("counts", "offered")),
+                    percent(trial.number("accept_ratio")),
+                    percent(trial.number("slo_ratio")),
+                    *(figure(trial.number("accept_latency_ms", stat)) for stat in ("p50", "p95", "p99")),
+                    *(figure(trial.number("completion_latency_ms", stat)) for stat in ("p50", "p95", "p99")),
+                    figure(trial.number("schedule_delay_ms", "p99")),
+                    count(trial.number("outstanding_max")),
+                    figure(trial.number("drain_s")),
+                    figure(trial.number("cpu_ms_per_registration", "total")),
+                )
+            )
+    rows.sort(key=lambda row: int(row[0].replace(",", "")))
+    headings = (
+        *("trial", "block", "variant", "offered", "accepted", "in SLO"),
+        *("accept p50 ms", "p95", "p99", "completion p50 ms", "p95", "p99"),
+        *("schedule delay p99 ms", "outstanding", "drain s", "CPU ms each"),
+    )
+    return Page(headings, tuple(rows), (True, True, False, *[True] * (len(headings) - 3)))

@@ -1,0 +1,131 @@
+"""The wheel: built, installed into an environment of its own, and run from somewhere else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+TREE = Path(__file__).resolve().parents[2]
+SCENARIOS = sorted(path.stem for path in (TREE / "scenarios").glob("*.yaml"))
+PROGRAM = ("benchmarks", "event_impl", "registration", "scenarios", "sync_impl")
+STRAYS = (".pyc", ".DS_Store")
+
+
+@dataclass(frozen=True)
+class Built:
+    """The two files that a release has."""
+
+    wheel: Path
+    sdist: Path
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An environment with the wheel in it."""
+
+    bin: Path
+
+    def run(self, *arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        return finished([str(self.bin / arguments[0]), *arguments[1:]], cwd, **variables)
+
+
+def finished(command: Sequence[str], cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The ended process; fails the test with what it printed."""
+    environment = {**os.environ, **variables}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    directory = tmp_path_factory.mktemp("dist")
+    finished([sys.executable, "-m", "hatchling", "build", "-d", str(directory)], TREE)
+    (wheel,), (sdist,) = directory.glob("*.whl"), directory.glob("*.tar.gz")
+    return Built(wheel, sdist)
+
+
+@pytest.fixture(scope="module")
+def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel alone is installed; what it depends on is lent by the environment that runs the tests.
+
+    A path in a .pth file is added as it is: the .pth files in that directory, such as the one of this project's own
+    editable install, do not count.
+    """
+    home = tmp_path_factory.mktemp("environment") / "venv"
+    venv.create(home, with_pip=True)
+    paths = sysconfig.get_paths(vars={"base": str(home), "platbase": str(home)})
+    # Before the lent packages can be seen: pip would find the project installed there.
+    finished(
+        [str(home / "bin" / "python"), "-m", "pip", "install", "-q", "--no-deps", "--no-index", str(built.wheel)], home
+    )
+    lent = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    (Path(paths["purelib"]) / "lent.pth").write_text("\n".join(sorted(lent)), encoding="utf-8")
+    return Installed(home / "bin")
+
+
+def test_the_wheel_has_one_package_at_its_top_and_every_file_of_the_program(built: Built) -> None:
+    names = {name for name in zipfile.ZipFile(built.wheel).namelist() if ".dist-info/" not in name}
+    program = {
+        f"sync_vs_events/{path.relative_to(TREE)}"
+        for folder in PROGRAM
+        for path in (TREE / folder).rglob("*")
+        if path.is_file() and not path.name.endswith(STRAYS)
+    }
+    assert names == program | {"sync_vs_events/__init__.py", "sync_vs_events/cli.py"}
+
+
+def test_the_source_distribution_can_be_tested_and_built_again(built: Built) -> None:
+    with tarfile.open(built.sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"cli.py", "sync_vs_events.py", "constraints.txt", "LICENSE", "README.md", "CHANGELOG.md"} <= names
+    assert {"tests/e2e/test_packaging.py", "docs/README.md", "results/README.md", "stubs/gevent/__init__.pyi"} <= names
+
+
+@pytest.mark.parametrize("command", ["bench", "sync-vs-events"])
+def test_both_commands_list_the_scenarios_that_came_along(installed: Installed, command: str, tmp_path: Path) -> None:
+    listed = installed.run(command, "list", cwd=tmp_path).stdout
+    assert all(scenario in listed for scenario in SCENARIOS)
+
+
+def test_the_installed_program_is_what_runs_and_not_the_checkout(installed: Installed, tmp_path: Path) -> None:
+    where = "import sync_vs_events; print(sync_vs_events.__file__)"
+    file = Path(installed.run("python", "-c", where, cwd=tmp_path).stdout.strip())
+    assert installed.bin.parent in file.parents
+
+
+def test_other_packages_of_the_same_names_do_not_get_in_the_way(installed: Installed, tmp_path: Path) -> None:
+    for name in ("benchmarks", "cli", "registration"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise ImportError('not this one')\n", encoding="utf-8")
+    # Ahead of all that is installed, and in the working directory as well.
+    listed = installed.run("bench", "list", cwd=tmp_path, PYTHONPATH=str(tmp_path)).stdout
+    assert "slow-downstream" in listed
+
+
+def test_an_installed_program_plans_and_runs_and_reports(installed: Installed, tmp_path: Path) -> None:
+    installed.run("bench", "plan", "slow-downstream", cwd=tmp_path)
+    # Direct calls alone: the processes are found and started, and no broker is needed. Whether this machine is quick
+    # enough for a valid run (else 110) is not what is asked here.
+    done = subprocess.run(
+        [installed.bin / "bench", "run", "baseline", "--quick", "--variant", "sync", "--duration", "2s"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode in (0, 110), done.stderr
+    results = tmp_path / "results" / "latest"
+    assert (results / "report.html").stat().st_size > 0
+    assert len(list((results / "charts").glob("*.svg"))) > 0

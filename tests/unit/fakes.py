@@ -1,0 +1,139 @@
+"""Fakes behind the project's own ports: a broker in memory, a link to a harness that only listens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from event_impl.brokers.port import BrokerError, Delivery, Message
+from event_impl.brokers.progress import PartitionProgress
+from registration.process import Link
+
+
+class FakeLink(Link):
+    """A link whose harness keeps what it hears in `sent`."""
+
+    def __init__(self, directory: Path, **settings: object) -> None:
+        super().__init__({"directory": str(directory), "name": "email/0", **settings}, asyncio.StreamReader())
+        self.sent: list[dict[str, object]] = []
+
+    def send(self, **message: object) -> None:
+        self.sent.append(message)
+
+    def types_sent(self) -> list[object]:
+        return [message["type"] for message in self.sent]
+
+
+@dataclass
+class FakePublisher:
+    """Appends to the log at once; a test breaks it by setting one of the three flags."""
+
+    log: list[tuple[Message, int | None]]
+    silent: bool = False  # takes messages and never confirms them
+    refuses: bool = False  # takes no message
+    fails: bool = False  # takes messages and fails to deliver them
+    open_fails: bool = False
+    unconfirmed: list[asyncio.Future[object]] = field(default_factory=list)
+
+    async def open(self) -> None:
+        if self.open_fails:
+            raise BrokerError("no answer")
+
+    async def publish(self, message: Message, partition: int | None = None) -> asyncio.Future[object]:
+        if self.refuses:
+            raise BrokerError("the message is too large")
+        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        if self.fails:
+            future.set_exception(ConnectionError("the leader is gone"))
+        elif self.silent:
+            self.unconfirmed.append(future)
+        else:
+            self.log.append((message, partition))
+            future.set_result(None)
+        return future
+
+    async def close(self) -> None:
+        pass
+
+
+class FakeSubscriber:
+    """Delivers what a test puts in, and commits the settled prefix at once."""
+
+    def __init__(self, on_settled: Callable[[Delivery], None], max_unsettled: int) -> None:
+        self.max_unsettled = max_unsettled
+        self.committed: list[int] = []
+        self.open_fails = False
+        self._on_settled = on_settled
+        self._progress = PartitionProgress()
+        self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._end = 0
+
+    def put(self, message: Message) -> None:
+        """Append a message to the one partition there is."""
+        self._queue.put_nowait(Delivery(message, 0, self._end))
+        self._end += 1
+
+    async def open(self) -> None:
+        if self.open_fails:
+            raise BrokerError("no answer")
+
+    async def deliveries(self) -> AsyncIterator[Delivery]:
+        while True:
+            delivery = await self._queue.get()
+            self._progress.hand_out(delivery)
+            yield delivery
+
+    def settle(self, delivery: Delivery) -> None:
+        self._progress.settle(delivery.offset)
+        if done := self._progress.prefix():
+            for forgotten in self._progress.committed(done[-1].offset):
+                self.committed.append(forgotten.offset)
+                self._on_settled(forgotten)
+
+    async def close(self) -> None:
+        pass
+
+
+class FakeAdmin:
+    """A broker seen from outside: nothing waits."""
+
+    async def open(self) -> None:
+        pass
+
+    async def create_topic(self, topic: str, partitions: int) -> None:
+        pass
+
+    async def lag(self, topic: str, groups: Sequence[str]) -> Mapping[str, int]:
+        return dict.fromkeys(groups, 0)
+
+    async def unsettled(self, topic: str, group: str) -> Sequence[Message]:
+        return []
+
+    async def close(self) -> None:
+        pass
+
+
+class FakeClient:
+    """The way to a broker in memory. `made` is the last one made, for the test to find its parts."""
+
+    made: FakeClient
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self.the_publisher = FakePublisher([])
+        self.the_subscriber: FakeSubscriber
+        FakeClient.made = self
+
+    def publisher(self, topic: str, *, timeout_s: float) -> FakePublisher:
+        return self.the_publisher
+
+    def subscriber(
+        self, topic: str, *, group: str, member: str, max_unsettled: int, on_settled: Callable[[Delivery], None]
+    ) -> FakeSubscriber:
+        self.the_subscriber = FakeSubscriber(on_settled, max_unsettled)
+        return self.the_subscriber
+
+    def admin(self) -> FakeAdmin:
+        return FakeAdmin()

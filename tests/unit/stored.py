@@ -1,0 +1,87 @@
+"""Results directories of simulated runs, complete enough to be drawn and reported, and bent where a test needs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+from synthetic import write_results
+
+from benchmarks.plan import make_plan
+from benchmarks.predict import predict
+from benchmarks.scenario import Scenario
+from benchmarks.scenario.resolve import dump
+from benchmarks.store import load_trials
+from benchmarks.summary import summarise
+
+Frames = tuple[pd.DataFrame, pd.DataFrame]  # history, effects
+Change = Callable[[pd.DataFrame, pd.DataFrame], Frames]
+
+SMALL = {"rate": 20, "duration": "12s", "warmup": "0s"}
+SLOW_EMAIL = {"target": "email", "type": "latency", "at": "4s", "duration": "4s", "latency": "800ms"}
+NO_QUESTION: dict[str, object] = {"hypothesis": None, "thresholds": {}}
+
+
+def stored_run(
+    out: Path,
+    *,
+    change: Change | None = None,
+    problems: Sequence[str] = (),
+    predicted: bool = False,
+    servers: int = 64,
+    **changes: object,
+) -> Scenario:
+    """Write a run of a scenario in small, email slow from 4 s to 8 s; `change` bends the frames of each trial."""
+    out.mkdir(parents=True, exist_ok=True)
+    scenario = write_results(out, servers=servers, **{"workload": SMALL, "faults": [SLOW_EMAIL], **changes})
+    frames: dict[str, list[pd.DataFrame]] = {"history": [], "effects": []}
+    for trial in sorted((out / "trials").iterdir()):
+        facts = json.loads((trial / "trial.json").read_text())
+        (trial / "trial.json").write_text(json.dumps({"problems": [], **facts}))
+        bent = (pd.read_parquet(trial / "history.parquet"), pd.read_parquet(trial / "effects.parquet"))
+        if change is not None:
+            bent = change(*bent)
+        for name, frame in zip(frames, bent, strict=True):
+            frame.to_parquet(trial / f"{name}.parquet", index=False)
+            frames[name].append(frame)
+    for name, parts in frames.items():
+        pd.concat(parts, ignore_index=True).to_parquet(out / f"{name}.parquet", index=False)
+    plan = make_plan(scenario)
+    replayed = {name: predict(plan, name).as_dict() for name in scenario.variant_names} if predicted else None
+    summary = summarise(scenario, load_trials(out), run_problems=problems, predicted=replayed)
+    (out / "summary.json").write_text(json.dumps(summary))
+    (out / "scenario.yaml").write_text(dump(scenario.resolved()))
+    (out / "plan.json").write_text(json.dumps(plan.as_dict()))
+    (out / "environment.json").write_text(json.dumps({"cores": 2, "broker": {"settings": {"heap": "256 MB"}}}))
+    run = {
+        "started": "2026-01-02T03:04:05+00:00",
+        "command": "bench run slow-downstream",
+        "version": "0",
+        "problems": [],
+    }
+    (out / "run.json").write_text(json.dumps({**run, "problems": list(problems)}))
+    return scenario
+
+
+def nobody_accepted(history: pd.DataFrame, effects: pd.DataFrame) -> Frames:
+    """Everyone was refused before anything was stored."""
+    return history.assign(outcome="refused", status=503, stored_ns=pd.array([pd.NA] * len(history), dtype="Int64")), (
+        effects.iloc[:0]
+    )
+
+
+def every_ending(history: pd.DataFrame, effects: pd.DataFrame) -> Frames:
+    """On the direct side, every seventh arrival ends in another way; on the other, one effect in fifty is missing."""
+    if history["variant"].iloc[0] == "events":
+        return history, effects[~((effects["service"] == "cache") & (effects["index"] % 50 == 0))]
+    turn = history["index"] % 7
+    history = history.copy()
+    for place, outcome in ((1, "refused"), (2, "failed"), (3, "indeterminate"), (4, "dropped")):
+        history.loc[turn == place, "outcome"] = outcome
+    history.loc[turn == 3, "answered_ns"] = pd.NA
+    history.loc[turn.isin([1, 4]), "stored_ns"] = pd.NA
+    history.loc[turn == 4, ["sent_ns", "received_ns", "replied_ns", "answered_ns"]] = pd.NA
+    gone = effects["index"] % 7
+    return history, effects[~gone.isin([1, 4]) & ~((gone == 2) & (effects["service"] != "email"))]

@@ -1,0 +1,151 @@
+"""Who plays: both sides get the same services, the same luck and the same faults, and differ by their wiring."""
+
+import itertools
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from benchmarks.brokers import BrokerInfo
+from benchmarks.cast import Cast, make_cast, work_settings
+from benchmarks.plan import make_plan
+from benchmarks.scenario import Scenario, load_text
+from registration.work import WorkSettings
+
+BROKER = BrokerInfo("kafka", "4.1.0", "127.0.0.1:9092", ours=True, description={})
+SCENARIO = """
+version: 1
+name: cast
+workload: {rate: 10, duration: 10s, warmup: 1s, timeout: 5s}
+services:
+  email: {latency: 30ms, errorRate: 0.1, concurrency: 7, instances: 2}
+  fraud: {latency: {distribution: lognormal, p50: 5ms, p99: 50ms}}
+api: {instances: 2}
+broker: {kind: kafka, partitions: 4}
+variants: [sync, {name: hurried, base: sync-concurrent, options: {timeout: 200ms}}, events]
+faults:
+  - {name: slow, target: email/1, type: latency, at: 2s, duration: 2s, latency: 100ms, jitter: 10ms, probability: 0.5}
+  - {name: broken, target: fraud, type: error, at: 3s, duration: 2s, rate: 0.4, status: 429}
+  - {name: only-sync, target: cache, type: hang, at: 3s, duration: 1s, variants: [sync]}
+"""
+
+
+@pytest.fixture
+def scenario() -> Scenario:
+    return load_text(SCENARIO, "cast")
+
+
+def cast_of(scenario: Scenario, variant: str) -> Cast:
+    ports = itertools.count(20_001)
+    trial = next(trial for trial in make_plan(scenario).trials if trial.variant.name == variant)
+    return make_cast(
+        scenario,
+        trial,
+        raw=Path("raw"),
+        schedule=Path("raw/schedule.npy"),
+        run_tag="abcd",
+        broker=BROKER if trial.variant.uses_broker else None,
+        take_port=lambda: next(ports),
+    )
+
+
+def works(cast_: Cast) -> dict[str, WorkSettings]:
+    return {part.name: WorkSettings.from_dict(cast(dict[str, object], part.settings["work"])) for part in cast_.services}
+
+
+def test_every_instance_of_every_service_is_a_part(scenario: Scenario) -> None:
+    names = [part.name for part in cast_of(scenario, "sync").parts]
+    assert names == ["load", "api/0", "api/1", "email/0", "email/1", "analytics/0", "cache/0", "fraud/0"]
+
+
+def test_the_event_side_has_one_part_more_to_make_topics(scenario: Scenario) -> None:
+    sync, events = (cast_of(scenario, name) for name in ("sync", "events"))
+    assert {part.name for part in events.parts} - {part.name for part in sync.parts} == {"topics"}
+
+
+def test_both_sides_get_the_same_work(scenario: Scenario) -> None:
+    ours = [works(cast_of(scenario, name)) for name in ("hurried", "events")]
+    assert ours[0] == ours[1]
+    assert ours[0]["email/1"].concurrency == 7
+    assert ours[0]["email/1"].error_rate == 0.1
+
+
+def test_both_sides_get_the_same_load(scenario: Scenario) -> None:
+    loads = [cast_of(scenario, name).load.settings for name in ("sync", "events")]
+    same = [{key: value for key, value in load.items() if key != "addresses"} for load in loads]
+    assert same[0] == same[1]
+    assert [len(cast(list[object], load["addresses"])) for load in loads] == [2, 2]
+
+
+def test_a_fault_on_one_instance_meets_that_instance_alone(scenario: Scenario) -> None:
+    work = works(cast_of(scenario, "events"))
+    assert [fault.name for fault in work["email/1"].faults] == ["slow"]
+    assert work["email/0"].faults == ()
+
+
+def test_a_fault_for_one_variant_meets_that_variant_alone(scenario: Scenario) -> None:
+    assert [len(works(cast_of(scenario, name))["cache/0"].faults) for name in ("sync", "hurried", "events")] == [1, 0, 0]
+
+
+def test_a_fault_arrives_with_all_that_it_is(scenario: Scenario) -> None:
+    slow = works(cast_of(scenario, "sync"))["email/1"].faults[0]
+    assert (slow.type, slow.begin_ns, slow.end_ns) == ("latency", 2_000_000_000, 4_000_000_000)
+    assert slow.latency is not None
+    assert (slow.latency.mean_ms(), slow.jitter_ms, slow.probability, slow.status) == (100.0, 10.0, 0.5, None)
+    broken = works(cast_of(scenario, "sync"))["fraud/0"].faults[0]
+    assert (broken.type, broken.probability, broken.status, broken.latency) == ("error", 0.4, 429, None)
+
+
+def test_no_two_parts_share_a_port(scenario: Scenario) -> None:
+    parts = cast_of(scenario, "sync").parts
+    ports = [part.settings["port"] for part in parts if "port" in part.settings]
+    assert len(ports) == 7
+    assert len(set(ports)) == 7
+
+
+def test_the_caller_knows_every_instance_of_every_service(scenario: Scenario) -> None:
+    parts = cast_of(scenario, "sync")
+    known = cast(dict[str, list[int]], parts.api[0].settings["services"])
+    assert list(known) == ["email", "analytics", "cache", "fraud"]
+    listening = {part.name: part.settings["port"] for part in parts.services}
+    assert known["email"] == [listening["email/0"], listening["email/1"]]
+
+
+def test_the_publisher_knows_no_service(scenario: Scenario) -> None:
+    settings = cast_of(scenario, "events").api[0].settings
+    assert "services" not in settings
+    assert not any(name in str(settings) for name in scenario.services)
+
+
+def test_instances_of_a_service_share_a_group_and_services_do_not(scenario: Scenario) -> None:
+    groups = {part.name: part.settings["group"] for part in cast_of(scenario, "events").services}
+    assert groups["email/0"] == groups["email/1"]
+    assert len(set(groups.values())) == 4
+
+
+def test_each_trial_has_a_topic_and_groups_of_its_own(scenario: Scenario) -> None:
+    plan = make_plan(scenario)
+    trials = [trial for trial in plan.trials if trial.variant.uses_broker]
+    made = [
+        make_cast(scenario, trial, raw=Path(), schedule=Path(), run_tag="ab", broker=BROKER, take_port=lambda: 20_001)
+        for trial in trials
+    ]
+    assert len({part.settings["topic"] for cast_ in made for part in cast_.api}) == len(trials) == 3
+    assert len({part.settings["group"] for cast_ in made for part in cast_.services}) == 3 * 4
+
+
+def test_a_call_or_publish_has_two_seconds_unless_the_variant_says_otherwise(scenario: Scenario) -> None:
+    timeouts = {name: cast_of(scenario, name).api[0].settings["timeout_s"] for name in scenario.variant_names}
+    assert timeouts == {"sync": 2.0, "hurried": 0.2, "events": 2.0}
+
+
+def test_settings_are_json(scenario: Scenario) -> None:
+    import json
+
+    for name in scenario.variant_names:
+        for part in cast_of(scenario, name).parts:
+            assert json.loads(json.dumps(part.settings)) == part.settings
+
+
+def test_work_settings_do_not_depend_on_the_variant_but_for_its_faults(scenario: Scenario) -> None:
+    assert work_settings(scenario, "sync", "email", 1, 5) == work_settings(scenario, "events", "email", 1, 5)

@@ -1,0 +1,81 @@
+"""The publisher's end: what the person is told when the broker confirms, refuses or is silent."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from fakes import FakeClient, FakeLink, FakePublisher
+
+from event_impl.brokers import CLIENTS
+from event_impl.sender import Sender
+from registration import event, luck
+from registration.api import AnnounceError
+from registration.process import RoleError
+from registration.registration import Registration, traceparent_of, user_id
+
+ID = luck.registration_id(1, 0)
+REGISTRATION = Registration(ID, user_id(1, 0), "user-0@example.com", traceparent_of(ID))
+
+
+@pytest.fixture
+async def sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sender:
+    monkeypatch.setitem(CLIENTS, "fake", FakeClient)  # type: ignore[arg-type]
+    settings = {"broker": "fake", "bootstrap": "nowhere", "topic": "t", "partitions": 3, "variant": "events"}
+    return Sender(FakeLink(tmp_path, timeout_s=0.05, **settings))
+
+
+@pytest.fixture
+def publisher(sender: Sender) -> FakePublisher:
+    return FakeClient.made.the_publisher
+
+
+async def test_the_broker_s_confirmation_is_all_that_it_waits_for(sender: Sender, publisher: FakePublisher) -> None:
+    await sender.announce(REGISTRATION)
+    ((message, partition),) = publisher.log
+    assert event.parse(message.value, message.headers).registration == REGISTRATION
+    assert (message.key, partition) == (REGISTRATION.user_id.bytes, None)
+    await asyncio.sleep(0)
+    assert sender.busy == 0
+
+
+async def test_a_silent_broker_is_504_and_the_message_is_still_under_way(
+    sender: Sender, publisher: FakePublisher
+) -> None:
+    publisher.silent = True
+    with pytest.raises(AnnounceError, match=r"did not confirm within 0\.05 s") as told:
+        await sender.announce(REGISTRATION)
+    assert told.value.status == 504
+    assert sender.busy == 1
+    publisher.unconfirmed[0].set_result(None)
+    await asyncio.sleep(0)
+    assert sender.busy == 0
+
+
+@pytest.mark.parametrize("flag", ["refuses", "fails"])
+async def test_a_broker_that_refuses_or_fails_is_502(sender: Sender, publisher: FakePublisher, flag: str) -> None:
+    setattr(publisher, flag, True)
+    with pytest.raises(AnnounceError, match="the broker refused") as told:
+        await sender.announce(REGISTRATION)
+    assert told.value.status == 502
+    await asyncio.sleep(0)
+    assert sender.busy == 0
+
+
+async def test_a_probe_goes_to_every_partition_with_an_id_of_its_own(sender: Sender, publisher: FakePublisher) -> None:
+    await sender.probe(1)
+    probes = [(event.parse(message.value, message.headers), partition) for message, partition in publisher.log]
+    assert [partition for _, partition in probes] == [0, 1, 2]
+    assert [probe.registration.registration_id for probe, _ in probes] == [luck.probe_id(n) for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("flag", ["refuses", "fails"])
+async def test_a_probe_that_fails_is_an_error_of_the_role(sender: Sender, publisher: FakePublisher, flag: str) -> None:
+    setattr(publisher, flag, True)
+    with pytest.raises(RoleError, match="the probe of partition 0 failed"):
+        await sender.probe(1)
+
+
+async def test_a_broker_that_does_not_answer_is_an_error_of_the_role(sender: Sender, publisher: FakePublisher) -> None:
+    publisher.open_fails = True
+    with pytest.raises(RoleError, match="no answer"):
+        await sender.open()

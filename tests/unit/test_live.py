@@ -1,0 +1,151 @@
+"""What the live display reads off the rows: the ends of registrations, where they happened."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarks.live import Glance, Scoreboard, glance
+from benchmarks.load.rows import NO_TIME, ROW_DTYPE, Outcome
+from benchmarks.plan import Plan, make_plan
+from benchmarks.scenario import load_text
+
+SECOND = 1_000_000_000
+TIMEOUT_NS = 10 * SECOND
+
+
+def rows(*arrivals: tuple[float, float | None, Outcome]) -> NDArray[np.void]:
+    """Rows from (intended s, answered s, outcome)."""
+    made = np.zeros(len(arrivals), ROW_DTYPE)
+    for row, (intended_s, answered_s, outcome) in zip(made, arrivals, strict=True):
+        row["intended_ns"] = round(intended_s * SECOND)
+        row["answered_ns"] = NO_TIME if answered_s is None else round(answered_s * SECOND)
+        row["outcome"] = outcome
+    return made
+
+
+def look(arrivals: NDArray[np.void], begin_s: float, end_s: float) -> Glance:
+    return glance(arrivals, round(begin_s * SECOND), round(end_s * SECOND), TIMEOUT_NS)
+
+
+def test_a_glance_counts_answers_per_second_and_their_latency_from_the_intended_time() -> None:
+    seen = look(rows((1.0, 1.1, Outcome.ACKED), (1.5, 1.7, Outcome.ACKED), (2.0, 2.3, Outcome.ACKED)), 1, 3)
+    assert seen.rate_per_s == 1.5
+    assert seen.p50_ms == pytest.approx(200.0)
+    assert seen.p95_ms == pytest.approx(290.0)
+    assert seen.errors == 0
+
+
+def test_an_answer_counts_when_it_comes_not_when_it_was_asked_for() -> None:
+    slow = rows((1.0, 4.0, Outcome.ACKED))
+    assert look(slow, 0, 2).rate_per_s == 0
+    assert look(slow, 3, 5).p50_ms == pytest.approx(3000.0)
+
+
+def test_nothing_answered_is_no_latency() -> None:
+    seen = look(rows((1.0, None, Outcome.PENDING)), 0, 2)
+    assert seen == Glance(0.0, None, None, 0)
+
+
+def test_a_failure_counts_when_it_is_told() -> None:
+    failed = rows((1.0, 3.1, Outcome.FAILED))
+    assert look(failed, 0, 2).errors == 0
+    assert look(failed, 2, 4).errors == 1
+
+
+def test_one_that_got_no_answer_counts_when_patience_ends() -> None:
+    silent = rows((1.0, None, Outcome.INDETERMINATE))
+    assert look(silent, 0, 2).errors == 0
+    assert look(silent, 10, 12).errors == 1
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DROPPED, Outcome.REFUSED])
+def test_one_that_never_reached_the_api_counts_where_it_was_due(outcome: Outcome) -> None:
+    assert look(rows((1.0, None, outcome)), 0, 2).errors == 1
+
+
+def plan() -> Plan:
+    return make_plan(
+        load_text(
+            """
+version: 1
+name: live
+workload: {rate: 10, duration: 10s, warmup: 2s}
+faults:
+  - {name: slow, target: email, type: latency, at: 2s, duration: 4s, latency: 800ms, variants: [sync]}
+blocks: 1
+""",
+            "live",
+        )
+    )
+
+
+class Clock:
+    now_ns = 0
+
+    def __call__(self) -> int:
+        return self.now_ns
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def board(clock: Clock, tmp_path: Path) -> Scoreboard:
+    made = plan()
+    board = Scoreboard(clock, plan=made, trial=made.trials[0], start_ns=100 * SECOND, began_ns=90 * SECOND)
+    board.rows = tmp_path / "load.rows"
+    clock.now_ns = 100 * SECOND
+    return board
+
+
+def test_scenario_time_is_negative_in_the_warm_up(board: Scoreboard, clock: Clock) -> None:
+    clock.now_ns = 99 * SECOND
+    assert board.at_s() == -1.0
+
+
+def test_the_fault_is_named_while_it_is_on(board: Scoreboard, clock: Clock) -> None:
+    shown = []
+    for at_s in (1.9, 2.0, 5.9, 6.0):
+        clock.now_ns = round((100 + at_s) * SECOND)
+        shown.append(board.fault())
+    assert shown == ["", "slow until 6 s", "slow until 6 s", ""]
+
+
+def test_a_fault_of_another_variant_is_not_shown(board: Scoreboard, clock: Clock) -> None:
+    assert board.plan is not None
+    board.trial = next(trial for trial in board.plan.trials if trial.variant.name == "events")
+    clock.now_ns = 103 * SECOND
+    assert board.fault() == ""
+
+
+def test_it_looks_at_the_last_two_seconds_of_the_running_variant(board: Scoreboard, clock: Clock) -> None:
+    assert board.rows is not None
+    rows((0.5, 0.6, Outcome.ACKED), (4.0, 4.1, Outcome.ACKED), (4.5, 4.7, Outcome.ACKED)).tofile(board.rows)
+    clock.now_ns = 105 * SECOND
+    board.look()
+    assert board.glances["sync"].rate_per_s == 1.0
+
+
+def test_rows_that_are_not_there_yet_leave_the_last_figures(board: Scoreboard) -> None:
+    board.look()
+    assert board.glances == {}
+
+
+def test_before_the_load_there_is_no_time_no_fault_and_no_figure(board: Scoreboard) -> None:
+    board.start_ns = None
+    board.look()
+    assert (board.at_s(), board.fault(), board.glances) == (None, "", {})
+
+
+def test_the_time_left_runs_down_and_never_below_zero(board: Scoreboard, clock: Clock) -> None:
+    assert board.plan is not None
+    clock.now_ns = 90 * SECOND
+    assert board.left_s() == board.plan.estimated_s
+    assert board.share_done() == 0.0
+    clock.now_ns = 10_000 * SECOND
+    assert board.left_s() == 0.0
+    assert board.share_done() == 1.0

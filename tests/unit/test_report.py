@@ -1,0 +1,174 @@
+"""The report: one file, nothing from the network, nothing unescaped, and both times of each side."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from stored import NO_QUESTION, every_ending, stored_run
+
+from benchmarks.charts import CHARTS, draw_all
+from benchmarks.claims import CLAIMS
+from benchmarks.report import write_report
+from benchmarks.scenario.model import Scenario
+
+NASTY = "<script>alert(1)</script> & \"quotes\" 'n' {{ 7*7 }} --> 登録"
+
+
+class Page(HTMLParser):
+    """What a reader of the file needs to know of it."""
+
+    VOID = frozenset({"meta", "link", "br", "img", "hr", "input"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.ids: Counter[str] = Counter()
+        self.addresses: list[str] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(html)
+        assert self._open == [], f"not closed: {self._open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        for name, value in attrs:
+            if name == "id":
+                self.ids[value or ""] += 1
+            if name in ("src", "href", "xlink:href", "srcset", "data", "action") and value:
+                self.addresses.append(value)
+        if tag not in self.VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self._open, f"closed but not open: {tag}"
+            assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self._open or self._open[-1] not in ("style", "script"):
+            self.text += data
+
+
+def put_charts(out: Path) -> None:
+    """Something in the place of each chart, for the tests that look at the words."""
+    (out / "charts").mkdir(exist_ok=True)
+    for chart in CHARTS:
+        (out / "charts" / f"{chart.name}.svg").write_text(f'<?xml version="1.0"?><svg id="{chart.name}"></svg>')
+
+
+def written(out: Path, *, drawn: bool = False, **changes: object) -> tuple[str, Page]:
+    stored_run(out, **changes)  # type: ignore[arg-type]
+    (draw_all if drawn else put_charts)(out)
+    html = write_report(out).read_text(encoding="utf-8")
+    return html, Page(html)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Page]:
+    return written(tmp_path_factory.mktemp("run"), drawn=True, predicted=True)
+
+
+def words(page: Page) -> str:
+    return re.sub(r"\s+", " ", page.text.replace("\u00a0", " "))
+
+
+def test_it_asks_nothing_of_the_network(report: tuple[str, Page]) -> None:
+    html, page = report
+    assert all(address.startswith("#") for address in page.addresses)
+    assert page.tags["script"] == page.tags["link"] == page.tags["img"] == 0
+    assert "@import" not in html
+    assert re.findall(r"url\((?!#)", html) == []
+    assert "default-src 'none'" in html
+
+
+def test_every_chart_is_in_it_with_ids_of_its_own(report: tuple[str, Page]) -> None:
+    _, page = report
+    assert page.tags["svg"] == len(CHARTS)
+    assert [id_ for id_, times in page.ids.items() if times > 1] == []
+    for chart in CHARTS:
+        assert chart.how_to_read in words(page)
+
+
+def test_the_verdict_comes_first(report: tuple[str, Page]) -> None:
+    text = words(report[1])
+    assert text.index("Confirmed: the share accepted and complete within the SLO during the fault") < text.index(
+        "Claim"
+    )
+
+
+def test_both_times_stand_beside_each_other(report: tuple[str, Page]) -> None:
+    text = words(report[1])
+    assert "replied after" in text
+    assert "all done after" in text
+    assert text.index("accept p50") < text.index("completion p50")
+
+
+def test_it_says_what_the_parameters_alone_predict(report: tuple[str, Page]) -> None:
+    text = words(report[1])
+    assert "sync, predicted sync, measured events, predicted events, measured" in text
+
+
+def test_it_says_what_it_cannot_show(report: tuple[str, Page]) -> None:
+    text = words(report[1])
+    for limit in ("not against the loss of power", "static members", "aiohttp transport", "Ratios travel"):
+        assert limit in text
+
+
+def test_it_says_how_to_do_it_again(report: tuple[str, Page]) -> None:
+    text = words(report[1])
+    assert "bench run slow-downstream" in text
+    assert "name: slow-downstream" in text
+    assert "heap" in text
+
+
+def test_what_a_scenario_says_stays_text(tmp_path: Path) -> None:
+    html, page = written(tmp_path, title=NASTY, description=NASTY, problems=[NASTY[:-3]], blocks=1, **NO_QUESTION)
+    assert page.tags["script"] == 0
+    assert "<script>" not in html
+    assert NASTY in page.text
+    assert "49" not in re.findall(r"<h1>(.*?)</h1>", html)[0]
+
+
+def test_a_run_that_is_not_valid_is_shown_and_decides_nothing(tmp_path: Path) -> None:
+    reason = "interrupted after 5 of 6 trials"
+    _, page = written(tmp_path, problems=[reason])
+    text = words(page)
+    assert "This run is not valid" in text
+    assert f"No verdict: the run is not valid ({reason})." in text
+    assert "(better)" not in text
+
+
+def test_losses_and_what_zero_leaves_possible_are_counted(tmp_path: Path) -> None:
+    _, page = written(tmp_path, change=every_ending, **NO_QUESTION)
+    text = words(page)
+    assert re.search(r"lost accepted, an effect missing 0 \(< 0\.42 %\) 15", text)
+    assert "survivorship: not comparable" in text
+
+
+def test_a_run_cut_short_has_a_report_too(tmp_path: Path) -> None:
+    stored_run(tmp_path, blocks=1, **NO_QUESTION)
+    put_charts(tmp_path)
+    for name in ("environment.json", "run.json", "faults.parquet"):
+        (tmp_path / name).unlink()
+    assert write_report(tmp_path).is_file()
+
+
+def test_the_same_results_give_the_same_report(tmp_path: Path) -> None:
+    html, _ = written(tmp_path, blocks=1, **NO_QUESTION)
+    put_charts(tmp_path)
+    assert write_report(tmp_path).read_text(encoding="utf-8") == html
+
+
+def test_every_claim_that_a_scenario_can_name_has_its_sentence() -> None:
+    schema = json.dumps(Scenario.model_json_schema()["properties"]["claim"])
+    assert all(json.dumps(claim) in schema for claim in CLAIMS)
+    assert schema.count("-") == sum(claim.count("-") for claim in CLAIMS)

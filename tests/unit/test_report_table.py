@@ -1,0 +1,195 @@
+"""The table of the sides and the sentence of the verdict: figures as people write them, and no word too many."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from stored import NO_QUESTION, every_ending, nobody_accepted, stored_run
+
+from benchmarks.numbers import count, figure, milliseconds, nominal_ms, percent, signed, upper_bound
+from benchmarks.reading import Json
+from benchmarks.scenario.metric import Metric
+from benchmarks.sentence import metric_words
+from benchmarks.table import Row, side_by_side, verdict_sentence
+
+SLO = "slo_ratio{window:during}"
+
+
+def summary_of(out: Path, **changes: object) -> dict[str, object]:
+    stored_run(out, **changes)  # type: ignore[arg-type]
+    loaded = json.loads((out / "summary.json").read_text())
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def row(summary: Json, label: str) -> Row:
+    return next(row for row in side_by_side(summary) if row.label == label)
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (0, "0"),
+        (4.123, "4.12"),
+        (0.00473, "0.00473"),
+        (855.4, "855"),
+        (9.996, "10.0"),
+        (1234.5, "1,230"),
+        (-0.5, "−0.500"),
+        (float("inf"), "∞"),
+    ],
+)
+def test_figures_have_three_significant_digits(value: float | None, text: str) -> None:
+    assert figure(value) == text
+
+
+def test_only_all_is_all_and_only_nothing_is_nothing() -> None:
+    shares = {1.0: "100 %", 0.99999: "> 99.9 %", 0.9991: "99.9 %", 0.5: "50.0 %", 0.00001: "< 0.1 %", 0.0: "0 %"}
+    assert {share: plain(percent(share)) for share in shares} == shares
+
+
+def test_units_stay_with_their_figures() -> None:
+    assert milliseconds(855.4) == "855\u00a0ms"
+    assert milliseconds(12_345) == "12.3\u00a0s"
+    assert nominal_ms(300) == "300\u00a0ms"
+    assert nominal_ms(1500) == "1.5\u00a0s"
+    assert count(4500) == "4,500"
+    assert signed(0.5) == "+0.500"
+    assert plain(upper_bound(4500)) == "< 0.067 %"
+
+
+def test_a_row_has_each_side_and_the_comparison_with_its_interval(tmp_path: Path) -> None:
+    found = row(summary_of(tmp_path), "accept p50, during the fault")
+    assert found.unit == "ms"
+    assert found.values[1] == "3.95"
+    assert plain(found.comparison).startswith("events ÷ sync 0.0047")
+    assert "to" in found.comparison
+    assert [cell.best for cell in found.cells.values()] == [False, True]
+
+
+def test_a_gap_says_why(tmp_path: Path) -> None:
+    summary = summary_of(tmp_path)
+    assert row(summary, "accept p99").values == ("– (n too small)", "– (n too small)")
+    assert row(summary, "consumer lag at most").values[0] == "– (no broker)"
+
+
+def test_a_side_that_accepted_nobody_has_no_latency(tmp_path: Path) -> None:
+    summary = summary_of(tmp_path, change=nobody_accepted, **NO_QUESTION)
+    assert row(summary, "accept p50").values == ("– (nobody accepted)",) * 2
+    assert row(summary, "completion p50").values == ("– (nothing complete)",) * 2
+
+
+def test_latencies_of_different_people_are_not_compared(tmp_path: Path) -> None:
+    found = row(summary_of(tmp_path, change=every_ending, **NO_QUESTION), "accept p50")
+    assert found.comparison == "survivorship: not comparable"
+    assert not any(cell.best for cell in found.cells.values())
+
+
+def test_a_zero_says_what_it_leaves_possible(tmp_path: Path) -> None:
+    assert plain(row(summary_of(tmp_path), "lost").values[0]) == "0 (< 0.42 %)"
+
+
+def test_without_an_event_side_the_others_are_compared_with_the_first(tmp_path: Path) -> None:
+    summary = summary_of(tmp_path, variants=["sync", "sync-concurrent"], **NO_QUESTION)
+    assert row(summary, "accept p50").comparison.startswith("sync-concurrent ÷ sync ")
+
+
+def test_one_side_alone_is_compared_with_nothing(tmp_path: Path) -> None:
+    summary = summary_of(tmp_path, variants=["sync"], **NO_QUESTION)
+    assert {found.comparison for found in side_by_side(summary)} == {""}
+
+
+@pytest.mark.parametrize(("expect", "verdict"), [("> 0.5", "Confirmed"), ("< 0.5", "Refuted"), ("== 0.5", "Refuted")])
+def test_the_sentence_begins_with_the_verdict(expect: str, verdict: str, tmp_path: Path) -> None:
+    hypothesis = {"metric": SLO, "difference": "events-sync", "expect": expect}
+    sentence = plain(verdict_sentence(summary_of(tmp_path, hypothesis=hypothesis)))
+    bound = f"{expect.split(maxsplit=1)[0]} 50 points"
+    assert sentence == (
+        f"{verdict}: the share accepted and complete within the SLO during the fault was 100 points higher with events "
+        f"than with sync (95 % interval +100 to +100 points, 3 blocks, expected {bound})."
+    )
+
+
+def comparison(**changes: object) -> dict[str, object]:
+    entry = {"metric": "accept_latency_ms.p95", "ratio": "events/sync", "expect": "< 0.5", "estimate": 0.47}
+    return {**entry, "ci95": [0.4, 0.55], "per_block": [0.4, 0.5, 0.5], "mark": None, "reason": "", **changes}
+
+
+def said(entry: Mapping[str, object] | None, **changes: object) -> str:
+    return plain(
+        verdict_sentence({"valid": True, "variants": {"sync": {}, "events": {}}, "comparison": entry, **changes})
+    )
+
+
+def test_an_interval_on_both_sides_of_the_bound_is_inconclusive() -> None:
+    assert said(comparison(verdict="inconclusive")) == (
+        "Inconclusive: accept latency p95 with events was 0.470 times that with sync "
+        "(95 % interval 0.400 to 0.550, 3 blocks, expected < 0.5)."
+    )
+
+
+def test_survivorship_gives_no_verdict() -> None:
+    reason = "survivorship: accept_ratio is 1 against 0.6"
+    assert said(comparison(verdict=None, reason=reason)).startswith(
+        f"No verdict: {reason}. Measured: accept latency p95"
+    )
+
+
+def test_two_blocks_give_no_verdict() -> None:
+    sentence = said(comparison(verdict=None, ci95=None, per_block=[0.4, 0.5], reason="2 of at least 3 blocks"))
+    assert sentence == (
+        "No verdict: 2 of at least 3 blocks. Measured: accept latency p95 with events was 0.470 times that with sync "
+        "(2 blocks, expected < 0.5)."
+    )
+
+
+def test_no_figure_gives_no_verdict() -> None:
+    assert said(comparison(verdict=None, estimate=None, ci95=None, reason="a side is missing")) == (
+        "No verdict: a side is missing."
+    )
+
+
+def test_one_variant_alone_can_be_judged() -> None:
+    entry = comparison(variant="events", estimate=3.95, ci95=[3.9, 4.0], expect="< 100", verdict="confirmed")
+    del entry["ratio"]
+    assert said(entry) == (
+        "Confirmed: accept latency p95 was 3.95 ms with events (95 % interval 3.90 to 4.00 ms, 3 blocks, "
+        "expected < 100 ms)."
+    )
+
+
+def test_several_parts_are_told_one_by_one() -> None:
+    parts = [comparison(verdict="confirmed"), comparison(verdict=None, estimate=None, reason="no figure")]
+    sentence = said({"all": parts, "verdict": None, "reason": ""})
+    assert sentence.startswith("No verdict, of 2 parts. confirmed: accept latency p95 with events was")
+    assert sentence.endswith("; no verdict: accept latency p95, events and sync: no figure.")
+
+
+def test_a_run_that_is_not_valid_and_one_without_a_question_say_so() -> None:
+    assert said(comparison(verdict="confirmed"), valid=False, invalid_reasons=["late", "starved", "torn"]) == (
+        "No verdict: the run is not valid (late; and 2 more)."
+    )
+    assert said(None).startswith("No hypothesis was set")
+
+
+@pytest.mark.parametrize(
+    ("metric", "text"),
+    [
+        ("accept_latency_ms.p95{window:during}", "accept latency p95 during the fault"),
+        ("completion_latency_ms.p50{service:email}", "completion latency p50 of email"),
+        ("registrations.dead_lettered", "dead-lettered registrations"),
+        ("counts.acked", "acked arrivals"),
+        ("cpu_ms_per_registration", "CPU milliseconds per registration"),
+    ],
+)
+def test_metrics_have_words(metric: str, text: str) -> None:
+    assert metric_words(Metric.parse(metric)) == text

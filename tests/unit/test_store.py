@@ -1,0 +1,127 @@
+"""The results directory: nothing overwritten, nothing half written, and read back as it was."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from synthetic import FAULTS_COLUMNS, LAG_COLUMNS, RESOURCES_COLUMNS, facts_of
+
+from benchmarks.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFrames
+from benchmarks.store import Results, ResultsError, default_directory, load_trials, write_text
+from benchmarks.validity import TrialResult
+
+
+def frame(columns: tuple[str, ...], trial: int) -> pd.DataFrame:
+    return pd.DataFrame({column: [trial] for column in columns})
+
+
+def trial(number: int, variant: str = "sync") -> TrialResult:
+    facts = replace(facts_of(), number=number, variant=variant)
+    history = frame(HISTORY_COLUMNS, number)
+    frames = TrialFrames(history, frame(EFFECTS_COLUMNS, number), history, ("a row is missing",))
+    return TrialResult(
+        facts,
+        frames,
+        frame(LAG_COLUMNS, number),
+        frame(RESOURCES_COLUMNS, number),
+        frame(FAULTS_COLUMNS, number),
+    )
+
+
+def save(results: Results, *trials: TrialResult) -> None:
+    for result in trials:
+        results.trial_directory(result.facts.label).mkdir()
+        results.save_trial(result)
+
+
+def test_a_new_directory_gets_its_folders(tmp_path: Path) -> None:
+    results = Results.create(tmp_path / "a" / "b")
+    assert sorted(path.name for path in results.directory.iterdir()) == ["charts", "logs", "trials"]
+
+
+def test_an_empty_directory_may_be_used(tmp_path: Path) -> None:
+    Results.create(tmp_path)
+
+
+def test_a_directory_in_use_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text("{}")
+    with pytest.raises(ResultsError, match="holds something already") as refusal:
+        Results.create(tmp_path)
+    assert "--out" in refusal.value.next_step
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(ResultsError):
+        Results.create(tmp_path / "out")
+    with pytest.raises(ResultsError, match="cannot be written"):
+        Results.create(tmp_path / "out" / "below")
+
+
+def test_the_default_directory_is_named_by_scenario_and_utc_time(tmp_path: Path) -> None:
+    directory = default_directory("baseline", tmp_path)
+    assert directory.parent == tmp_path / "baseline"
+    assert len(directory.name) == len("20260101T000000Z")
+
+
+def test_trials_come_back_as_they_were_saved(tmp_path: Path) -> None:
+    results = Results.create(tmp_path)
+    saved = trial(1)
+    save(results, saved)
+    (loaded,) = load_trials(tmp_path)
+    assert loaded.facts == saved.facts
+    assert loaded.frames.problems == saved.frames.problems
+    for name in ("lag", "resources", "faults"):
+        pd.testing.assert_frame_equal(getattr(loaded, name), getattr(saved, name))
+    for name in ("history", "effects", "warmup"):
+        pd.testing.assert_frame_equal(getattr(loaded.frames, name), getattr(saved.frames, name))
+
+
+def test_trials_come_back_in_the_order_of_the_run_beyond_the_hundredth(tmp_path: Path) -> None:
+    results = Results.create(tmp_path)
+    save(results, *(trial(number) for number in (100, 9, 11, 99)))
+    assert [loaded.facts.number for loaded in load_trials(tmp_path)] == [9, 11, 99, 100]
+
+
+def test_a_trial_that_was_cut_short_is_not_read(tmp_path: Path) -> None:
+    results = Results.create(tmp_path)
+    save(results, trial(1), trial(2))
+    (results.trial_directory("02-sync") / "trial.json").unlink()
+    assert [loaded.facts.number for loaded in load_trials(tmp_path)] == [1]
+
+
+def test_a_run_s_frames_hold_those_of_all_trials(tmp_path: Path) -> None:
+    results = Results.create(tmp_path)
+    results.save_run([trial(1), trial(2, "events")])
+    for name in ("history", "effects", "lag", "resources", "faults"):
+        assert pd.read_parquet(tmp_path / f"{name}.parquet")["trial"].tolist() == [1, 2]
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "summary.json"
+    write_text(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "new \ud800")
+    assert path.read_text() == "old"
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    assert [left.name for left in tmp_path.iterdir() if not left.name.startswith(".")] == ["summary.json"]
+
+
+def test_json_that_others_could_not_read_is_refused(tmp_path: Path) -> None:
+    results = Results.create(tmp_path)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        results.write_json("summary.json", {"ratio": float("nan")})
+    results.write_json("summary.json", {"größe": 1})
+    assert json.loads((tmp_path / "summary.json").read_text()) == {"größe": 1}
+
+
+def test_latest_points_to_the_newest_run_by_a_relative_link(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        Results.create(tmp_path / "baseline" / name).point_latest(tmp_path)
+    assert os.readlink(tmp_path / "latest") == os.path.join("baseline", "second")  # noqa: PTH115, PTH118
+    assert (tmp_path / "latest" / "trials").is_dir()
