@@ -65,7 +65,7 @@ def run(
     Exit codes: 0 ok, a refuted hypothesis too · 2 usage · 99 a threshold failed · 104 the scenario is not valid ·
     105 interrupted · 110 the run is not valid · 111 the environment lacks something · 1 a bug.
     """
-    from benchmarks import command
+    from benchmarks.terminal import command
 
     loaded = [
         _loaded(name, variants=variant, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick)
@@ -116,7 +116,7 @@ def plan(
     json: Annotated[bool, typer.Option("--json", help="Print plan.json.")] = False,
 ) -> None:
     """Show what a run would do, without doing it: trials, utilisation, and what the parameters alone predict."""
-    from benchmarks import command
+    from benchmarks.terminal import command
 
     chosen = _loaded(scenario, variants=variant, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick)
     command.print_plan(chosen, _stdout(), as_json=json)
@@ -148,7 +148,7 @@ def report(
     run: Annotated[Path, typer.Argument(help="A results directory, such as results/latest.")],
 ) -> None:
     """Write summary, charts and report of a stored run anew. Needs no broker."""
-    from benchmarks import command
+    from benchmarks.terminal import command
 
     try:
         outcome = command.rebuild(run)
@@ -160,15 +160,15 @@ def report(
 @broker_app.command()
 def fetch() -> None:
     """Fetch Kafka into the cache, check it and prepare it, so that runs start fast and offline."""
-    from benchmarks import command
+    from benchmarks.terminal import command
 
     raise typer.Exit(command.broker_fetch(_stderr()))
 
 
 @broker_app.command()
-def start(port: Annotated[int | None, typer.Option(help="Port to listen on; default a free one.")] = None) -> None:
+def start(port: Annotated[int | None, typer.Option(help="Port to listen on; default 9092.")] = None) -> None:
     """Start a Kafka that stays, for use with --broker HOST:PORT."""
-    from benchmarks import command
+    from benchmarks.terminal import command
 
     raise typer.Exit(command.broker_start(port, _stderr()))
 
@@ -176,7 +176,7 @@ def start(port: Annotated[int | None, typer.Option(help="Port to listen on; defa
 @broker_app.command()
 def stop() -> None:
     """Stop the Kafka that `bench broker start` left running."""
-    from benchmarks import command
+    from benchmarks.terminal import command
 
     raise typer.Exit(command.broker_stop(_stderr()))
 
@@ -184,7 +184,7 @@ def stop() -> None:
 @broker_app.command()
 def status() -> None:
     """Tell whether Kafka is in the cache, and whether one is running."""
-    from benchmarks import command
+    from benchmarks.terminal import command
 
     raise typer.Exit(command.broker_status(_stdout()))
 

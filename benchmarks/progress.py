@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.plan import Plan, Trial
+from benchmarks.planning.plan import Plan, Trial
 
 
 class Observer(Protocol):

@@ -20,16 +20,16 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks import environment
+from benchmarks.analysis.validity import TrialResult
 from benchmarks.brokers import KINDS, Broker, BrokerUnavailable, connect
-from benchmarks.plan import Plan, make_plan
+from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.resolve import dump
 from benchmarks.store import Results, load_trials, write_text
-from benchmarks.trial import Stage, run_trial
-from benchmarks.validity import TrialResult
+from benchmarks.trials.trial import Stage, run_trial
 
 
 class ExitCode(enum.IntEnum):
@@ -143,10 +143,10 @@ async def _broker(plan: Plan, address: str | None, directory: Path, logs: Path) 
 
 def finish(results: Results, trials: Sequence[TrialResult]) -> Mapping[str, object]:
     """From finished trials to summary, charts and report. Needs no broker; repeatable on stored results."""
+    from benchmarks.analysis.summary import summarise
     from benchmarks.charts import draw_all
-    from benchmarks.predict import predict
+    from benchmarks.planning.predict import predict
     from benchmarks.report import write_report
-    from benchmarks.summary import summarise
 
     scenario = load_text((results.directory / "scenario.yaml").read_text(), "scenario.yaml")
     problems = json.loads((results.directory / "run.json").read_text())["problems"]

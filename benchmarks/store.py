@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.history import TrialFacts, TrialFrames
-from benchmarks.validity import TrialResult
+from benchmarks.analysis.history import TrialFacts, TrialFrames
+from benchmarks.analysis.validity import TrialResult
 
 _FRAMES = ("history", "effects", "lag", "resources", "faults")
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.analysis.series import over_time
 from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.sheet import EndLabel, Sheet
 from benchmarks.charts.wording import acked_note, told, while_clause
-from benchmarks.numbers import milliseconds, nominal_ms, percent, plural
-from benchmarks.series import over_time
+from benchmarks.words.numbers import milliseconds, nominal_ms, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.charts import palette
 from benchmarks.charts.sheet import TICK_PT, WIDTH_PT
-from benchmarks.numbers import nominal_ms
+from benchmarks.words.numbers import nominal_ms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

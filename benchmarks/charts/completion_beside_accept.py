@@ -10,7 +10,7 @@ from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.sheet import LABEL_PT, TICK_PT, Region, Sheet
 from benchmarks.charts.wording import acked_note, told, while_clause, window_name
-from benchmarks.numbers import DASH, milliseconds
+from benchmarks.words.numbers import DASH, milliseconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.analysis.metrics import windows
 from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.sheet import TICK_PT, EndLabel, Sheet
 from benchmarks.charts.wording import acked_note, told, while_clause, window_name
-from benchmarks.metrics import windows
-from benchmarks.numbers import milliseconds
+from benchmarks.words.numbers import milliseconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

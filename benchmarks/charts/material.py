@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.analysis.history import TrialFacts
+from benchmarks.analysis.series import latencies, outstanding
 from benchmarks.charts import palette
-from benchmarks.history import TrialFacts
-from benchmarks.numbers import NBSP, nominal_ms, percent, plural
-from benchmarks.reading import Reading
 from benchmarks.scenario.fault import Fault
 from benchmarks.scenario.load import load_text
 from benchmarks.scenario.model import Scenario
-from benchmarks.series import latencies, outstanding
+from benchmarks.words.numbers import NBSP, nominal_ms, percent, plural
+from benchmarks.words.reading import Reading
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Material:
 
     @cached_property
     def latencies(self) -> pd.DataFrame:
-        """One row per arrival, every latency in milliseconds (`benchmarks.series.latencies`)."""
+        """One row per arrival, every latency in milliseconds (`benchmarks.analysis.series.latencies`)."""
         return latencies(self.history, self.effects, self.services)
 
     def latencies_of(self, variant: str) -> pd.DataFrame:
@@ -142,7 +142,7 @@ class Material:
         return table[table["variant"] == variant]
 
     def outstanding_of(self, facts: TrialFacts) -> pd.DataFrame:
-        """What was outstanding in one trial (`benchmarks.series.outstanding`)."""
+        """What was outstanding in one trial (`benchmarks.analysis.series.outstanding`)."""
         mine = self.history[self.history["trial"] == facts.number]
         return outstanding(mine, self.effects[self.effects["trial"] == facts.number], facts)
 

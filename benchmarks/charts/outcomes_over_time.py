@@ -11,7 +11,7 @@ from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.sheet import HEADING_PT, LABEL_PT, LINE, Sheet
 from benchmarks.charts.wording import told, while_clause
-from benchmarks.numbers import count, nominal_ms, percent
+from benchmarks.words.numbers import count, nominal_ms, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from benchmarks.charts.chart import Chart
 from benchmarks.charts.material import Window
 from benchmarks.charts.sheet import EndLabel, Sheet
 from benchmarks.charts.wording import told
-from benchmarks.numbers import DASH, NBSP, count
+from benchmarks.words.numbers import DASH, NBSP, count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from benchmarks.charts import palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.sheet import HEADING_PT, LABEL_PT, TICK_PT, Sheet
 from benchmarks.charts.wording import told
-from benchmarks.numbers import count, percent, upper_bound
+from benchmarks.words.numbers import count, percent, upper_bound
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.charts.material import Material, fault_name, listed
-from benchmarks.numbers import percent
+from benchmarks.words.numbers import percent
 
 # Figures nearer to each other than this ratio are called alike. It is a word for a title, not a test.
 ALIKE = 1.1

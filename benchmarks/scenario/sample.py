@@ -38,7 +38,7 @@ def smallest_arrivals(scenario: Scenario, window: str | None) -> int:
     """The arrivals in the window of the block that has the fewest."""
     if window is None:
         return scenario.workload.arrival_count
-    from benchmarks.arrivals import schedule
+    from benchmarks.planning.arrivals import schedule
 
     begin_ns, end_ns = window_bounds_ns(scenario, window)
     counts = []

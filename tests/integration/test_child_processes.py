@@ -129,7 +129,7 @@ async def test_stopping_asks_first_and_tells_the_processor_time(child: Child, tm
 async def test_stopping_is_not_reported_as_a_failure(child: Child, tmp_path: Path) -> None:
     await ready(child, tmp_path)
     heard: list[object] = []
-    child.on_message = lambda message: heard.append(message)
+    child.on_message = heard.append
     await child.stop(10.0)
     await asyncio.sleep(0)
     assert heard == []

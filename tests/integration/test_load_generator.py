@@ -85,7 +85,7 @@ class Server:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(LIMIT_S):
-        while not condition():  # noqa: ASYNC110  (the condition may lie in another process)
+        while not condition():
             await asyncio.sleep(0.005)
 
 

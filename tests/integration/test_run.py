@@ -13,7 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from benchmarks.plan import Trial
+from benchmarks.planning.plan import Trial
 from benchmarks.progress import SilentObserver
 from benchmarks.run import ExitCode, Outcome, rebuild, run
 from benchmarks.scenario import Scenario, load, load_text

@@ -1,9 +1,9 @@
-"""One variant's processes, wired by `benchmarks.cast` as in a trial, and driven by a test instead of the generator.
+"""One variant's processes, wired by `benchmarks.trials.cast` as in a trial, and driven by a test.
 
-    async with wired("events", broker, tmp_path, services="email: {latency: 5ms}") as workflow:
-        reply = await workflow.register(0)
-        await workflow.idle()
-    story = workflow.story()        # what the traces, the databases and the topic hold
+async with wired("events", broker, tmp_path, services="email: {latency: 5ms}") as workflow:
+    reply = await workflow.register(0)
+    await workflow.idle()
+story = workflow.story()        # what the traces, the databases and the topic hold
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.brokers import BrokerInfo
-from benchmarks.cast import Cast, make_cast
-from benchmarks.plan import Trial
+from benchmarks.planning.plan import Trial
 from benchmarks.processes.child import Child
 from benchmarks.processes.ports import HOST, Ports
 from benchmarks.scenario import Scenario, load_text
+from benchmarks.trials.cast import Cast, make_cast
 from registration import luck, trace
 from registration.registration import Registration, body_of, traceparent_of, user_id
 from registration.trace import Kind

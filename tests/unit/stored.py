@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 from synthetic import write_results
 
-from benchmarks.plan import make_plan
-from benchmarks.predict import predict
+from benchmarks.analysis.summary import summarise
+from benchmarks.planning.plan import make_plan
+from benchmarks.planning.predict import predict
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.resolve import dump
 from benchmarks.store import load_trials
-from benchmarks.summary import summarise
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]  # history, effects
 Change = Callable[[pd.DataFrame, pd.DataFrame], Frames]

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.history import TrialFacts, TrialFrames, read_trial
+from benchmarks.analysis.history import TrialFacts, TrialFrames, read_trial
+from benchmarks.analysis.reconcile import reconcile
+from benchmarks.analysis.summary import summarise
+from benchmarks.analysis.validity import TrialResult
 from benchmarks.load.rows import NO_TIME, ROW_DTYPE, SCHEDULE_DTYPE, Outcome
-from benchmarks.reconcile import reconcile
 from benchmarks.scenario import Scenario, load_text
-from benchmarks.summary import summarise
-from benchmarks.validity import TrialResult
 from registration import luck
 from registration.trace import RECORD_FIELDS, Kind
 
@@ -323,7 +323,7 @@ def result_of(
     scenario: Scenario, number: int, variant: str, block: int, raw: Path, *, servers: int = 64
 ) -> TrialResult:
     """One simulated trial of a scenario shaped like `scenario_of`'s, samples included."""
-    from benchmarks.arrivals import schedule
+    from benchmarks.planning.arrivals import schedule
 
     events = scenario.variant(variant).base == "events"
     seed = luck.block_seed(scenario.seed, block)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.arrivals import schedule
+from benchmarks.planning.arrivals import schedule
 from benchmarks.scenario import Workload, load_text
 
 SEED = 12_345_678_901_234_567_890  # above 2⁶³: block seeds are unsigned

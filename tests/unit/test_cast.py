@@ -7,9 +7,9 @@ from typing import cast
 import pytest
 
 from benchmarks.brokers import BrokerInfo
-from benchmarks.cast import Cast, make_cast, work_settings
-from benchmarks.plan import make_plan
+from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario, load_text
+from benchmarks.trials.cast import Cast, make_cast, work_settings
 from registration.work import WorkSettings
 
 BROKER = BrokerInfo("kafka", "4.1.0", "127.0.0.1:9092", ours=True, description={})
@@ -50,7 +50,9 @@ def cast_of(scenario: Scenario, variant: str) -> Cast:
 
 
 def works(cast_: Cast) -> dict[str, WorkSettings]:
-    return {part.name: WorkSettings.from_dict(cast(dict[str, object], part.settings["work"])) for part in cast_.services}
+    return {
+        part.name: WorkSettings.from_dict(cast(dict[str, object], part.settings["work"])) for part in cast_.services
+    }
 
 
 def test_every_instance_of_every_service_is_a_part(scenario: Scenario) -> None:
@@ -84,7 +86,11 @@ def test_a_fault_on_one_instance_meets_that_instance_alone(scenario: Scenario) -
 
 
 def test_a_fault_for_one_variant_meets_that_variant_alone(scenario: Scenario) -> None:
-    assert [len(works(cast_of(scenario, name))["cache/0"].faults) for name in ("sync", "hurried", "events")] == [1, 0, 0]
+    assert [len(works(cast_of(scenario, name))["cache/0"].faults) for name in ("sync", "hurried", "events")] == [
+        1,
+        0,
+        0,
+    ]
 
 
 def test_a_fault_arrives_with_all_that_it_is(scenario: Scenario) -> None:

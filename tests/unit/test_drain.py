@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from benchmarks import drain as drain_module
-from benchmarks.drain import QUIET_S, Drained, drain
+from benchmarks.trials import drain as drain_module
+from benchmarks.trials.drain import QUIET_S, Drained, drain
 
 SECOND = 1_000_000_000
 

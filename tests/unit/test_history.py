@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from synthetic import BLOCK_SEED, Script, facts_of, ns
 
-from benchmarks.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFacts, TrialFrames
+from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFacts, TrialFrames
 from benchmarks.load.rows import Outcome
 from registration import luck
 from registration.trace import Kind
@@ -199,6 +199,6 @@ def test_facts_that_lack_a_field_are_refused() -> None:
 
 
 def read_again(script: Script, raw: Path, schedule: np.ndarray | None = None) -> TrialFrames:
-    from benchmarks.history import read_trial
+    from benchmarks.analysis.history import read_trial
 
     return read_trial(raw, script.facts, script.schedule() if schedule is None else schedule)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.live import Glance, Scoreboard, glance
 from benchmarks.load.rows import NO_TIME, ROW_DTYPE, Outcome
-from benchmarks.plan import Plan, make_plan
+from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.scenario import load_text
+from benchmarks.terminal.live import Glance, Scoreboard, glance
 
 SECOND = 1_000_000_000
 TIMEOUT_NS = 10 * SECOND

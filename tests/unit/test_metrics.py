@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from synthetic import BLOCK_SEED, LAG_COLUMNS, SECOND, SERVICES, Fault, Script, facts_of, ns, simulate
 
-from benchmarks.arrivals import schedule
-from benchmarks.history import TrialFacts
+from benchmarks.analysis.history import TrialFacts
+from benchmarks.analysis.metrics import TrialMetrics, combined_stats, geometric_mean, measure, stats, windows
+from benchmarks.analysis.series import latencies, outstanding, over_time
 from benchmarks.load.rows import Outcome
-from benchmarks.metrics import TrialMetrics, combined_stats, geometric_mean, measure, stats, windows
+from benchmarks.planning.arrivals import schedule
 from benchmarks.scenario.model import Slo, Workload
-from benchmarks.series import latencies, outstanding, over_time
 from registration import luck
 
 SLO = Slo(accept="300ms", complete="1s")

@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from benchmarks.plan import Plan, make_plan
+from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.scenario import load_text
 from registration.luck import block_seed
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.plan import make_plan
-from benchmarks.predict import FIRST_RETRY_NS, LONGEST_RETRY_NS, NEVER, Prediction, predict
+from benchmarks.planning.plan import make_plan
+from benchmarks.planning.predict import FIRST_RETRY_NS, LONGEST_RETRY_NS, NEVER, Prediction, predict
 from benchmarks.scenario import load_text
 from event_impl.variants import events
 

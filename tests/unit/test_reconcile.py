@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from synthetic import BLOCK_SEED, SERVICES, Script, facts_of
 
-from benchmarks.history import TrialFrames
+from benchmarks.analysis.history import TrialFrames
+from benchmarks.analysis.reconcile import REGISTRATION_CATEGORIES, Reconciliation, reconcile, zero_upper_bound
 from benchmarks.load.rows import Outcome
-from benchmarks.reconcile import REGISTRATION_CATEGORIES, Reconciliation, reconcile, zero_upper_bound
 from registration import luck
 
 

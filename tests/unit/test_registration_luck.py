@@ -48,9 +48,7 @@ def test_every_probe_is_known_as_one(number: int) -> None:
     assert luck.is_probe(luck.probe_id(number))
 
 
-@given(
-    st.integers(0, 2**64 - 1), st.uuids(), st.text(max_size=40), st.integers(1, 2**16 - 1), st.text(max_size=40)
-)
+@given(st.integers(0, 2**64 - 1), st.uuids(), st.text(max_size=40), st.integers(1, 2**16 - 1), st.text(max_size=40))
 def test_a_draw_lies_inside_the_open_unit_interval_and_repeats(
     block_seed: int, id_: uuid.UUID, service: str, attempt: int, purpose: str
 ) -> None:
@@ -66,8 +64,13 @@ def test_draws_are_uniform() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [(2, ID, "email", 1, "latency"), (1, luck.registration_id(1, 1), "email", 1, "latency")]
-    + [(1, ID, "cache", 1, "latency"), (1, ID, "email", 2, "latency"), (1, ID, "email", 1, "error")],
+    [
+        (2, ID, "email", 1, "latency"),
+        (1, luck.registration_id(1, 1), "email", 1, "latency"),
+        (1, ID, "cache", 1, "latency"),
+        (1, ID, "email", 2, "latency"),
+        (1, ID, "email", 1, "error"),
+    ],
 )
 def test_a_draw_depends_on_every_one_of_its_keys(other: tuple[int, uuid.UUID, str, int, str]) -> None:
     assert luck.uniform(1, ID, "email", 1, "latency") != luck.uniform(*other)

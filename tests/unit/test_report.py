@@ -12,8 +12,8 @@ import pytest
 from stored import NO_QUESTION, every_ending, stored_run
 
 from benchmarks.charts import CHARTS, draw_all
-from benchmarks.claims import CLAIMS
 from benchmarks.report import write_report
+from benchmarks.report.claims import CLAIMS
 from benchmarks.scenario.model import Scenario
 
 NASTY = "<script>alert(1)</script> & \"quotes\" 'n' {{ 7*7 }} --> 登録"

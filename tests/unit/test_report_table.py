@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from stored import NO_QUESTION, every_ending, nobody_accepted, stored_run
 
-from benchmarks.numbers import count, figure, milliseconds, nominal_ms, percent, signed, upper_bound
-from benchmarks.reading import Json
 from benchmarks.scenario.metric import Metric
-from benchmarks.sentence import metric_words
-from benchmarks.table import Row, side_by_side, verdict_sentence
+from benchmarks.words.numbers import count, figure, milliseconds, nominal_ms, percent, signed, upper_bound
+from benchmarks.words.reading import Json
+from benchmarks.words.sentence import metric_words
+from benchmarks.words.table import Row, side_by_side, verdict_sentence
 
 SLO = "slo_ratio{window:during}"
 

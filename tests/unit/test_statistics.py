@@ -4,8 +4,7 @@ import math
 
 import pytest
 
-from benchmarks.scenario.metric import Expectation, Metric
-from benchmarks.statistics import (
+from benchmarks.analysis.statistics import (
     Estimate,
     Verdict,
     combine,
@@ -17,6 +16,7 @@ from benchmarks.statistics import (
     survivorship,
     t_interval,
 )
+from benchmarks.scenario.metric import Expectation, Metric
 
 # Extra hours of sleep of ten patients on two drugs (Student 1908, "The probable error of a mean"), whose paired
 # interval every textbook prints.

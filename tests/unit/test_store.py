@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from synthetic import FAULTS_COLUMNS, LAG_COLUMNS, RESOURCES_COLUMNS, facts_of
 
-from benchmarks.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFrames
+from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFrames
+from benchmarks.analysis.validity import TrialResult
 from benchmarks.store import Results, ResultsError, default_directory, load_trials, write_text
-from benchmarks.validity import TrialResult
 
 
 def frame(columns: tuple[str, ...], trial: int) -> pd.DataFrame:

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from synthetic import SERVICES, result_of, run_of, scenario_of, write_results
 
+from benchmarks.analysis.summary import rounded, summarise
+from benchmarks.analysis.validity import TrialResult
 from benchmarks.scenario import Scenario
-from benchmarks.summary import rounded, summarise
-from benchmarks.validity import TrialResult
 
 LATENCY_FIELDS = ["p50", "p90", "p95", "p99", "p999", "max", "mean"]
 COUNTS = ["offered", "sent", "acked", "refused", "failed", "indeterminate", "dropped"]

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from synthetic import RESOURCES_COLUMNS, SECOND, Script, facts_of, quiet, result_of, scenario_of
 
-from benchmarks.history import TrialFacts
+from benchmarks.analysis.history import TrialFacts
+from benchmarks.analysis.metrics import measure
+from benchmarks.analysis.validity import TrialResult, backlog_growth, busiest_share, findings, invalid_reasons
 from benchmarks.load.rows import Outcome
-from benchmarks.metrics import measure
 from benchmarks.scenario.model import Slo
-from benchmarks.validity import TrialResult, backlog_growth, busiest_share, findings, invalid_reasons
 
 
 def trial(

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.history import TrialFacts, TrialFrames
-from benchmarks.metrics import TrialMetrics
-from benchmarks.series import latencies, outstanding
+from benchmarks.analysis.history import TrialFacts, TrialFrames
+from benchmarks.analysis.metrics import TrialMetrics
+from benchmarks.analysis.series import latencies, outstanding
 
 DROPPED_LIMIT = 0.001
 DELAY_LIMIT_MS = 5.0

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
-from benchmarks.scenario.metric import Metric
-from benchmarks.statistics import (
+from benchmarks.analysis.statistics import (
     OUTLIER_SCORE,
     Estimate,
     Kind,
@@ -20,6 +18,8 @@ from benchmarks.statistics import (
     outliers,
     survivorship,
 )
+from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
+from benchmarks.scenario.metric import Metric
 
 Json = dict[str, object]
 

@@ -9,10 +9,10 @@ import pandas as pd
 
 from benchmarks.charts.material import Material
 from benchmarks.charts.where_each_ended import ENDINGS
-from benchmarks.numbers import DASH, count, figure, milliseconds, nominal_ms, percent, upper_bound
-from benchmarks.reading import Reading
 from benchmarks.scenario.metric import Metric
-from benchmarks.sentence import found_words, metric_words
+from benchmarks.words.numbers import DASH, count, figure, milliseconds, nominal_ms, percent, upper_bound
+from benchmarks.words.reading import Reading
+from benchmarks.words.sentence import found_words, metric_words
 
 # What the parameters alone can predict.
 _PREDICTED = (

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.analysis.rawfiles import Ids, Records, read_records, read_rows
 from benchmarks.load.rows import NO_TIME, Outcome
-from benchmarks.rawfiles import Ids, Records, read_records, read_rows
 from registration.trace import Kind
 
 HISTORY_COLUMNS = (

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.history import TrialFacts
-from benchmarks.reconcile import Reconciliation, reconcile
+from benchmarks.analysis.history import TrialFacts
+from benchmarks.analysis.reconcile import Reconciliation, reconcile
+from benchmarks.analysis.series import LATENCIES, OUTCOMES, lag_max, latencies, outstanding
 from benchmarks.scenario.metric import SMALLEST_SAMPLE, WINDOWS
-from benchmarks.series import LATENCIES, OUTCOMES, lag_max, latencies, outstanding
 
 if TYPE_CHECKING:
     from benchmarks.scenario.model import Slo

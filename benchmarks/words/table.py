@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.numbers import DASH, NBSP, count, figure, percent, upper_bound
-from benchmarks.reading import Json, Reading
+from benchmarks.analysis.statistics import Estimate, Kind, estimate, lookup, mark, survivorship
+from benchmarks.analysis.verdict import Side
 from benchmarks.scenario.metric import Metric
-from benchmarks.sentence import verdict_sentence
-from benchmarks.statistics import Estimate, Kind, estimate, lookup, mark, survivorship
-from benchmarks.verdict import Side
+from benchmarks.words.numbers import DASH, NBSP, count, figure, percent, upper_bound
+from benchmarks.words.reading import Json, Reading
+from benchmarks.words.sentence import verdict_sentence
 
 __all__ = ["Cell", "Row", "side_by_side", "verdict_sentence"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.numbers import NBSP, figure, plural, signed
-from benchmarks.reading import Json, Reading
 from benchmarks.scenario.metric import Metric
+from benchmarks.words.numbers import NBSP, figure, plural, signed
+from benchmarks.words.reading import Json, Reading
 
 _NAMES = {
     "accept_latency_ms": "accept latency",

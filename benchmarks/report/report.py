@@ -17,14 +17,14 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchmarks import pages
 from benchmarks.charts import CHARTS
 from benchmarks.charts.material import Material
-from benchmarks.claims import CLAIMS
-from benchmarks.numbers import DASH, milliseconds, percent
-from benchmarks.reading import Reading
-from benchmarks.sentence import metric_words, verdict_sentence
-from benchmarks.table import ENDED, Row, side_by_side
+from benchmarks.report import pages
+from benchmarks.report.claims import CLAIMS
+from benchmarks.words.numbers import DASH, milliseconds, percent
+from benchmarks.words.reading import Reading
+from benchmarks.words.sentence import metric_words, verdict_sentence
+from benchmarks.words.table import ENDED, Row, side_by_side
 
 _TEMPLATE = "report.html.jinja"
 _OUTSIDE_SVG = re.compile(r"^.*?(?=<svg )", re.DOTALL)
@@ -63,7 +63,7 @@ def write_report(results: Path) -> Path:
     material = Material.read(results)
     run = _optional_json(results / "run.json")
     environment = Environment(
-        loader=PackageLoader("benchmarks", "templates"),
+        loader=PackageLoader("benchmarks.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -21,8 +21,8 @@ from rich.text import Text
 
 from benchmarks.load.rows import NO_TIME, Outcome
 from benchmarks.load.rows import read as read_rows
-from benchmarks.numbers import count, milliseconds
-from benchmarks.plan import Plan, Trial
+from benchmarks.planning.plan import Plan, Trial
+from benchmarks.words.numbers import count, milliseconds
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,15 +17,16 @@ from rich.text import Text
 
 from benchmarks.brokers import BrokerUnavailable, manage
 from benchmarks.brokers.prepare import prepare
-from benchmarks.fetchbar import FetchBar
-from benchmarks.live import LivePanel, PlainLines
-from benchmarks.numbers import figure, milliseconds, percent
-from benchmarks.plan import Plan, make_plan
+from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.run import ExitCode, Outcome, rebuild, run
 from benchmarks.store import Results, ResultsError, default_directory, write_text
+from benchmarks.terminal.fetchbar import FetchBar
+from benchmarks.terminal.live import LivePanel, PlainLines
+from benchmarks.words.numbers import DASH, figure, milliseconds, percent
 
 if TYPE_CHECKING:
     from benchmarks.scenario import Scenario
+    from benchmarks.words.table import Row
 
 _RESULTS_ROOT = Path("results")
 # When several runs end differently, the first of these that one of them had.
@@ -132,25 +133,37 @@ def _end_on_signals(task: asyncio.Future[Outcome]) -> None:
 
 def print_summary(summary: Mapping[str, object], directory: Path, console: Console) -> None:
     """The sides next to each other, the verdict in one sentence, and where the report is."""
-    from benchmarks.table import side_by_side, verdict_sentence
+    from benchmarks.words.table import side_by_side, verdict_sentence
 
     variants = summary["variants"]
     assert isinstance(variants, Mapping)
     if variants:
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        table.add_column("")
-        for name in variants:
-            table.add_column(str(name), justify="right")
-        table.add_column("difference", style="dim")
-        for row in side_by_side(summary):
-            label = f"{row.label} ({row.unit})" if row.unit else row.label
-            table.add_row(label, *row.values, row.comparison)
         console.print()
-        console.print(table)
+        console.print(_sides(side_by_side(summary), list(variants)))
         console.print()
     console.print(Text(verdict_sentence(summary), "bold"))
     if variants:
         console.print(Text(f"report: {directory / 'report.html'}"), soft_wrap=True)
+
+
+def _sides(rows: Sequence[Row], variants: Sequence[str]) -> Table:
+    """The table of the sides, a heading above each section, without the rows that say nothing of any side."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("")
+    for name in variants:
+        table.add_column(name, justify="right")
+    table.add_column("difference", style="dim")
+    section = ""
+    for row in rows:
+        if all(cell.text.startswith(DASH) for cell in row.cells.values()):
+            continue
+        if row.section != section:
+            section = row.section
+            table.add_row()
+            table.add_row(Text(section, "bold"))
+        name = f"  {row.name} ({row.unit})" if row.unit else f"  {row.name}"
+        table.add_row(name, *row.values, row.comparison)
+    return table
 
 
 def print_plan(scenario: Scenario, console: Console, *, as_json: bool) -> None:
@@ -192,7 +205,7 @@ def _utilisation(plan: Plan) -> Table:
 
 def _predictions(plan: Plan) -> Table:
     """What the parameters alone predict for the first block."""
-    from benchmarks.predict import predict
+    from benchmarks.planning.predict import predict
 
     headings = ("window", "accepted", "accept p50", "accept p95", "completion p95", "within SLO")
     table = _table("what the parameters alone predict (first block; network and broker cost nothing)", headings)

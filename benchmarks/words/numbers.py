@@ -68,7 +68,7 @@ def signed(value: float | None) -> str:
 
 def upper_bound(n: int) -> str:
     """What stands beside a zero: the largest rate that `n` cases without one leave possible."""
-    from benchmarks.reconcile import zero_upper_bound
+    from benchmarks.analysis.reconcile import zero_upper_bound
 
     return f"< {zero_upper_bound(n) * 100:.2g}{NBSP}%"
 

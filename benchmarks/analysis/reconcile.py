@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.history import TrialFacts
+from benchmarks.analysis.history import TrialFacts
 
 REGISTRATION_CATEGORIES = (
     *("complete", "pending", "dead_lettered", "lost"),

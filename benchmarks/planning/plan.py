@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.detect import Detectable, detectable_parts
+from benchmarks.planning.detect import Detectable, detectable_parts
+from benchmarks.planning.utilisation import Utilisation, backlog_s, utilisation_table
 from benchmarks.scenario.fault import Fault
 from benchmarks.scenario.model import Scenario
 from benchmarks.scenario.variant import VariantSpec
-from benchmarks.utilisation import Utilisation, backlog_s, utilisation_table
 from registration import luck
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ class Plan:
     estimated_s: float
 
     def schedule(self, block_seed: int) -> NDArray[np.void]:
-        """The arrivals of a block, structured (index, intended_ns): see `benchmarks.arrivals.schedule`."""
-        from benchmarks.arrivals import schedule
+        """The arrivals of a block, structured (index, intended_ns): see `benchmarks.planning.arrivals.schedule`."""
+        from benchmarks.planning.arrivals import schedule
 
         return schedule(self.scenario.workload, block_seed)
 
@@ -163,7 +163,8 @@ def _warnings(scenario: Scenario, table: tuple[Utilisation, ...]) -> list[str]:
                     "raise broker.partitions"
                 )
     if scenario.hypothesis is not None and scenario.blocks < 3:
-        warnings.append(f"{scenario.blocks} block{'s' * (scenario.blocks > 1)} give no interval and no verdict; use 3")
+        blocks = "one block gives" if scenario.blocks == 1 else f"{scenario.blocks} blocks give"
+        warnings.append(f"{blocks} no interval and no verdict; use 3")
     return warnings
 
 

@@ -19,15 +19,15 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from benchmarks.analysis.history import TrialFacts, read_trial
+from benchmarks.analysis.validity import TrialResult
 from benchmarks.brokers import Broker
-from benchmarks.cast import Cast, Part, make_cast
-from benchmarks.drain import Drained, drain
-from benchmarks.history import TrialFacts, read_trial
-from benchmarks.plan import Plan, Trial
+from benchmarks.planning.plan import Plan, Trial
 from benchmarks.processes.child import Child, ChildError, Message
+from benchmarks.processes.sampling import Sampler
 from benchmarks.progress import Observer
-from benchmarks.sampling import Sampler
-from benchmarks.validity import TrialResult
+from benchmarks.trials.cast import Cast, Part, make_cast
+from benchmarks.trials.drain import Drained, drain
 
 T = TypeVar("T")
 

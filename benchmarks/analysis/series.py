@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.history import TrialFacts
+from benchmarks.analysis.history import TrialFacts
 
 OUTCOMES = ("acked", "refused", "failed", "indeterminate", "dropped")
 LATENCIES = ("accept_latency_ms", "reply_latency_ms", "service_time_ms", "schedule_delay_ms", "completion_latency_ms")

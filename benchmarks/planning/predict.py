@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.cast import work_settings
-from benchmarks.plan import Plan
+from benchmarks.planning.plan import Plan
+from benchmarks.planning.work import work_settings
 from benchmarks.scenario.metric import WINDOWS
 from benchmarks.scenario.sample import window_bounds_ns
 from registration import luck

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.brokers import BrokerInfo
-from benchmarks.plan import Trial
+from benchmarks.planning.plan import Trial
+from benchmarks.planning.work import work_settings
 from benchmarks.processes.ports import HOST
 from benchmarks.scenario import Scenario, VariantSpec
-from registration.faults import WorkFault
-from registration.work import WorkSettings
 
 LAG_SAMPLE_PERIOD_S = 0.2
 
@@ -48,33 +47,6 @@ class Cast:
 def side_of(variant: VariantSpec) -> str:
     """The package that implements a variant."""
     return "event_impl" if variant.uses_broker else "sync_impl"
-
-
-def work_settings(scenario: Scenario, variant: str, service: str, instance: int, block_seed: int) -> WorkSettings:
-    """What one service instance does, and which faults it meets, under a variant."""
-    spec = scenario.services[service]
-    return WorkSettings(
-        service=service,
-        instance=instance,
-        block_seed=block_seed,
-        latency=spec.latency,
-        error_rate=spec.error_rate,
-        concurrency=spec.concurrency,
-        faults=tuple(
-            WorkFault(
-                name=fault.name,
-                type=fault.type,
-                begin_ns=fault.begin_ns,
-                end_ns=fault.end_ns,
-                probability=fault.hit_probability,
-                latency=fault.latency_ms,
-                jitter_ms=fault.jitter_ms,
-                status=fault.status if fault.type == "error" else None,
-            )
-            for fault in scenario.faults
-            if fault.service == service and fault.instance in (None, instance) and fault.concerns(variant)
-        ),
-    )
 
 
 def make_cast(

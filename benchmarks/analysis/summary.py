@@ -13,19 +13,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.metrics import (
+from benchmarks.analysis.metrics import (
     TrialMetrics,
     WindowMetrics,
     combined_stats,
     measure,
     summed,
 )
+from benchmarks.analysis.series import LATENCIES
+from benchmarks.analysis.statistics import lookup
+from benchmarks.analysis.validity import TrialResult, findings, invalid_reasons
+from benchmarks.analysis.verdict import Side, comparison_of, comparisons_of, outlier_warnings
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.metric import WINDOWS, Expectation, Metric
-from benchmarks.series import LATENCIES
-from benchmarks.statistics import lookup
-from benchmarks.validity import TrialResult, findings, invalid_reasons
-from benchmarks.verdict import Side, comparison_of, comparisons_of, outlier_warnings
 
 FORMAT_VERSION = 1
 _DIGITS = 6
