@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -200,6 +200,15 @@ class KafkaSubscriber(ConsumerRebalanceListener):
                 self._on_settled(delivery)
 
 
+@contextmanager
+def _told_as(what: str) -> Iterator[None]:
+    """Whatever the library raises in here, told as the port has it."""
+    try:
+        yield
+    except KafkaError as error:
+        raise BrokerError(f"{what}: {error!r}") from error
+
+
 class KafkaAdmin:
     """Topics, lag and what is left in the log, from outside the groups."""
 
@@ -215,49 +224,47 @@ class KafkaAdmin:
         self._partitions: dict[str, int] = {}
 
     async def open(self) -> None:
-        try:
+        with _told_as(f"no answer from the broker at {self._bootstrap}"):
             await self._admin.start()
             await self._reader.start()
-        except KafkaError as error:
-            raise BrokerError(f"no answer from the broker at {self._bootstrap}: {error!r}") from error
 
     async def create_topic(self, topic: str, partitions: int) -> None:
         """Make the topic, one replica, and wait until each partition has a leader."""
         self._partitions[topic] = partitions
-        try:
+        with _told_as(f"the topic {topic} could not be created"):
             answer = await self._admin.create_topics([NewTopic(topic, partitions, 1)], timeout_ms=_ADMIN_TIMEOUT_MS)
-        except KafkaError as error:
-            raise BrokerError(f"the topic {topic} could not be created: {error!r}") from error
-        # The library hands a refusal back inside the answer instead of raising it.
-        for name, code, *_ in answer.topic_errors:
-            if code:
-                raise BrokerError(f"the topic {name} could not be created: {for_code(code).__name__}")
-        await self._reader.end_offsets(self._all(topic))
+            # The library hands a refusal back inside the answer instead of raising it.
+            for _, code, *_ in answer.topic_errors:
+                if code:
+                    raise for_code(code)
+            await self._reader.end_offsets(self._all(topic))
 
     async def lag(self, topic: str, groups: Sequence[str]) -> Mapping[str, int]:
-        ends = await self._reader.end_offsets(self._all(topic))
         lags: dict[str, int] = {}
-        for group in groups:
-            committed = await self._committed(topic, group)
-            # A commit may land between the two requests; lag is never negative.
-            lags[group] = sum(max(end - committed.get(partition, 0), 0) for partition, end in ends.items())
+        with _told_as(f"the lag on {topic} could not be read"):
+            ends = await self._reader.end_offsets(self._all(topic))
+            for group in groups:
+                committed = await self._committed(topic, group)
+                # A commit may land between the two requests; lag is never negative.
+                lags[group] = sum(max(end - committed.get(partition, 0), 0) for partition, end in ends.items())
         return lags
 
     async def unsettled(self, topic: str, group: str) -> Sequence[Message]:
-        committed = await self._committed(topic, group)
-        partitions = self._all(topic)
-        ends = await self._reader.end_offsets(partitions)
-        behind = [partition for partition in partitions if committed.get(partition, 0) < ends[partition]]
-        self._reader.assign(behind)
         messages: list[Message] = []
-        for partition in behind:
-            self._reader.seek(partition, committed.get(partition, 0))
-            while await self._reader.position(partition) < ends[partition]:
-                batches = await self._reader.getmany(partition, timeout_ms=_ADMIN_TIMEOUT_MS)
-                records = batches.get(partition, [])
-                if not records:
-                    raise BrokerError(f"the log of {topic} ended before offset {ends[partition]}")
-                messages += [Message(r.key or b"", r.value or b"", list(r.headers)) for r in records]
+        with _told_as(f"what {group} has left in {topic} could not be read"):
+            committed = await self._committed(topic, group)
+            partitions = self._all(topic)
+            ends = await self._reader.end_offsets(partitions)
+            behind = [partition for partition in partitions if committed.get(partition, 0) < ends[partition]]
+            self._reader.assign(behind)
+            for partition in behind:
+                self._reader.seek(partition, committed.get(partition, 0))
+                while await self._reader.position(partition) < ends[partition]:
+                    batches = await self._reader.getmany(partition, timeout_ms=_ADMIN_TIMEOUT_MS)
+                    records = batches.get(partition, [])
+                    if not records:
+                        raise BrokerError(f"the log of {topic} ended before offset {ends[partition]}")
+                    messages += [Message(r.key or b"", r.value or b"", list(r.headers)) for r in records]
         return messages
 
     async def close(self) -> None:

@@ -34,8 +34,11 @@ async def run(link: Link) -> None:
     sampler = asyncio.create_task(_sample_forever(link, admin, turn))
     async for message in link.messages():
         if message["type"] == "pending":
-            async with turn:
-                link.send(type="pending", services=await _pending(admin, topic, groups))
+            try:
+                async with turn:
+                    link.send(type="pending", services=await _pending(admin, topic, groups))
+            except BrokerError as error:
+                raise RoleError(str(error), "look at the broker's log; is it still running?") from error
     sampler.cancel()
     with suppress(asyncio.CancelledError):
         await sampler

@@ -1,6 +1,7 @@
 """A run: what it writes, that its figures add up, and how it ends when it is cut short."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -396,4 +397,5 @@ def test_a_service_killed_in_mid_trial_ends_the_run_with_a_clear_message(
     assert "ended by itself (killed by SIGKILL)" in outcome.problem
     assert outcome.next_step
     assert children() - before == set()
+    gc.collect()  # which is when asyncio complains of an error that nobody looked at
     assert "never retrieved" not in capfd.readouterr().err

@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks.brokers import BrokerInfo
 from benchmarks.planning.plan import make_plan
+from benchmarks.planning.work import work_settings
 from benchmarks.scenario import Scenario, load_text
-from benchmarks.trials.cast import Cast, make_cast, work_settings
+from benchmarks.trials.cast import Cast, make_cast
 from registration.work import WorkSettings
 
 BROKER = BrokerInfo("kafka", "4.1.0", "127.0.0.1:9092", ours=True, description={})

@@ -99,7 +99,7 @@ async def consuming(
 
 @pytest.fixture(autouse=True)
 def _fake_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CLIENTS, "fake", FakeClient)  # type: ignore[arg-type]
+    monkeypatch.setitem(CLIENTS, "fake", FakeClient)
 
 
 async def test_what_is_delivered_is_worked_on_and_settled_after_its_effect(tmp_path: Path) -> None:

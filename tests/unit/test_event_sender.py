@@ -19,7 +19,7 @@ REGISTRATION = Registration(ID, user_id(1, 0), "user-0@example.com", traceparent
 
 @pytest.fixture
 async def sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sender:
-    monkeypatch.setitem(CLIENTS, "fake", FakeClient)  # type: ignore[arg-type]
+    monkeypatch.setitem(CLIENTS, "fake", FakeClient)
     settings = {"broker": "fake", "bootstrap": "nowhere", "topic": "t", "partitions": 3, "variant": "events"}
     return Sender(FakeLink(tmp_path, timeout_s=0.05, **settings))
 
