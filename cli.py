@@ -228,15 +228,15 @@ def _typed() -> str:
 
 
 def _stdout() -> Console:
-    from rich.console import Console
+    from benchmarks.terminal.console import console
 
-    return Console()
+    return console()
 
 
 def _stderr() -> Console:
-    from rich.console import Console
+    from benchmarks.terminal.console import console
 
-    return Console(stderr=True)
+    return console(stderr=True)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ import json
 import secrets
 import shutil
 import tempfile
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -93,6 +94,10 @@ async def run(
         trouble = _Trouble(ExitCode.ENVIRONMENT, str(error), getattr(error, "next_step", ""))
     except OSError as error:
         trouble = _Trouble(ExitCode.ENVIRONMENT, str(error), "is the disk full, or the results directory gone?")
+    except Exception as error:  # noqa: BLE001 - a bug must not cost what was measured before it
+        (results.logs / "bench-traceback.txt").write_text(traceback.format_exc())
+        where = f"its traceback is in {results.logs / 'bench-traceback.txt'}"
+        trouble = _Trouble(ExitCode.BUG, f"a bug in bench: {error!r}", f"please report it; {where}")
     problems = []
     if trouble is not None:
         problems = [f"{trouble.problem} after {len(trials)} of {len(plan.trials)} trials"]
@@ -130,9 +135,11 @@ async def _perform(
             trials.append(result)
             observer.trial_ended(trial)
     finally:
-        if broker is not None:
-            await broker.stop()
-        shutil.rmtree(broker_directory, ignore_errors=True)
+        try:
+            if broker is not None:
+                await broker.stop()
+        finally:
+            shutil.rmtree(broker_directory, ignore_errors=True)
 
 
 async def _broker(plan: Plan, address: str | None, directory: Path, logs: Path) -> Broker:

@@ -10,6 +10,8 @@ Status codes say what may have happened: 4xx and 503 come before the user row is
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -56,10 +58,19 @@ class Sender(Protocol):
 class Api:
     """The handlers and their count of registrations under way."""
 
-    def __init__(self, sender: Sender, users: Users, trace: Trace) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        users: Users,
+        trace: Trace,
+        broken: Callable[[BaseException], None],
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self._sender = sender
         self._users = users
         self._trace = trace
+        self._broken = broken
+        self._clock_ns = clock_ns
         self._in_flight = 0
 
     @property
@@ -78,12 +89,16 @@ class Api:
         return Response(status_code=200)
 
     async def register(self, request: Request) -> Response:
+        entered_ns = self._clock_ns()
         self._in_flight += 1
         try:
             try:
                 registration = Registration.from_json(await request.body(), request.headers.get("traceparent", ""))
             except ValueError as error:
                 return JSONResponse({"error": str(error)}, status_code=422)
+            if luck.is_probe(registration.registration_id):
+                return JSONResponse({"error": "this id is reserved for probes"}, status_code=422)
+            self._trace.record(Kind.RECEIVED, registration.registration_id, t_ns=entered_ns)
             status = await self._register(registration)
             self._trace.record(Kind.REPLIED, registration.registration_id, status=status)
             return JSONResponse({"registration_id": str(registration.registration_id)}, status_code=status)
@@ -91,8 +106,12 @@ class Api:
             self._in_flight -= 1
 
     async def _register(self, registration: Registration) -> int:
-        self._trace.record(Kind.RECEIVED, registration.registration_id)
-        self._users.store(registration)
+        try:
+            self._users.store(registration)
+        except sqlite3.Error as error:
+            # A database that does not take the user is a broken apparatus, not a behaviour to measure.
+            self._broken(error)
+            raise
         self._trace.record(Kind.STORED, registration.registration_id)
         try:
             await self._sender.announce(registration)
@@ -107,7 +126,7 @@ async def run(link: Link, make_sender: Callable[[Link], Sender]) -> None:
     users = Users(link.directory)
     sender = make_sender(link)
     await sender.open()
-    api = Api(sender, users, trace)
+    api = Api(sender, users, trace, link.broken)
     server = HttpServer(api.app(), cast(int, link.settings["port"]))
     await server.open()
     link.send(type="ready")
@@ -119,7 +138,7 @@ async def run(link: Link, make_sender: Callable[[Link], Sender]) -> None:
                 await sender.probe(probes + 1)
                 probes += luck.PROBES_PER_ROUND
             case "idle":
-                link.send(type="idle", busy=api.busy)
+                link.send(type="idle", question=message["question"], busy=api.busy)
     await server.close()
     await sender.close()
     users.close()

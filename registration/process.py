@@ -1,7 +1,7 @@
 """A child process's side of the talk with the harness: JSON lines in and out, and an end when the harness is gone.
 
-    harness → child   {"role", "settings"} · {"type": "start", "start_ns"} · {"type": "probe", …} · {"type": "idle"}
-    child → harness   {"type": "ready"} · {"type": "probed"} · {"type": "idle", "busy"} · {"type": "fault", …} · …
+    harness → child   {"role", "settings"} · {"type": "start", "start_ns"} · "probe" · "idle" {"question"}
+    child → harness   {"type": "ready"} · "probed" · "idle" {"question", "busy"} · "fault" {…} · "error" {…} · …
 
 The first line names the role and holds its settings. The end of the input means exit: it comes when the harness closes
 the pipe and also when the harness is dead.

@@ -49,7 +49,7 @@ async def run(link: Link, make_receiver: Callable[[Link, Worker], Receiver]) -> 
                     asyncio.create_task(_log_window(link, worker, number, start_ns)) for number in _faults(worker)
                 ]
             case "idle":
-                link.send(type="idle", busy=receiver.busy)
+                link.send(type="idle", question=message["question"], busy=receiver.busy)
     for window in windows:
         window.cancel()
     await receiver.close()

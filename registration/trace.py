@@ -58,10 +58,18 @@ class Trace:
             os.write(self._fd, json.dumps(header).encode() + b"\n")
 
     def record(
-        self, kind: Kind, registration_id: uuid.UUID, *, delivery: int = 0, attempt: int = 0, status: int = 0
+        self,
+        kind: Kind,
+        registration_id: uuid.UUID,
+        *,
+        delivery: int = 0,
+        attempt: int = 0,
+        status: int = 0,
+        t_ns: int | None = None,
     ) -> None:
-        """Append one record, stamped now. Raises OSError where the disk is full: a trace with holes is no trace."""
-        record = _RECORD.pack(self._clock_ns(), registration_id.bytes, delivery, attempt, status, kind)
+        """Append one record, stamped `t_ns` or now. Raises OSError where the disk is full: no trace may have holes."""
+        at_ns = self._clock_ns() if t_ns is None else t_ns
+        record = _RECORD.pack(at_ns, registration_id.bytes, delivery, attempt, status, kind)
         written = os.write(self._fd, record)
         if written != _RECORD.size:
             raise OSError(f"trace: wrote {written} of {_RECORD.size} bytes; is the disk full?")

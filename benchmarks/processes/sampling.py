@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import psutil
@@ -26,7 +27,10 @@ class Sampler:
     rows: list[tuple[int, str, float, float | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._processes = {name: psutil.Process(pid) for name, pid in self.pids.items()}
+        self._processes = {}
+        for name, pid in self.pids.items():
+            with suppress(psutil.NoSuchProcess):  # it has just died, which is told elsewhere
+                self._processes[name] = psutil.Process(pid)
 
     async def run(self) -> None:
         """One sample every half second."""

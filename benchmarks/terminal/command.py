@@ -20,9 +20,10 @@ from benchmarks.brokers.prepare import prepare
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.run import ExitCode, Outcome, rebuild, run
 from benchmarks.store import Results, ResultsError, default_directory, write_text
+from benchmarks.terminal.console import console
 from benchmarks.terminal.fetchbar import FetchBar
 from benchmarks.terminal.live import LivePanel, PlainLines
-from benchmarks.words.numbers import DASH, figure, milliseconds, percent
+from benchmarks.words.numbers import DASH, figure, milliseconds, percent, plural
 
 if TYPE_CHECKING:
     from benchmarks.scenario import Scenario
@@ -55,8 +56,8 @@ def run_all(
     scenarios: Sequence[Scenario], *, broker_address: str | None, out: Path | None, as_json: bool, typed: str
 ) -> ExitCode:
     """Run one scenario after the other; with `as_json` only summaries reach standard output."""
-    talk = Console(stderr=True)
-    said = talk if as_json else Console()
+    talk = console(stderr=True)
+    said = talk if as_json else console()
     if broker_address is None and any(v.uses_broker for scenario in scenarios for v in scenario.variants):
         # Before the first panel: a first fetch has a progress bar of its own.
         with FetchBar(talk) as bar:
@@ -176,7 +177,7 @@ def print_plan(scenario: Scenario, console: Console, *, as_json: bool) -> None:
     console.print(Text(scenario.title, "bold"))
     console.print(
         f"{workload.arrival_count:,} arrivals a trial ({workload.rate_per_s:g}/s for {workload.duration_s:g} s), "
-        f"{len(plan.trials)} trials, about {plan.estimated_s:.0f} s in all",
+        f"{plural(len(plan.trials), 'trial')}, about {plan.estimated_s:.0f} s in all",
         highlight=False,
     )
     console.print("order: " + " · ".join(trial.label for trial in plan.trials), highlight=False)

@@ -23,25 +23,40 @@ class Drained:
     expired: bool
 
 
+@dataclass(frozen=True)
+class Sample:
+    """Records past the committed offsets of all groups, at an instant of CLOCK_MONOTONIC."""
+
+    t_ns: int
+    records: int
+
+
 async def drain(
     busy: Callable[[], Awaitable[int]],
-    lag: Callable[[], int | None],
+    lag: Callable[[], Sample | None],
     deadline_ns: int,
     clock_ns: Callable[[], int] = time.monotonic_ns,
 ) -> Drained:
-    """Poll until quiet or until `deadline_ns`. `busy` counts work in hand, `lag` records waiting (None: not known)."""
+    """Poll until quiet or until `deadline_ns`.
+
+    `busy` counts work in hand. `lag` is the last sample of the records that wait, None before there is one.
+    """
     quiet_ns: int | None = None
     while True:
         asked_ns = clock_ns()
-        idle = await busy() == 0 and lag() == 0
+        idle = await busy() == 0
+        sample = lag()
+        idle = idle and sample is not None and sample.records == 0
         now_ns = clock_ns()
         if not idle:
             quiet_ns = None
         elif quiet_ns is None:
             quiet_ns = asked_ns
-        elif now_ns - quiet_ns >= QUIET_S * 1e9:
+        # A sample from before the quiet proves nothing about it.
+        elif now_ns - quiet_ns >= QUIET_S * 1e9 and sample is not None and sample.t_ns >= quiet_ns:
             return Drained(quiet_ns, now_ns, expired=False)
-        # A quiet spell that began in time is waited for, so that a drain that was over is not called expired.
-        if now_ns >= deadline_ns and quiet_ns is None:
+        # A quiet spell that began in time is waited for, so that a drain that was over is not called expired; but not
+        # for ever, should no sample come that proves it.
+        if now_ns >= deadline_ns and (quiet_ns is None or now_ns - quiet_ns >= 2 * QUIET_S * 1e9):
             return Drained(deadline_ns, now_ns, expired=True)
         await asyncio.sleep(_POLL_S)

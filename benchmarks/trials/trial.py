@@ -8,10 +8,12 @@ A trial only records. What the records mean is decided later, by pure functions.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -19,7 +21,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from benchmarks.analysis.history import TrialFacts, read_trial
+from benchmarks.analysis.history import TrialFacts, TrialFrames, read_trial
 from benchmarks.analysis.validity import TrialResult
 from benchmarks.brokers import Broker
 from benchmarks.planning.plan import Plan, Trial
@@ -27,13 +29,14 @@ from benchmarks.processes.child import Child, ChildError, Message
 from benchmarks.processes.sampling import Sampler
 from benchmarks.progress import Observer
 from benchmarks.trials.cast import Cast, Part, make_cast
-from benchmarks.trials.drain import Drained, drain
+from benchmarks.trials.drain import Drained, Sample, drain
 
 T = TypeVar("T")
 
 READY_TIMEOUT_S = 30.0
 _PROBE_TIMEOUT_S = 10.0
 _PROBE_ROUND_S = 0.2
+_ANSWER_S = 1.0
 # From the word to the first warm-up arrival: time enough for every process to hear it.
 _START_LEAD_S = 0.1
 # What the generator needs to close its books after the last person's patience has run out.
@@ -112,6 +115,8 @@ async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
         # Also on Ctrl-C: nobody is left behind, and nobody is waited for longer than the grace.
         await asyncio.gather(*(child.stop(_STOP_GRACE_S) for child in running.children.values()))
     frames = read_trial(raw, facts, schedule)
+    if facts.drain_s is None:
+        facts = replace(facts, drain_s=_last_work_s(frames, facts))
     return TrialResult(
         facts,
         frames,
@@ -175,7 +180,8 @@ async def _perform(
         duration_ns=duration_ns,
         timeout_ms=workload.timeout_ms,
         services=tuple(scenario.services),
-        drain_s=max(drained.quiet_ns - start_ns - duration_ns, 0) / 1e9,
+        # Polling found the end; what was written down last says when it was.
+        drain_s=scenario.drain_s if drained.expired else None,
         drain_expired=drained.expired,
         readiness_proven=proven,
         pending=pending,
@@ -215,16 +221,25 @@ async def _begin(running: _Running, parts: list[Part]) -> None:
 
 
 async def _prove(running: _Running, parts: Cast) -> bool:
-    """Send probes along the variant's own wiring until every service instance has reported one."""
-    expected = {part.name for part in parts.services}
+    """Send probes along the variant's own wiring until every service instance has reported one.
+
+    Of instances that share partitions only as many can hear as there are partitions; the plan has warned of the rest.
+    """
+    partitions = cast(int, parts.topics.settings["partitions"]) if parts.topics is not None else None
+    instances = Counter(part.name.partition("/")[0] for part in parts.services)
+
+    def proven() -> bool:
+        heard = Counter(name.partition("/")[0] for name in running.probed)
+        return all(heard[name] >= min(count, partitions or count) for name, count in instances.items())
+
     deadline_s = time.monotonic() + _PROBE_TIMEOUT_S
-    while not expected <= running.probed:
+    while not proven():
         if time.monotonic() > deadline_s:
             return False
         for part in parts.api:
             running.children[part.name].send(type="probe")
         round_ends_s = time.monotonic() + _PROBE_ROUND_S
-        while not expected <= running.probed and time.monotonic() < round_ends_s:
+        while not proven() and time.monotonic() < round_ends_s:
             await _unless_failed(asyncio.sleep(0.01), running)
     return True
 
@@ -233,26 +248,35 @@ async def _drain(running: _Running, parts: Cast, drain_s: float, load_end_ns: in
     workers = [running.children[part.name] for part in (*parts.api, *parts.services)]
     groups = len(cast(dict[str, str], parts.topics.settings["groups"])) if parts.topics is not None else 0
 
+    questions = itertools.count(1)
+
     async def busy() -> int:
-        counts = await asyncio.gather(*(_busy(child) for child in workers))
+        question = next(questions)
+        counts = await asyncio.gather(*(_busy(child, question) for child in workers))
         return sum(counts)
 
-    def lag() -> int | None:
-        """Lag in the last sample; None before there is one."""
+    def lag() -> Sample | None:
+        """The last sample of all groups; where there is no broker nothing waits."""
         if not groups:
-            return 0
-        last_ns = running.lag_rows[-1][0] if running.lag_rows else None
-        return sum(lag for t_ns, _, lag in running.lag_rows[-groups:] if t_ns == last_ns) if last_ns else None
+            return Sample(time.monotonic_ns(), 0)
+        if not running.lag_rows:
+            return None
+        last = running.lag_rows[-groups:]
+        return Sample(last[-1][0], sum(records for _, _, records in last))
 
     return await _unless_failed(drain(busy, lag, load_end_ns + round(drain_s * 1e9)), running)
 
 
-async def _busy(child: Child) -> int:
+async def _busy(child: Child, question: int) -> int:
     """Registrations in a child's hands; one that does not answer is taken for busy."""
-    child.send(type="idle")
+    child.send(type="idle", question=question)
     try:
-        return cast(int, (await child.expect("idle", 1.0))["busy"])
-    except ChildError:
+        async with asyncio.timeout(_ANSWER_S):
+            while True:
+                answer = await child.expect("idle", _ANSWER_S)
+                if answer["question"] == question:  # else a late answer to an earlier one
+                    return cast(int, answer["busy"])
+    except (ChildError, TimeoutError):
         return 1
 
 
@@ -283,6 +307,16 @@ async def _unless_failed(work: Awaitable[T], running: _Running) -> T:
         return task.result()
     finally:
         task.cancel()
+
+
+def _last_work_s(frames: TrialFrames, facts: TrialFacts) -> float:
+    """Seconds from the end of the load to the last thing that was done for a registration; 0 where none was later."""
+    columns = [
+        frames.history["replied_ns"],
+        *(frames.effects[name] for name in ("started_ns", "applied_ns", "settled_ns")),
+    ]
+    last_ns = max((int(column.max()) for column in columns if column.notna().any()), default=0)
+    return max(last_ns - facts.duration_ns, 0) / 1e9
 
 
 def _lag_frame(running: _Running, facts: TrialFacts) -> pd.DataFrame:

@@ -239,6 +239,11 @@ class KafkaAdmin:
                     raise for_code(code)
             await self._reader.end_offsets(self._all(topic))
 
+    async def delete_topic(self, topic: str) -> None:
+        """Ask for its end; the broker removes it in its own time."""
+        with _told_as(f"the topic {topic} could not be deleted"):
+            await self._admin.delete_topics([topic], timeout_ms=_ADMIN_TIMEOUT_MS)
+
     async def lag(self, topic: str, groups: Sequence[str]) -> Mapping[str, int]:
         lags: dict[str, int] = {}
         with _told_as(f"the lag on {topic} could not be read"):

@@ -42,6 +42,11 @@ async def run(link: Link) -> None:
     sampler.cancel()
     with suppress(asyncio.CancelledError):
         await sampler
+    if settings["delete_topic"]:  # on a cluster that is not ours nothing is left behind
+        try:
+            await admin.delete_topic(topic)
+        except BrokerError as error:
+            _log.warning("the topic stays: %s", error)
     await admin.close()
 
 

@@ -285,7 +285,7 @@ def test_show_prints_a_scenario_that_can_be_run_as_it_is(here: Path) -> None:
 def test_plan_shows_trials_and_utilisation_without_running(here: Path) -> None:
     result = bench(here, "plan", "slow-downstream")
     assert result.returncode == 0
-    assert "6 trials" in result.stdout
+    assert "6 trials" in result.stdout.replace("\N{NO-BREAK SPACE}", " ")
     assert "utilisation" in result.stdout
     assert files(here) == ["small.yaml"]
 

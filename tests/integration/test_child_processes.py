@@ -66,7 +66,7 @@ async def test_a_child_that_is_ready_listens(child: Child, tmp_path: Path) -> No
 
 async def test_a_child_answers_when_asked(child: Child, tmp_path: Path) -> None:
     await ready(child, tmp_path)
-    child.send(type="idle")
+    child.send(type="idle", question=0)
     assert (await child.expect("idle", READY_S))["busy"] == 0
 
 
@@ -147,7 +147,7 @@ async def test_a_paused_child_is_killed_after_the_grace(child: Child, tmp_path: 
 async def test_ctrl_c_is_not_for_children(child: Child, tmp_path: Path) -> None:
     port = await ready(child, tmp_path)
     os.kill(child.pid, signal.SIGINT)
-    child.send(type="idle")
+    child.send(type="idle", question=0)
     await child.expect("idle", READY_S)
     with socket.create_connection((HOST, port), timeout=2):
         pass

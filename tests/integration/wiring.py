@@ -189,7 +189,7 @@ class Workflow:
         """Registrations in the hands of the API and the services."""
         names = [part.name for part in (*self.parts.api, *self.parts.services)]
         for name in names:
-            self.children[name].send(type="idle")
+            self.children[name].send(type="idle", question=0)
         answers = await asyncio.gather(*(self.children[name].expect("idle", BOUND_S) for name in names))
         return sum(cast(int, answer["busy"]) for answer in answers)
 

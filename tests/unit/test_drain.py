@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from benchmarks.trials import drain as drain_module
-from benchmarks.trials.drain import QUIET_S, Drained, drain
+from benchmarks.trials.drain import QUIET_S, Drained, Sample, drain
 
 SECOND = 1_000_000_000
 
@@ -55,13 +55,22 @@ async def drained(
     busy: Sequence[tuple[float, float]] = (),
     lag: Callable[[], int | None] = lambda: 0,
     deadline_s: float = 10.0,
+    sampled_at_ns: int | None = None,
 ) -> Drained:
     counted = work_until(clock, *busy)
 
     async def count() -> int:
         return counted()
 
-    return await drain(count, lag, round(deadline_s * SECOND), clock)
+    def sample() -> Sample | None:
+        records = lag()
+        return None if records is None else Sample(clock() if sampled_at_ns is None else sampled_at_ns, records)
+
+    return await drain(count, sample, round(deadline_s * SECOND), clock)
+
+
+async def test_a_sample_from_before_the_quiet_does_not_end_the_drain(clock: Clock) -> None:
+    assert (await drained(clock, busy=[(0, 1)], sampled_at_ns=0, deadline_s=3)).expired
 
 
 async def test_a_system_at_rest_is_drained_as_of_the_first_look_after_half_a_second(clock: Clock) -> None:
