@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -10,6 +13,8 @@ import typer
 
 # Nothing else at the top: `bench --help` answers in a fifth of a second, and pandas alone takes longer.
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from benchmarks.scenario import Scenario
@@ -37,6 +42,14 @@ DurationOption = Annotated[
 ]
 BlocksOption = Annotated[int | None, typer.Option(min=1, help="Trials of each variant; an interval needs 3.")]
 SeedOption = Annotated[int | None, typer.Option(min=0, help="Seed of arrivals and draws.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any key of the scenario, as in services.email.concurrency=8 or faults.0.latency=400ms; may be repeated.",
+    ),
+]
 QuickOption = Annotated[bool, typer.Option("--quick", help="One short block, to try a scenario: no verdict.")]
 
 
@@ -46,12 +59,16 @@ def run(
     variant: VariantOption = None,
     broker: Annotated[
         str | None,
-        typer.Option(help="HOST:PORT of a running Kafka-compatible cluster, instead of one that bench starts."),
+        typer.Option(
+            help="HOST:PORT of a running Kafka-compatible cluster, or `embedded`, a stand-in in memory that is not a "
+            "real broker; instead of the Kafka that bench starts."
+        ),
     ] = None,
     blocks: BlocksOption = None,
     seed: SeedOption = None,
     rate: RateOption = None,
     duration: DurationOption = None,
+    set_: SetOption = None,
     quick: QuickOption = False,
     out: Annotated[
         Path | None, typer.Option(help="Where the results go; default results/SCENARIO/STAMP, under this directory.")
@@ -65,12 +82,30 @@ def run(
     Exit codes: 0 ok, a refuted hypothesis too · 2 usage · 99 a threshold failed · 104 the scenario is not valid ·
     105 interrupted · 110 the run is not valid · 111 the environment lacks something · 1 a bug.
     """
+    from benchmarks.brokers.external import names_a_secret
     from benchmarks.terminal import command
 
+    if broker is not None and names_a_secret(broker):
+        _fail(
+            USAGE,
+            "--broker takes host:port alone: a name or a password on the command line would end up in logs and results",
+            "put them into BENCH_KAFKA_USERNAME and BENCH_KAFKA_PASSWORD, see docs/kafka.md",
+        )
+    embedded = broker == "embedded"
     loaded = [
-        _loaded(name, variants=variant, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick)
+        _loaded(
+            name,
+            variants=variant,
+            rate=rate,
+            duration=duration,
+            blocks=blocks,
+            seed=seed,
+            quick=quick,
+            sets=[*(["broker.kind=embedded"] if embedded else []), *(set_ or [])],
+        )
         for name in scenarios
     ]
+    broker = None if embedded else broker  # which the scenario names by now
     code = command.run_all(loaded, broker_address=broker, out=out, as_json=json, typed=_typed())
     raise typer.Exit(code)
 
@@ -112,13 +147,16 @@ def plan(
     seed: SeedOption = None,
     rate: RateOption = None,
     duration: DurationOption = None,
+    set_: SetOption = None,
     quick: QuickOption = False,
     json: Annotated[bool, typer.Option("--json", help="Print plan.json.")] = False,
 ) -> None:
     """Show what a run would do, without doing it: trials, utilisation, and what the parameters alone predict."""
     from benchmarks.terminal import command
 
-    chosen = _loaded(scenario, variants=variant, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick)
+    chosen = _loaded(
+        scenario, variants=variant, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick, sets=set_ or []
+    )
     command.print_plan(chosen, _stdout(), as_json=json)
 
 
@@ -148,13 +186,40 @@ def report(
     run: Annotated[Path, typer.Argument(help="A results directory, such as results/latest.")],
 ) -> None:
     """Write summary, charts and report of a stored run anew. Needs no broker."""
+    from benchmarks.scenario import ScenarioError
+    from benchmarks.store import ResultsError
     from benchmarks.terminal import command
 
     try:
         outcome = command.rebuild(run)
     except (FileNotFoundError, NotADirectoryError) as error:
         _fail(USAGE, str(error), "give the directory of a run, such as results/latest")
+    except ScenarioError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(NOT_A_SCENARIO) from None
+    except ResultsError as error:
+        _fail(ENVIRONMENT, str(error), error.next_step)
+    except OSError as error:
+        _fail(
+            ENVIRONMENT, f"the report cannot be written: {error}", "make room, or copy the run to where you may write"
+        )
     command.print_summary(outcome, run, _stdout())
+
+
+@app.command()
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on standard output.")] = False,
+) -> None:
+    """Tell what is there, what is missing, and what this machine can and cannot show. Changes nothing.
+
+    Exit codes: 0 runs are possible · 111 something that they need is missing.
+    """
+    from benchmarks.doctor import THEMES, examine
+    from benchmarks.terminal.doctor import print_examination
+
+    examination = examine(THEMES)
+    print_examination(examination, _stdout(), as_json=json)
+    raise typer.Exit(0 if examination.possible else ENVIRONMENT)
 
 
 @broker_app.command()
@@ -198,6 +263,7 @@ def _loaded(
     blocks: int | None = None,
     seed: int | None = None,
     quick: bool = False,
+    sets: Sequence[str] = (),
 ) -> Scenario:
     """The scenario with the command line's overrides, or the end of the program with the code that says why."""
     from benchmarks.scenario import ScenarioError, UnknownScenarioError, load
@@ -205,9 +271,11 @@ def _loaded(
 
     try:
         scenario = load(find(name))
-        if (variants, rate, duration, blocks, seed, quick) == (None, None, None, None, None, False):
+        if (variants, rate, duration, blocks, seed, quick) == (None,) * 5 + (False,) and not sets:
             return scenario
-        return scenario.override(variants=variants, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick)
+        return scenario.override(
+            variants=variants, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick, sets=sets
+        )
     except UnknownScenarioError as error:
         _fail(USAGE, str(error), "")
     except ScenarioError as error:
@@ -224,7 +292,8 @@ def _typed() -> str:
     """The command as it was typed, for the report: the program's name rather than where it is installed."""
     import shlex
 
-    return shlex.join(["bench", *sys.argv[1:]])
+    # A file name may be no text at all.
+    return shlex.join(["bench", *sys.argv[1:]]).encode(errors="backslashreplace").decode()
 
 
 def _stdout() -> Console:
@@ -241,7 +310,21 @@ def _stderr() -> Console:
 
 def main() -> None:
     """The entry point of the commands `bench` and `sync-vs-events`."""
-    app()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that lacks a letter, or a file name that is no text, is no reason to fail.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # now, while a full disk can still be told of
+    except OSError as error:
+        # What is left in the buffer has nowhere to go, and would be tried again at the end of the interpreter.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        with suppress(OSError):
+            print(f"bench: {error}\n  next: make room, and look at where the output goes", file=sys.stderr)
+        sys.exit(ENVIRONMENT)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import enum
-import json
 import secrets
 import shutil
 import tempfile
@@ -29,7 +28,7 @@ from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.resolve import dump
-from benchmarks.store import Results, load_trials, write_text
+from benchmarks.store import DID_NOT_END, Results, load_trials, write_text
 from benchmarks.trials.trial import Stage, run_trial
 
 
@@ -51,7 +50,7 @@ class Outcome:
     """How a run ended. `problem` and `next_step` are set where it did not come to its planned end."""
 
     directory: Path
-    summary: Mapping[str, object]
+    summary: Mapping[str, object]  # empty where not even that could be written
     exit_code: ExitCode
     problem: str = ""
     next_step: str = ""
@@ -77,15 +76,37 @@ async def run(
     """Run every trial of the scenario's plan and write the results directory.
 
     Cancelling the task that awaits this ends the run early and in order. `broker_address`: a cluster to use instead
-    of starting a broker. `command` is what the user typed, for the report.
+    of starting a broker. `command` is what the user typed, for the report. A disk that is full or gone is an outcome
+    without a summary: what has been saved by then stays, and `rebuild` finishes it.
     """
+    try:
+        return await _run(scenario, results, observer, broker_address, command)
+    except OSError as error:
+        return Outcome(
+            results.directory,
+            {},
+            ExitCode.ENVIRONMENT,
+            f"the results cannot be written: {error}",
+            f"make room; then `bench report {results.directory}` shows the trials that were saved",
+        )
+
+
+async def _run(
+    scenario: Scenario, results: Results, observer: Observer, broker_address: str | None, command: str
+) -> Outcome:
     plan = make_plan(scenario)
+    about = {
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "version": version(),
+    }
+    # First of all, and overwritten at the end: if we are killed, this is what stands.
+    results.write_json("run.json", {**about, "problems": [DID_NOT_END]})
     write_text(results.directory / "scenario.yaml", dump(scenario.resolved()))
     results.write_json("plan.json", plan.as_dict())
     observer.run_began(plan, results.directory)
     trouble: _Trouble | None = None
     trials: list[TrialResult] = []
-    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     try:
         await _perform(plan, results, observer, broker_address, trials)
     except asyncio.CancelledError:
@@ -100,8 +121,9 @@ async def run(
         trouble = _Trouble(ExitCode.BUG, f"a bug in bench: {error!r}", f"please report it; {where}")
     problems = []
     if trouble is not None:
-        problems = [f"{trouble.problem} after {len(trials)} of {len(plan.trials)} trials"]
-    results.write_json("run.json", {"started": started, "command": command, "version": version(), "problems": problems})
+        # The first line says what; what a process said last follows it, and is for the terminal.
+        problems = [f"{trouble.problem.splitlines()[0]} after {len(trials)} of {len(plan.trials)} trials"]
+    results.write_json("run.json", {**about, "problems": problems})
     observer.step("drawing the charts")
     summary = finish(results, trials)
     if trouble is not None:
@@ -155,11 +177,10 @@ def finish(results: Results, trials: Sequence[TrialResult]) -> Mapping[str, obje
     from benchmarks.planning.predict import predict
     from benchmarks.report import write_report
 
-    scenario = load_text((results.directory / "scenario.yaml").read_text(), "scenario.yaml")
-    problems = json.loads((results.directory / "run.json").read_text())["problems"]
+    scenario = load_text((results.directory / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml")
     plan = make_plan(scenario)
     predicted = {name: predict(plan, name).as_dict() for name in scenario.variant_names}
-    summary = summarise(scenario, trials, run_problems=problems, predicted=predicted)
+    summary = summarise(scenario, trials, run_problems=results.run_problems(), predicted=predicted)
     results.write_json("summary.json", summary)
     if trials:
         results.save_run(trials)
@@ -169,10 +190,12 @@ def finish(results: Results, trials: Sequence[TrialResult]) -> Mapping[str, obje
 
 
 def rebuild(directory: Path) -> Mapping[str, object]:
-    """Write summary, charts and report of a stored run anew. Raises FileNotFoundError where it is no run."""
-    for name in ("scenario.yaml", "run.json"):
-        if not (directory / name).is_file():
-            raise FileNotFoundError(f"{directory} is not a run: it has no {name}")
+    """Write summary, charts and report of a stored run anew.
+
+    Raises FileNotFoundError where it is no run; ResultsError or ScenarioError where its files were damaged since.
+    """
+    if not (directory / "scenario.yaml").is_file():
+        raise FileNotFoundError(f"{directory} is not a run: it has no scenario.yaml")
     return finish(Results(directory), load_trials(directory))
 
 

@@ -16,9 +16,19 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.analysis.history import TrialFacts, TrialFrames
+from benchmarks.analysis.reconcile import reconcile
 from benchmarks.analysis.validity import TrialResult
 
 _FRAMES = ("history", "effects", "lag", "resources", "faults")
+# Says what the others come to, registration by registration, so it is written and never read back.
+_DERIVED = ("registrations",)
+
+
+# What `run.json` says from the first instant on, until a run comes to any end of its own: it is then written anew.
+DID_NOT_END = (
+    "bench did not come to the end of this run: it was killed, the disk was full, or the machine stopped; "
+    "what is here are the trials that had ended"
+)
 
 
 class ResultsError(Exception):
@@ -45,6 +55,14 @@ class Results:
     def create(cls, directory: Path) -> Results:
         """Make the directory and its folders. Raises ResultsError where it is in use or cannot be written."""
         try:
+            str(directory).encode()
+        except UnicodeEncodeError:
+            # Parquet files and reports could not name it, and nor could most other programs.
+            raise ResultsError(
+                f"the name of the results directory is not UTF-8: {os.fsencode(directory)!r}",
+                "name one that is with --out",
+            ) from None
+        try:
             if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
                 raise ResultsError(
                     f"{directory} holds something already; nothing measured is ever overwritten",
@@ -69,6 +87,22 @@ class Results:
     def write_json(self, name: str, data: Mapping[str, object]) -> None:
         write_text(self.directory / name, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
+    def run_problems(self) -> list[str]:
+        """Why the run did not come to its planned end; a `run.json` that is not there says that too.
+
+        Raises ResultsError where the file was damaged since.
+        """
+        path = self.directory / "run.json"
+        if not path.is_file():
+            return [DID_NOT_END]
+        try:
+            problems: list[str] = json.loads(path.read_text(encoding="utf-8"))["problems"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ResultsError(
+                f"{path} cannot be read: {error}", "move it away: the trials are reported without it"
+            ) from error
+        return problems
+
     def save_trial(self, result: TrialResult) -> None:
         """Write one finished trial; `trial.json` comes last and says that the rest is whole."""
         directory = self.trial_directory(result.facts.label)
@@ -80,36 +114,53 @@ class Results:
 
     def save_run(self, results: Sequence[TrialResult]) -> None:
         """Write the frames of all finished trials, one below the other."""
-        for name in _FRAMES:
-            frames = [_frames_of(result)[name] for result in results]
-            _write_parquet(pd.concat(frames, ignore_index=True), self.directory / f"{name}.parquet")
+        frames = [_frames_of(result) for result in results]
+        for name in (*_FRAMES, *_DERIVED):
+            together = pd.concat([of_trial[name] for of_trial in frames], ignore_index=True)
+            _write_parquet(together, self.directory / f"{name}.parquet")
 
-    def point_latest(self, root: Path) -> None:
-        """Let `<root>/latest` point to this run, where the file system knows symbolic links."""
-        with suppress(OSError):
-            link = root / f".latest-{os.getpid()}"
+    def point_latest(self, root: Path) -> bool:
+        """Let `<root>/latest` point to this run; False where it cannot: something of the user's stands there."""
+        link = root / f".latest-{os.getpid()}"
+        try:
             link.unlink(missing_ok=True)
             link.symlink_to(os.path.relpath(self.directory, root), target_is_directory=True)
-            link.replace(root / "latest")
+            if (root / "latest").is_symlink() or not (root / "latest").exists():
+                link.replace(root / "latest")
+                return True
+        except OSError:
+            pass  # a file system without symbolic links, or one that is full
+        with suppress(OSError):
+            link.unlink()
+        return False
 
 
 def load_trials(directory: Path) -> list[TrialResult]:
-    """The finished trials of a results directory, in order; one that was cut short has no `trial.json`."""
-    results = []
-    for path in (directory / "trials").glob("*/trial.json"):
-        data = json.loads(path.read_text())
-        frames = {name: pd.read_parquet(path.parent / f"{name}.parquet") for name in (*_FRAMES, "warmup")}
-        results.append(
-            TrialResult(
-                TrialFacts.from_dict(data),
-                TrialFrames(frames["history"], frames["effects"], frames["warmup"], tuple(data["problems"])),
-                frames["lag"],
-                frames["resources"],
-                frames["faults"],
-            )
-        )
+    """The finished trials of a results directory, in order; one that was cut short has no `trial.json`.
+
+    Raises ResultsError where the files of one were damaged since.
+    """
+    results = [_load_trial(path) for path in (directory / "trials").glob("*/trial.json")]
     # By number, not by name: the hundredth folder sorts before the eleventh.
     return sorted(results, key=lambda result: result.facts.number)
+
+
+def _load_trial(path: Path) -> TrialResult:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        frames = {name: pd.read_parquet(path.parent / f"{name}.parquet") for name in (*_FRAMES, "warmup")}
+        return TrialResult(
+            TrialFacts.from_dict(data),
+            TrialFrames(frames["history"], frames["effects"], frames["warmup"], tuple(data["problems"])),
+            frames["lag"],
+            frames["resources"],
+            frames["faults"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsError(
+            f"the trial in {path.parent} cannot be read: {type(error).__name__}: {error}",
+            "move that folder away, and the others are reported without it",
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -132,4 +183,5 @@ def _frames_of(result: TrialResult) -> dict[str, pd.DataFrame]:
         "lag": result.lag,
         "resources": result.resources,
         "faults": result.faults,
+        "registrations": reconcile(result.frames.history, result.frames.effects, result.facts).frame,
     }

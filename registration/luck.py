@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from array import array
+from bisect import bisect_left
+from functools import lru_cache
+from itertools import accumulate
 
 # Ids below this are probes: they prove that a path works, draw no luck and leave no effect. A UUIDv5 never is one,
 # since its version bits lie above.
@@ -51,3 +55,25 @@ def uniform(block_seed: int, registration_id: uuid.UUID, service: str, attempt: 
         key=block_seed.to_bytes(8, "big"),
     ).digest()
     return ((int.from_bytes(digest, "big") >> (64 - _UNIFORM_BITS)) + 0.5) / float(2**_UNIFORM_BITS)
+
+
+def key(block_seed: int, index: int, distribution: str, count: int, s: float) -> int:
+    """Which of `count` people arrival `index` is: 0 … `count` - 1, by a draw from the block and the index alone.
+
+    "uniform" makes all equally likely. "zipf" gives key k the weight (k + 1)^-`s` (Zipf's law over finitely many),
+    drawn through the inverse of its distribution function; with `s` 0 it is uniform again. Raises ValueError for any
+    other distribution.
+    """
+    drawn = uniform(block_seed, registration_id(block_seed, index), "", 1, "key")
+    if distribution == "uniform":
+        return min(int(drawn * count), count - 1)
+    if distribution == "zipf":
+        cumulative = _zipf_cumulative(count, s)
+        return min(bisect_left(cumulative, drawn * cumulative[-1]), count - 1)
+    raise ValueError(f"no such distribution of keys: {distribution}")
+
+
+@lru_cache(maxsize=4)
+def _zipf_cumulative(count: int, s: float) -> array[float]:
+    """The cumulative weights of ranks 1 … `count`, not normalised; eight bytes a rank."""
+    return array("d", accumulate(rank**-s for rank in range(1, count + 1)))

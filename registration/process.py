@@ -13,6 +13,7 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -52,8 +53,8 @@ class Link:
 
     def broken(self, error: BaseException) -> None:
         """Tell the harness that this process can no longer do its part: a trial that went on would measure that."""
-        message, next_step = str(error) or repr(error), getattr(error, "next_step", "look at its log")
-        self.send(type="error", message=message, next_step=next_step)
+        next_step = getattr(error, "next_step", "look at its log; is the disk full?")
+        self.send(type="error", message=str(error) or repr(error), next_step=next_step)
 
     async def messages(self) -> AsyncIterator[Message]:
         """What the harness says, until it closes the pipe."""
@@ -76,6 +77,8 @@ async def _converse(roles: Mapping[str, Role]) -> None:
     reader = asyncio.StreamReader(limit=_LINE_LIMIT)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    # SIGTERM, as a deployment sends it, is the same as the end of the input: finish in order.
+    loop.add_signal_handler(signal.SIGTERM, reader.feed_eof)
     first = await reader.readline()
     if not first:
         return
@@ -83,7 +86,7 @@ async def _converse(roles: Mapping[str, Role]) -> None:
     link = Link(hello["settings"], reader)
     try:
         await roles[hello["role"]](link)
-    except (RoleError, OSError) as error:
+    except (RoleError, OSError, sqlite3.OperationalError) as error:
         link.broken(error)
         raise
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, cast
 
+from registration.faults import WorkFault
 from registration.process import Link
 from registration.services import kind_of
 from registration.trace import Trace
@@ -37,17 +38,16 @@ async def run(link: Link, make_receiver: Callable[[Link, Worker], Receiver]) -> 
     destination = kind_of(settings.service).destination(link.directory)
     worker = Worker(settings, destination, trace)
     receiver = make_receiver(link, worker)
+    windows: list[asyncio.Task[None]] = []
+    started = cast(int | None, link.settings.get("start_ns"))
+    if started is not None:  # a successor: scenario time has begun already
+        windows = _begin(link, worker, started)
     await receiver.open()
     link.send(type="ready")
-    windows: list[asyncio.Task[None]] = []
     async for message in link.messages():
         match message["type"]:
             case "start":
-                start_ns = cast(int, message["start_ns"])
-                worker.start(start_ns)
-                windows = [
-                    asyncio.create_task(_log_window(link, worker, number, start_ns)) for number in _faults(worker)
-                ]
+                windows = _begin(link, worker, cast(int, message["start_ns"]))
             case "idle":
                 link.send(type="idle", question=message["question"], busy=receiver.busy)
     for window in windows:
@@ -57,13 +57,16 @@ async def run(link: Link, make_receiver: Callable[[Link, Worker], Receiver]) -> 
     trace.close()
 
 
-def _faults(worker: Worker) -> range:
-    return range(len(worker.settings.faults))
+def _begin(link: Link, worker: Worker, start_ns: int) -> list[asyncio.Task[None]]:
+    """Scenario time begins, or has begun; from now on faults are logged as they come and go."""
+    worker.start(start_ns)
+    return [asyncio.create_task(_log_window(link, fault, start_ns)) for fault in worker.settings.faults]
 
 
-async def _log_window(link: Link, worker: Worker, number: int, start_ns: int) -> None:
+async def _log_window(link: Link, fault: WorkFault, start_ns: int) -> None:
     """Tell the harness when a fault's window really began and ended, by this process's clock."""
-    fault = worker.settings.faults[number]
     for edge, at_ns in (("begin", fault.begin_ns), ("end", fault.end_ns)):
+        if start_ns + at_ns < time.monotonic_ns():
+            continue  # an edge that passed before this process was there
         await sleep_until(start_ns + at_ns)
         link.send(type="fault", fault=fault.name, edge=edge, t_ns=time.monotonic_ns())

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RECORD = struct.Struct("<q16sIHHB7x")
+_LONGEST_HEADER = 65_536  # bytes
 RECORD_FIELDS = [
     ("t_ns", "<i8"),
     ("registration_id", "V16"),
@@ -53,7 +54,9 @@ class Trace:
     def __init__(self, path: Path, header: dict[str, object], clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._clock_ns = clock_ns
         # O_APPEND: a respawned process goes on where its predecessor was killed.
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        # A predecessor can be killed between two pages of a write: what it left behind would shift all that follows.
+        os.ftruncate(self._fd, _whole_length(self._fd))
         if os.fstat(self._fd).st_size == 0:
             os.write(self._fd, json.dumps(header).encode() + b"\n")
 
@@ -76,6 +79,14 @@ class Trace:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def _whole_length(fd: int) -> int:
+    """How many bytes of an open trace are its header and whole records; 0 where not even the header is whole."""
+    head, newline, _ = os.pread(fd, _LONGEST_HEADER, 0).partition(b"\n")
+    records_begin = len(head) + len(newline)
+    size = os.fstat(fd).st_size
+    return size - (size - records_begin) % _RECORD.size if newline else 0
 
 
 def read(path: Path) -> tuple[dict[str, object], NDArray[np.void]]:

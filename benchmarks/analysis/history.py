@@ -2,7 +2,7 @@
 
     raw/load.rows ──┐
     raw/*.trace ────┼→ read_trial → history (one row per arrival), effects (one row per attempt), warmup
-    the schedule ───┘
+    the schedule ───┘   (a closed workload has none: its rows say what was issued)
 
 Nothing is judged here: no percentile, no category. All later steps are pure functions of these frames.
 """
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.analysis.rawfiles import Ids, Records, read_records, read_rows
+from benchmarks.analysis.rawfiles import Ids, Records, read_records, read_rows, rows_as_issued
 from benchmarks.load.rows import NO_TIME, Outcome
 from registration.trace import Kind
 
@@ -41,7 +41,8 @@ class TrialFacts:
 
     `pending` names the registrations whose message for a service was still in a log when the drain ended. CPU times
     and memory are those of the system under test (API, services, broker) by process; CPU times are cumulative, taken
-    at scenario time 0 and at the end of the drain. `cores` are the machine's.
+    at scenario time 0 and at the end of the drain. `cores` are the machine's. `closed`: arrivals were issued as answers
+    came, so that none was planned and each was intended when it was issued.
     """
 
     number: int
@@ -64,6 +65,7 @@ class TrialFacts:
     broker_idle_ms_per_s: float | None
     rss_mb_max: dict[str, float]
     cores: int = 1
+    closed: bool = False
 
     @property
     def label(self) -> str:
@@ -102,15 +104,19 @@ class TrialFrames:
     problems: tuple[str, ...] = ()
 
 
-def read_trial(raw: Path, facts: TrialFacts, schedule: NDArray[np.void]) -> TrialFrames:
+def read_trial(raw: Path, facts: TrialFacts, schedule: NDArray[np.void] | None) -> TrialFrames:
     """Join the raw files of one trial in `raw`.
 
-    `schedule` has shape (n,) with the fields `index` and `intended_ns`, warm-up (index < 0) included. Raises OSError
-    where the generator left no rows at all.
+    `schedule` has shape (n,) with the fields `index` and `intended_ns`, warm-up (index < 0) included; a closed trial
+    has none. Raises OSError where the generator left no rows at all.
     """
     problems: list[str] = []
+    if schedule is None:
+        # What was issued is what was offered: the rows are the schedule that nobody could know before.
+        rows = schedule = rows_as_issued(raw / "load.rows", problems)
+    else:
+        rows = read_rows(raw / "load.rows", schedule, problems)
     ids = Ids(facts.block_seed, schedule["index"])
-    rows = read_rows(raw / "load.rows", schedule, problems)
     records = read_records(sorted(raw.glob("*.trace")), ids, facts.start_ns, problems)
     arrivals = _arrivals(facts, schedule, ids, rows, records)
     warm = schedule["index"] < 0

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.reconcile import Reconciliation, reconcile
+from benchmarks.analysis.recovery import Recovery, recovery, together
 from benchmarks.analysis.series import LATENCIES, OUTCOMES, lag_max, latencies, outstanding
-from benchmarks.scenario.metric import SMALLEST_SAMPLE, WINDOWS
+from benchmarks.scenario.metric import SMALLEST_SAMPLE
 
 if TYPE_CHECKING:
     from benchmarks.scenario.model import Slo
@@ -26,17 +27,6 @@ _NS_PER_MS = 1e6
 
 Bounds = tuple[int, int]
 Stats = dict[str, float | None]
-
-
-def windows(during: Bounds | None, duration_ns: int) -> dict[str, Bounds | None]:
-    """The three windows of a run, [begin, end) in scenario ns, from the planned first begin and last end of its faults.
-
-    All null without faults; where no fault lasts (begin = end), `during` is null and `after` starts at the fault.
-    """
-    if during is None:
-        return dict.fromkeys(WINDOWS)
-    begin, end = max(during[0], 0), min(during[1], duration_ns)
-    return {"before": (0, begin), "during": (begin, end) if end > begin else None, "after": (end, duration_ns)}
 
 
 def stats(values_ms: NDArray[np.float64]) -> Stats:
@@ -150,6 +140,7 @@ class TrialMetrics:
     whole: WindowMetrics
     windows: dict[str, WindowMetrics | None]
     reconciliation: Reconciliation
+    recovery: Recovery
     outstanding_max: int
     consumer_lag_max: int | None
 
@@ -167,7 +158,7 @@ class TrialMetrics:
             "outstanding_max": self.outstanding_max,
             "consumer_lag_max": self.consumer_lag_max,
             "drain_s": self.facts.drain_s,
-            "recovery_s": None,  # faults on processes define it; there are none yet
+            **together([self.recovery]),
             "cpu_ms_per_registration": self.whole.sums.cpu_ms_per_registration(),
             "rss_mb_max": dict(self.facts.rss_mb_max),
             "windows": {name: None if part is None else part.as_dict() for name, part in self.windows.items()},
@@ -179,10 +170,14 @@ def measure(
     effects: pd.DataFrame,
     facts: TrialFacts,
     slo: Slo,
-    during: Bounds | None,
+    bounds: Mapping[str, Bounds | None],
     lag: pd.DataFrame | None = None,
 ) -> TrialMetrics:
-    """The metrics of one trial, whose frames these are; `lag` is missing or empty where there is no broker."""
+    """The metrics of one trial, whose frames these are.
+
+    `bounds` are those of the scenario's windows (`windows_bounds_ns`); `lag` is missing or empty where there is no
+    broker.
+    """
     table = latencies(history, effects, facts.services)
     cpu_ms = tuple(
         (process, facts.cpu_end_ms[process] - begin_ms)
@@ -192,17 +187,21 @@ def measure(
     idle = facts.broker_idle_ms_per_s
     idle_ms = None if idle is None else idle * facts.end_ns / 1e9
 
-    def window(bounds: Bounds, cpu_ms: tuple[tuple[str, float], ...], idle_ms: float | None) -> WindowMetrics:
-        return _window(history, table, bounds, slo, facts.services, cpu_ms, idle_ms)
+    def window(inside: Bounds, cpu_ms: tuple[tuple[str, float], ...], idle_ms: float | None) -> WindowMetrics:
+        return _window(history, table, inside, slo, facts.services, cpu_ms, idle_ms)
 
-    bounds_of = windows(during, facts.duration_ns)
+    series = outstanding(history, effects, facts)
+    before, after = bounds["before"], bounds["after"]
     return TrialMetrics(
         facts=facts,
-        bounds=bounds_of,
+        bounds=dict(bounds),
         whole=window((0, facts.duration_ns), cpu_ms, idle_ms),
-        windows={name: None if bounds is None else window(bounds, (), None) for name, bounds in bounds_of.items()},
+        windows={name: None if inside is None else window(inside, (), None) for name, inside in bounds.items()},
         reconciliation=reconcile(history, effects, facts),
-        outstanding_max=int(outstanding(history, effects, facts)["count"].max()),
+        recovery=Recovery()
+        if before is None or after is None
+        else recovery(table, series, fault_ns=before[1], heal_ns=after[0], end_ns=facts.duration_ns),
+        outstanding_max=int(series["count"].max()),
         consumer_lag_max=lag_max(lag),
     )
 

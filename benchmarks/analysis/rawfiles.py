@@ -87,6 +87,22 @@ def read_rows(path: Path, schedule: NDArray[np.void], problems: list[str]) -> ND
     return fitted
 
 
+def rows_as_issued(path: Path, problems: list[str]) -> NDArray[np.void]:
+    """The rows of a closed workload, in order of issue: those that the file keeps ready for more are left out.
+
+    Counted arrivals are numbered 0, 1, … as they were issued, those of the warm-up -1, -2, ….
+    """
+    rows = load_rows.read(path)
+    rows = rows[rows["intended_ns"] != NO_TIME]
+    counted = rows["index"] >= 0
+    numbers = np.sort(rows["index"][counted]), np.sort(-1 - rows["index"][~counted])
+    if not all(np.array_equal(found, np.arange(len(found))) for found in numbers):
+        problems.append("the load generator's rows do not number the arrivals as they were issued")
+        rows = rows[np.unique(rows["index"], return_index=True)[1]]
+    ordered: NDArray[np.void] = rows[np.argsort(rows["intended_ns"], kind="stable")]
+    return ordered
+
+
 def read_records(paths: Iterable[Path], ids: Ids, start_ns: int, problems: list[str]) -> Records:
     """Every trace in `paths`; scenario time 0 is at `start_ns`."""
     processes: list[Process] = []

@@ -29,10 +29,11 @@ Counts = dict[str, int]
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """`registrations` and `effects` as in `summary.json`; `frame` says which registrations, one row each.
+    """`registrations` and `effects` as in `summary.json`; `frame` is `registrations.parquet`: one row for each.
 
-    Columns of `frame`: trial, variant, block, index, registration_id, one bool per registration category, and
-    `missing`: the services without an effect, separated by commas.
+    Columns of `frame`: trial, variant, block, index, registration_id, outcome, one bool per registration category,
+    `missing` (the services without an effect, separated by commas), `missing_pending` (those of them whose message was
+    still in a log), `applied:<service>` (how often), first_applied_ns and last_applied_ns (of any effect).
     """
 
     registrations: Counts
@@ -73,8 +74,14 @@ def reconcile(history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts) -
     complete = (applied == 1).all(axis=1)
     categories = {name: pairs[name].any(axis=1) for name in REGISTRATION_CATEGORIES if name in pairs}
     categories |= {"complete": complete, "recovered": complete & ~acked}
-    frame = history[["trial", "variant", "block", "index", "registration_id"]].assign(
-        **{name: categories[name] for name in REGISTRATION_CATEGORIES}, missing=_names(missing, services)
+    first_ns, last_ns = _applied_span(history, effects)
+    frame = history[["trial", "variant", "block", "index", "registration_id", "outcome"]].assign(
+        **{name: categories[name] for name in REGISTRATION_CATEGORIES},
+        missing=pd.array(_names(missing, services), dtype="str"),
+        missing_pending=pd.array(_names(pending, services), dtype="str"),
+        **{f"applied:{service}": applied[:, column] for column, service in enumerate(services)},
+        first_applied_ns=first_ns,
+        last_applied_ns=last_ns,
     )
     return Reconciliation(
         registrations={name: int(categories[name].sum()) for name in REGISTRATION_CATEGORIES},
@@ -98,6 +105,13 @@ def applied_counts(history: pd.DataFrame, effects: pd.DataFrame, services: tuple
     return counts
 
 
+def _applied_span(history: pd.DataFrame, effects: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """When the first and the last effect of each registration were applied, null where none was."""
+    of = effects.dropna(subset=["applied_ns"]).groupby("index")["applied_ns"]
+    first, last = (times.reindex(history["index"]).astype("Int64") for times in (of.min(), of.max()))
+    return first.set_axis(history.index), last.set_axis(history.index)
+
+
 def zero_upper_bound(n: int, confidence: float = 0.95) -> float:
     """The largest rate that `n` trials without one case leave possible: 1 - 0.05^(1/n), about 3/n.
 
@@ -107,8 +121,8 @@ def zero_upper_bound(n: int, confidence: float = 0.95) -> float:
     return 1.0 if n <= 0 else float(-np.expm1(np.log1p(-confidence) / n))
 
 
-def _names(missing: NDArray[np.bool_], services: tuple[str, ...]) -> list[str]:
-    """The missing services of each row. Rows share few patterns: name each pattern once."""
-    patterns, pattern_of = np.unique(missing, axis=0, return_inverse=True)
-    names = [",".join(service for service, gone in zip(services, row, strict=True) if gone) for row in patterns]
+def _names(marked: NDArray[np.bool_], services: tuple[str, ...]) -> list[str]:
+    """The services marked in each row. Rows share few patterns: name each pattern once."""
+    patterns, pattern_of = np.unique(marked, axis=0, return_inverse=True)
+    names = [",".join(service for service, on in zip(services, row, strict=True) if on) for row in patterns]
     return [names[number] for number in pattern_of.ravel()]

@@ -67,10 +67,10 @@ def outstanding(history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts)
     """How many registrations are outstanding after each event of one trial: columns `t_s`, `count`, exact.
 
     A registration is outstanding from its intended time to the later of its answer (or its timeout) and its last
-    applied effect; a pending one to the end of the drain. One that was never sent never is.
+    applied effect; a pending one to the end of the drain. One that was never sent never is: it was dropped, or nobody
+    was there to connect to.
     """
-    sent = history["outcome"].ne("dropped").fillna(True).to_numpy(dtype=bool)
-    rows = history[sent]
+    rows = history[history["sent_ns"].notna()]
     intended = _floats(rows["intended_ns"])
     answered = _floats(rows["answered_ns"])
     end = np.where(np.isnan(answered), intended + facts.timeout_ms * _NS_PER_MS, answered)

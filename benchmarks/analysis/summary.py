@@ -20,12 +20,14 @@ from benchmarks.analysis.metrics import (
     measure,
     summed,
 )
+from benchmarks.analysis.recovery import together
 from benchmarks.analysis.series import LATENCIES
 from benchmarks.analysis.statistics import lookup
 from benchmarks.analysis.validity import TrialResult, findings, invalid_reasons
 from benchmarks.analysis.verdict import Side, comparison_of, comparisons_of, outlier_warnings
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.metric import WINDOWS, Expectation, Metric
+from benchmarks.scenario.sample import windows_bounds_ns
 
 FORMAT_VERSION = 1
 _DIGITS = 6
@@ -101,12 +103,12 @@ def rounded(value: object) -> object:
 
 def _by_variant(scenario: Scenario, trials: Sequence[TrialResult]) -> list[_Variant]:
     variants = []
+    bounds = windows_bounds_ns(scenario)
     for spec in scenario.variants:
         mine = sorted((trial for trial in trials if trial.facts.variant == spec.name), key=lambda t: t.facts.block)
         if mine:
             measured = tuple(
-                measure(t.frames.history, t.frames.effects, t.facts, scenario.slo, scenario.during_ns, t.lag)
-                for t in mine
+                measure(t.frames.history, t.frames.effects, t.facts, scenario.slo, bounds, t.lag) for t in mine
             )
             variants.append(_Variant(spec.name, spec.uses_broker, tuple(mine), measured))
     return variants
@@ -135,7 +137,7 @@ def _combined(measured: Sequence[TrialMetrics]) -> Json:
         "consumer_lag_max": max(lags, default=None),
         # A drain can take no time at all, so there is no geometric mean of it.
         "drain_s": float(np.mean(drains)) if drains else None,
-        "recovery_s": None,
+        **together([metrics.recovery for metrics in measured]),
         "cpu_ms_per_registration": summed(part.sums for part in whole).cpu_ms_per_registration(),
         "rss_mb_max": _largest([metrics.facts.rss_mb_max for metrics in measured]),
         "windows": {

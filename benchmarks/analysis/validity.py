@@ -55,7 +55,10 @@ def invalid_reasons(variant: str, trials: Sequence[TrialResult], *, drain_may_ex
 
 
 def findings(trials: Sequence[TrialResult], measured: Sequence[TrialMetrics]) -> list[str]:
-    """What limited the system under test in one variant's trials: a finding that more than half of them share."""
+    """What is to be said of the system under test in one variant's trials.
+
+    A limit that more than half of them share, and recovery wherever one of them has no time of it.
+    """
     saturated = [_saturated(trial) for trial in trials]
     found = ["saturated: api"] if 2 * sum(saturated) > len(trials) else []
     growth: dict[str, list[float]] = {}
@@ -68,6 +71,17 @@ def findings(trials: Sequence[TrialResult], measured: Sequence[TrialMetrics]) ->
                 window, " during the fault"
             )
             found.append(f"unstable: backlog grows {np.mean(rates):.3g}/s{where}")
+    return [*found, *_without_recovery(measured)]
+
+
+def _without_recovery(measured: Sequence[TrialMetrics]) -> list[str]:
+    """What the first trial of each kind says, and how many are like it."""
+    found = []
+    for recovered in (False, None):
+        reasons = [m.recovery.reason for m in measured if m.recovery.recovered is recovered and m.recovery.reason]
+        if reasons:
+            like_it = f" (so {len(reasons)} of {len(measured)} trials)" if len(measured) > 1 else ""
+            found.append(reasons[0] + like_it)
     return found
 
 

@@ -1,9 +1,9 @@
 """What a broker is to the rest of the harness: where it listens, what it is, and how it stops.
 
 ```
-start_kafka() ─┐
-               ├─→ Broker (info, pid, stop) ─→ bootstrap address for the clients
-connect() ─────┘
+start_kafka() ────┐
+start_embedded() ─┼─→ Broker (info, pid, trouble, stop) ─→ bootstrap address for the clients
+connect() ────────┘
 ```
 """
 
@@ -26,9 +26,12 @@ class BrokerUnavailable(Exception):  # noqa: N818 - reads as the state the user 
 class BrokerInfo:
     """What a run records about its broker.
 
-    kind: `kafka`. version: None where the protocol does not tell it. bootstrap: `host:port[,host:port…]`.
+    kind: `kafka` or `embedded`. version: None where the protocol does not tell it.
+    bootstrap: where its clients connect, `[protocol://]host:port[,host:port…]`; named where it is not plaintext.
     ours: whether the harness started it, and so may inject faults into it and count its CPU time.
     description: settings worth knowing when the figures are read.
+    lists_lag: whether its consumers form groups whose lag means something; without, the committed offsets end the
+    drain and nothing more.
     """
 
     kind: str
@@ -36,6 +39,7 @@ class BrokerInfo:
     bootstrap: str
     ours: bool
     description: dict[str, str | int | float]
+    lists_lag: bool = True
 
 
 class Broker(Protocol):
@@ -47,6 +51,9 @@ class Broker(Protocol):
     @property
     def pid(self) -> int | None:
         """The broker's process; None where it is not ours."""
+
+    def trouble(self) -> BrokerUnavailable | None:
+        """Why it is gone, where one of ours has ended without being asked to; None while it runs."""
 
     async def stop(self) -> float | None:
         """Stop it if it is ours; the CPU seconds that it used in all, None where it is not ours."""

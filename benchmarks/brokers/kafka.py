@@ -27,6 +27,7 @@ class KafkaBroker:
 
     def __init__(self, node: Node, info: BrokerInfo) -> None:
         self._node = node
+        self._stopping = False
         self.info = info
 
     @property
@@ -37,8 +38,18 @@ class KafkaBroker:
         """Whether its process still runs."""
         return self._node.alive()
 
+    def trouble(self) -> BrokerUnavailable | None:
+        """What to tell when it has died under a run."""
+        if self._stopping or self.alive():
+            return None
+        return BrokerUnavailable(
+            f"The broker died: Kafka {self._node.how_it_ended()}",
+            f"Look into its log, {self._node.log_name}, in the run's logs; then run again.",
+        )
+
     async def stop(self) -> float | None:
         """End it (SIGTERM, SIGKILL after 10 s); the CPU seconds that it used in all. Again: the same figure."""
+        self._stopping = True
         return await self._node.stop()
 
     def release(self) -> None:

@@ -141,6 +141,11 @@ def status() -> Status:
     return Status(cache_root(), _fetched(), detached, answers)
 
 
+def running() -> Detached | None:
+    """The broker that was left running, whether it answers or not."""
+    return _read(_home())
+
+
 async def _answers(host: str, port: int) -> bool:
     try:
         await ask(host, port, _ANSWER_WITHIN_S)

@@ -77,9 +77,8 @@ class Node:
         deadline = time.monotonic() + within_s
         while True:
             if not self.alive():
-                code = self.exit_code or 0
-                how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
-                raise NodeFailed(f"Kafka {how} while starting{self._last_words()}", signalled=code < 0)
+                reason = f"Kafka {self.how_it_ended()} while starting{self._last_words()}"
+                raise NodeFailed(reason, signalled=(self.exit_code or 0) < 0)
             if time.monotonic() > deadline:
                 raise NodeFailed(f"Kafka did not answer within {within_s:.0f} s of its start{self._last_words()}")
             try:
@@ -116,6 +115,15 @@ class Node:
     def release(self) -> None:
         """Let it run on after this process: nobody here will wait for it."""
         self._process.returncode = 0
+
+    @property
+    def log_name(self) -> str:
+        return self._place.log_path.name
+
+    def how_it_ended(self) -> str:
+        """In words, for a process that is gone."""
+        code = self.exit_code or 0
+        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
 
     def log_says(self, text: str) -> bool:
         """Whether the process has printed this so far."""

@@ -7,6 +7,7 @@ version 2 (https://kafka.apache.org/protocol#The_Messages_Metadata), which every
 from __future__ import annotations
 
 import asyncio
+import ssl
 import struct
 from dataclasses import dataclass
 
@@ -27,10 +28,13 @@ class Cluster:
     nodes: tuple[tuple[str, int], ...]
 
 
-async def ask(host: str, port: int, timeout_s: float) -> Cluster:
-    """Ask one broker. OSError: nobody listens or the line broke; TimeoutError: no answer; NotKafka: not a broker."""
+async def ask(host: str, port: int, timeout_s: float, tls: ssl.SSLContext | None = None) -> Cluster:
+    """Ask one broker, over TLS where `tls` is given.
+
+    OSError: nobody listens or the line broke; TimeoutError: no answer; NotKafka: not a broker.
+    """
     async with asyncio.timeout(timeout_s):
-        reader, writer = await asyncio.open_connection(host, port)
+        reader, writer = await asyncio.open_connection(host, port, ssl=tls)
         try:
             writer.write(request())
             await writer.drain()

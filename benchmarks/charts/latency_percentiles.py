@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.analysis.metrics import windows
 from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.sheet import TICK_PT, EndLabel, Sheet
 from benchmarks.charts.wording import acked_note, told, while_clause, window_name
+from benchmarks.scenario.sample import windows_bounds_ns
 from benchmarks.words.numbers import milliseconds
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def draw(material: Material) -> Figure:
         f"{material.load}.",
     )
     bounds: list[tuple[str, tuple[int, int] | None]] = [("Over the whole run", None)]
-    during = windows(material.scenario.during_ns, round(material.duration_s * 1e9))["during"]
+    during = windows_bounds_ns(material.scenario)["during"]
     if material.main_window and during:
         bounds.append((window_name(material).capitalize(), during))
     curves = [{name: _curves(material, name, inside) for name in material.variants} for _, inside in bounds]

@@ -12,11 +12,13 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.analysis.history import TrialFacts
+from benchmarks.analysis.reconcile import reconcile
 from benchmarks.analysis.series import latencies, outstanding
 from benchmarks.charts import palette
 from benchmarks.scenario.fault import Fault
 from benchmarks.scenario.load import load_text
 from benchmarks.scenario.model import Scenario
+from benchmarks.words.load import load_words
 from benchmarks.words.numbers import NBSP, nominal_ms, percent, plural
 from benchmarks.words.reading import Reading
 
@@ -115,8 +117,8 @@ class Material:
     @property
     def load(self) -> str:
         """`60 arrivals/s for 25 s, 3 blocks`."""
-        rate = f"{self.scenario.workload.rate_per_s:,g}{NBSP}arrivals/s"
-        return f"{rate} for {nominal_ms(self.duration_s * 1e3)}, {plural(self.blocks, 'block')}"
+        load, duration = load_words(self.scenario.workload), nominal_ms(self.duration_s * 1e3)
+        return f"{load} for {duration}, {plural(self.blocks, 'block')}"
 
     @property
     def source(self) -> str:
@@ -146,32 +148,47 @@ class Material:
         mine = self.history[self.history["trial"] == facts.number]
         return outstanding(mine, self.effects[self.effects["trial"] == facts.number], facts)
 
+    @cached_property
+    def registrations(self) -> pd.DataFrame:
+        """Where each registration ended, with the columns of `registrations.parquet`."""
+        frames = []
+        for facts in self.facts:
+            mine = self.history["trial"] == facts.number
+            effects = self.effects[self.effects["trial"] == facts.number]
+            frames.append(reconcile(self.history[mine], effects, facts).frame)
+        return pd.concat(frames, ignore_index=True)
+
     def facts_of(self, variant: str) -> tuple[TrialFacts, ...]:
         return tuple(facts for facts in self.facts if facts.variant == variant)
 
 
+# Faults that are all or nothing: on a chart, and in a sentence.
+_LABELS = {"hang": "hangs", "kill": "killed", "pause": "frozen", "restart": "restarted"}
+_CLAUSES = {"hang": "hung", "kill": "was down", "pause": "was frozen", "restart": "was restarted"}
+
+
 def fault_label(fault: Fault) -> str:
-    """What a chart calls a fault: `email +800 ms`, `email: 30 % fail`, `email hangs`."""
+    """What a chart calls a fault: `email +800 ms`, `email: 30 % fail`, `email hangs`, `email killed`."""
     if fault.type == "latency":
         label = f"{fault.target} +{_added(fault)}"
     elif fault.type == "error":
         label = f"{fault.target}: {_share(fault.hit_probability)} fail"
     else:
-        label = f"{fault.target} hangs"
+        label = f"{fault.target} {_LABELS[fault.type]}"
     if fault.type != "error" and fault.probability < 1:
         label += f" ({_share(fault.probability)} of its work)"
     return f"{label}, {listed(fault.variants)} only" if fault.variants else label
 
 
 def fault_name(fault: Fault) -> str:
-    """The fault as a clause: `email was slower by 800 ms`, `30 % of email's work failed`, `email hung`."""
+    """The fault as a clause: `email was slower by 800 ms`, `30 % of email's work failed`, `email was frozen`."""
     part = "" if fault.hit_probability == 1 else f"{_share(fault.hit_probability)} of "
     subject = f"{part}{fault.target}’s work" if part else fault.target
     if fault.type == "latency":
         return f"{subject} was slower by {_added(fault)}"
     if fault.type == "error":
         return f"{subject} failed" if part else f"all of {fault.target}’s work failed"
-    return f"{subject} hung"
+    return f"{subject} {_CLAUSES[fault.type]}"
 
 
 def _added(fault: Fault) -> str:

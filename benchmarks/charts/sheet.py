@@ -149,6 +149,8 @@ class Sheet:
         axes = self.axes((x0 + left, y0 + bottom, right, top))
         axes.set_xlim(*x)
         for window in windows:
+            if window.begin_s == window.end_s:  # an instant
+                axes.axvline(window.begin_s, color=window.ink, linewidth=1.2, zorder=0)
             axes.axvspan(window.begin_s, window.end_s, facecolor=window.fill, edgecolor="none", zorder=0)
         for window, centre, row in rows:
             y = top + _STRIP_PT * row + 1.5

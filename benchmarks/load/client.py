@@ -17,7 +17,7 @@ class Client:
 
     def dispatch(self, exchange: Exchange) -> None:
         """Send an exchange to the server whose turn it is."""
-        self._pools[exchange.position % len(self._pools)].dispatch(exchange)
+        self._pools[exchange.index % len(self._pools)].dispatch(exchange)
 
     def top_up(self) -> None:
         """Open spare connections where some are missing."""

@@ -1,15 +1,14 @@
-"""The engine: open arrivals, each sent at its intended time whatever became of the earlier ones."""
+"""The engine: sends what its executor says is due, and sees each arrival to its outcome."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 from benchmarks.load import outcome
 from benchmarks.load.exchange import Exchange
-from benchmarks.load.pacer import Pacer
-from benchmarks.load.payloads import Payload
+from benchmarks.load.executors.port import Arrival, Executor
 from benchmarks.load.recorder import Recorder
 
 
@@ -30,79 +29,70 @@ class Dispatcher(Protocol):
     def top_up(self) -> None: ...
 
 
-class PayloadSource(Protocol):
-    """The requests in order of the schedule."""
-
-    def take(self) -> Payload: ...
-    def refill(self) -> None: ...
-
-
 class Engine:
-    """Runs one schedule. `intended_ns` are scenario times, sorted; inside, all times are absolute.
+    """Runs one load model. All times are absolute.
 
-    Nothing here waits: the timer wakes it, replies call it. With a constant timeout and sorted arrivals the deadlines
-    are sorted too, so those under way form a queue and one timer serves arrivals and deadlines.
+    Nothing here waits: the timer wakes it, replies call it. With a constant timeout and arrivals in order of intended
+    time the deadlines are in order too, so those under way form a queue and one timer serves arrivals and deadlines.
     """
 
     def __init__(
         self,
-        intended_ns: Sequence[int],
+        executor: Executor,
         timeout_ns: int,
         max_in_flight: int,
-        payloads: PayloadSource,
         client: Dispatcher,
         recorder: Recorder,
         timer: Timer,
         clock_ns: Callable[[], int],
         on_finished: Callable[[], None],
     ) -> None:
-        self._scenario_ns = intended_ns
+        self._executor = executor
         self._timeout_ns = timeout_ns
         self._max_in_flight = max_in_flight
-        self._payloads = payloads
         self._client = client
         self._recorder = recorder
         self._timer = timer
         self._clock_ns = clock_ns
         self._on_finished = on_finished
-        self._intended_ns: list[int] = []
-        self._pacer = Pacer(())
         self._under_way: deque[Exchange] = deque()
         self.in_flight = 0
-
-    @property
-    def finished(self) -> bool:
-        """Every arrival has its outcome."""
-        return self._recorder.settled_count == self._recorder.total
+        self.finished = False  # no arrival will come any more, and every one has its outcome
 
     def begin(self, start_ns: int) -> None:
-        """Run the schedule; scenario time 0 is at `start_ns`."""
+        """Run; scenario time 0 is at `start_ns`."""
         self._recorder.begin(start_ns)
-        self._intended_ns = [start_ns + intended_ns for intended_ns in self._scenario_ns]
-        self._pacer = Pacer(self._intended_ns)
+        self._executor.begin(start_ns)
         self._check_finished()
         self._client.top_up()
         self._arm()
 
     def wake(self) -> None:
         """The timer rang: send what is due, give up on what is overdue, then use the pause that follows."""
-        while (position := self._pacer.due(self._clock_ns())) is not None:
-            self._arrive(position)
+        while (arrival := self._executor.due(self._clock_ns())) is not None:
+            self._arrive(arrival)
         self._expire(self._clock_ns())
+        self._check_finished()
         self._arm()
-        self._payloads.refill()
+        self._executor.prepare()
         self._client.top_up()
 
-    def _arrive(self, position: int) -> None:
-        payload = self._payloads.take()
-        intended_ns = self._intended_ns[position]
+    def _arrive(self, arrival: Arrival) -> None:
+        payload, intended_ns = arrival.payload, arrival.intended_ns
         deadline_ns = intended_ns + self._timeout_ns
-        if self.in_flight >= self._max_in_flight or self._clock_ns() > deadline_ns:
-            self._recorder.dropped(position)
-            self._check_finished()
-            return
-        exchange = Exchange(position, payload.registration_id, payload.request, intended_ns, deadline_ns, listener=self)
+        exchange = Exchange(
+            arrival.position,
+            payload.index,
+            payload.registration_id,
+            payload.request,
+            intended_ns,
+            deadline_ns,
+            listener=self,
+        )
         self.in_flight += 1
+        if self.in_flight > self._max_in_flight or self._clock_ns() > deadline_ns:
+            self._drop(exchange)
+            return
         self._under_way.append(exchange)
         self._client.dispatch(exchange)
 
@@ -115,26 +105,30 @@ class Engine:
         if answered_ns > exchange.deadline_ns:
             self.unanswered(exchange, "no whole reply in time")
             return
-        self._settle(exchange)
         self._recorder.answered(exchange, outcome.of_status(status), status, body_length, answered_ns)
-        self._check_finished()
+        self._settle(exchange, answered_ns)
 
     def unanswered(self, exchange: Exchange, reason: str) -> None:
         """See ExchangeListener."""
-        self._settle(exchange)
+        now_ns = self._clock_ns()
         result = outcome.of_silence(first_byte_sent=exchange.sent_ns != 0)
-        self._recorder.unanswered(exchange, result, reason, self._clock_ns())
-        self._check_finished()
+        self._recorder.unanswered(exchange, result, reason, now_ns)
+        self._settle(exchange, now_ns)
 
     def unsendable(self, exchange: Exchange, _reason: str) -> None:
         """See ExchangeListener. A limit of the generator, so it counts as dropped."""
-        self._settle(exchange)
-        self._recorder.dropped(exchange.position)
-        self._check_finished()
+        self._drop(exchange)
 
-    def _settle(self, exchange: Exchange) -> None:
+    def _drop(self, exchange: Exchange) -> None:
+        self._recorder.dropped(exchange.position)
+        self._settle(exchange, self._clock_ns())
+
+    def _settle(self, exchange: Exchange, now_ns: int) -> None:
         exchange.settled = True
         self.in_flight -= 1
+        if self._executor.settled(exchange, now_ns):
+            self._arm()
+        self._check_finished()
 
     def _expire(self, now_ns: int) -> None:
         while self._under_way:
@@ -149,13 +143,14 @@ class Engine:
 
     def _arm(self) -> None:
         deadline_ns = self._under_way[0].deadline_ns if self._under_way else None
-        times_ns = [at_ns for at_ns in (deadline_ns, self._pacer.next_ns()) if at_ns is not None]
+        times_ns = [at_ns for at_ns in (deadline_ns, self._executor.next_ns()) if at_ns is not None]
         if times_ns:
             self._timer.arm(min(times_ns))
         else:
             self._timer.disarm()
 
     def _check_finished(self) -> None:
-        if self.finished:
+        if self._executor.over and not self.in_flight and not self.finished:
+            self.finished = True
             self._timer.disarm()
             self._on_finished()

@@ -18,7 +18,8 @@ class Abandonable(Protocol):
 class Exchange:
     """A request and what is known of its answer. Times are absolute CLOCK_MONOTONIC ns; `sent_ns` 0: not yet."""
 
-    position: int  # place in the schedule, hence its row and whose turn it is among the servers
+    position: int  # the place of its row
+    index: int  # the number of the arrival, hence whose turn it is among the servers
     registration_id: str
     request: bytes
     intended_ns: int

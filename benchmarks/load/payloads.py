@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
-from benchmarks.load.settings import Address
+from benchmarks.load.settings import Address, Keys, Settings
 from registration import luck
 from registration.registration import Registration, body_of, traceparent_of, user_id
 
@@ -17,6 +18,7 @@ LOOK_AHEAD = 1_000
 class Payload:
     """What one arrival sends."""
 
+    index: int
     registration_id: str
     request: bytes
 
@@ -26,10 +28,11 @@ def ready_request(address: Address) -> bytes:
     return f"GET /ready HTTP/1.1\r\nHost: {_host(address)}\r\n\r\n".encode()
 
 
-def registration_payload(block_seed: int, index: int, path: str, address: Address) -> Payload:
-    """Arrival `index` of a block as one HTTP/1.1 request, head and body."""
+def registration_payload(block_seed: int, index: int, path: str, address: Address, keys: Keys | None = None) -> Payload:
+    """Arrival `index` of a block as one HTTP/1.1 request, head and body. Without `keys` everybody is a new person."""
     id_ = luck.registration_id(block_seed, index)
-    body = body_of(Registration(id_, user_id(block_seed, index), f"user-{index}@example.com"))
+    key = index if keys is None else luck.key(block_seed, index, keys.distribution, keys.count, keys.s)
+    body = body_of(Registration(id_, user_id(block_seed, key), f"user-{key}@example.com"))
     head = (
         f"POST {path} HTTP/1.1\r\n"
         f"Host: {_host(address)}\r\n"
@@ -37,48 +40,36 @@ def registration_payload(block_seed: int, index: int, path: str, address: Addres
         f"Content-Length: {len(body)}\r\n"
         f"traceparent: {traceparent_of(id_)}\r\n\r\n"
     )
-    return Payload(str(id_), head.encode() + body)
+    return Payload(index, str(id_), head.encode() + body)
 
 
 class Payloads:
-    """The requests of a schedule in order, up to `look_ahead` of them encoded in advance.
+    """The requests of the arrivals `indices` in that order, up to `look_ahead` of them encoded in advance.
 
-    Addresses take turns by place in the schedule, so an arrival meets the same instance whatever happened before it.
+    Addresses take turns by index, so an arrival meets the same instance whatever happened before it.
     """
 
-    def __init__(
-        self,
-        indices: Sequence[int],
-        block_seed: int,
-        path: str,
-        addresses: Sequence[Address],
-        look_ahead: int = LOOK_AHEAD,
-    ) -> None:
-        self._indices = indices
-        self._block_seed = block_seed
-        self._path = path
-        self._addresses = addresses
+    def __init__(self, indices: Iterable[int], settings: Settings, look_ahead: int = LOOK_AHEAD) -> None:
+        self._indices = iter(indices)
+        self._settings = settings
         self._look_ahead = look_ahead
         self._encoded: deque[Payload] = deque()
-        self._next = 0
         self.refill()
 
     def take(self) -> Payload:
-        """The next request of the schedule. Raises IndexError past the end."""
-        if not self._encoded:
-            self._encode()
-        return self._encoded.popleft()
+        """The next request. Raises StopIteration past the end."""
+        return self._encoded.popleft() if self._encoded else self._encode(next(self._indices))
 
     def refill(self) -> None:
         """Encode until the look-ahead is full again: for moments in which nothing is due."""
-        while self._next < len(self._indices) and len(self._encoded) < self._look_ahead:
-            self._encode()
+        missing = self._look_ahead - len(self._encoded)
+        if missing > 0:
+            self._encoded.extend(map(self._encode, islice(self._indices, missing)))
 
-    def _encode(self) -> None:
-        address = self._addresses[self._next % len(self._addresses)]
-        index = self._indices[self._next]
-        self._encoded.append(registration_payload(self._block_seed, index, self._path, address))
-        self._next += 1
+    def _encode(self, index: int) -> Payload:
+        settings = self._settings
+        address = settings.addresses[index % len(settings.addresses)]
+        return registration_payload(settings.block_seed, index, settings.path, address, settings.keys)
 
 
 def _host(address: Address) -> str:

@@ -1,4 +1,4 @@
-"""The process: talks to the harness, puts the parts together, runs one schedule and says how it went."""
+"""The process: talks to the harness, puts the parts together, runs one load and says how it went."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from gevent.socket import wait_read
 from benchmarks.load.carrier import Carrier
 from benchmarks.load.client import Client
 from benchmarks.load.engine import Engine
+from benchmarks.load.executors import make_executor
 from benchmarks.load.loop import GeventLoop
 from benchmarks.load.parent import Parent
-from benchmarks.load.payloads import Payloads
 from benchmarks.load.pool import SPARE_CONNECTIONS
 from benchmarks.load.readiness import NotReadyError, prove_ready
 from benchmarks.load.recorder import Recorder
-from benchmarks.load.rows import Rows
-from benchmarks.load.settings import Settings, read_schedule
+from benchmarks.load.rows import NoRoomError
+from benchmarks.load.settings import Settings
 from benchmarks.load.timers import best_timer
 from benchmarks.load.usage import SAMPLE_S, CpuShare, collections, switch_collector_off
 
@@ -32,6 +32,7 @@ PLUGINS_VARIABLE = "BENCH_LOCUST_PLUGINS"
 _SAMPLES_PER_PROGRESS = 2  # at most one message a second
 _REPORTS_LIMIT_S = 2.0
 _FILES_RESERVED = 64
+_FILES_NEXT_STEP = "check the disk's space and the results directory"
 
 
 class GeneratorError(Exception):
@@ -43,33 +44,28 @@ class GeneratorError(Exception):
 
 
 class Run:
-    """One schedule against the servers of `settings`, from the first connection to the last outcome."""
+    """One load against the servers of `settings`, from the first connection to the last outcome."""
 
     def __init__(self, settings: Settings, plugins: list[str]) -> None:
         """Reserve the rows and prove the servers ready. Raises GeneratorError where that cannot be had."""
         _allow_files(settings.max_in_flight + SPARE_CONNECTIONS * len(settings.addresses) + _FILES_RESERVED)
         try:
-            schedule = read_schedule(settings.schedule)
-            rows = Rows(settings.rows, schedule)
+            executor = make_executor(settings)
         except (OSError, ValueError) as error:
-            raise GeneratorError(
-                f"the load generator cannot use its files: {error}", "check the disk's space and the results directory"
-            ) from error
+            raise GeneratorError(f"the load generator cannot use its files: {error}", _FILES_NEXT_STEP) from error
         clock_ns = time.monotonic_ns
-        indices: list[int] = schedule["index"].tolist()
         loop = GeventLoop(self._crash)
         client = Client(settings.addresses, loop, clock_ns)
         self._crashed: Exception | None = None
         self._finished = Event()
         news = Event()
-        self.recorder = Recorder(rows, indices, on_report=news.set)
+        self.recorder = Recorder(executor.rows, on_report=news.set)
         self._carrier = Carrier(self.recorder, news, settings, plugins)
         timer = best_timer(loop, self._wake)
         self._engine = Engine(
-            intended_ns=schedule["intended_ns"].tolist(),
+            executor=executor,
             timeout_ns=settings.timeout_ns,
             max_in_flight=settings.max_in_flight,
-            payloads=Payloads(indices, settings.block_seed, settings.path, settings.addresses),
             client=client,
             recorder=self.recorder,
             timer=timer,
@@ -88,7 +84,7 @@ class Run:
         return self._engine.in_flight
 
     def go(self, start_ns: int, on_progress: Callable[[], None]) -> dict[str, object]:
-        """Run the schedule with scenario time 0 at `start_ns`; what it took, once the last outcome is known.
+        """Run it with scenario time 0 at `start_ns`; what it took, once the last outcome is known.
 
         Raises GeneratorError where the run broke off.
         """
@@ -103,6 +99,10 @@ class Run:
                 on_progress()
             if self._carrier.stopped:
                 raise GeneratorError("a Locust listener stopped the test", f"run without it ({PLUGINS_VARIABLE})")
+        if isinstance(self._crashed, NoRoomError):
+            raise GeneratorError(
+                f"the load generator has no room for its rows: {self._crashed}", _FILES_NEXT_STEP
+            ) from self._crashed
         if self._crashed is not None:
             raise self._crashed
         used = {
@@ -111,7 +111,7 @@ class Run:
             "cpu_share_max_5s": usage.max_share,
         }
         self._carrier.finish(_REPORTS_LIMIT_S)
-        return {"rows": self.recorder.total, "pacer": self.pacer, **used}
+        return {"rows": self.recorder.settled_count, "pacer": self.pacer, **used}
 
     def quit(self) -> None:
         """Tell Locust's listeners that it is over."""

@@ -46,19 +46,19 @@ def prove_ready(
 ) -> None:
     """Ask `GET /ready` of each server until it answers 200. Raises NotReadyError after `limit_s` in all."""
     deadline_ns = clock_ns() + round(limit_s * 1e9)
-    for position, address in enumerate(addresses):
+    for number, address in enumerate(addresses):
         said = "no answer"
-        while (answer := _ask(client, position, address, clock_ns, deadline_ns)).status != 200:
+        while (answer := _ask(client, number, address, clock_ns, deadline_ns)).status != 200:
             said = answer.text or said
             if clock_ns() >= deadline_ns:
                 raise NotReadyError(f"{address[0]}:{address[1]} was not ready within {limit_s:g} s: {said}")
             gevent.sleep(_RETRY_S)
 
 
-def _ask(client: Client, position: int, address: Address, clock_ns: Callable[[], int], deadline_ns: int) -> _Answer:
+def _ask(client: Client, number: int, address: Address, clock_ns: Callable[[], int], deadline_ns: int) -> _Answer:
     answer = _Answer()
     now_ns = clock_ns()
-    exchange = Exchange(position, "", ready_request(address), now_ns, deadline_ns, listener=answer)
+    exchange = Exchange(0, number, "", ready_request(address), now_ns, deadline_ns, listener=answer)
     client.dispatch(exchange)
     if not answer.known.wait(max(0.0, (deadline_ns - now_ns) / 1e9)) and exchange.carrier is not None:
         exchange.carrier.abandon()

@@ -33,19 +33,14 @@ class Report:
 class Recorder:
     """Writes rows, counts outcomes and queues reports until `take_report` fetches them."""
 
-    def __init__(self, rows: Rows, indices: list[int], on_report: Callable[[], None]) -> None:
+    def __init__(self, rows: Rows, on_report: Callable[[], None]) -> None:
         self._rows = rows
-        self._indices = indices
         self._on_report = on_report
         self._reports: deque[Report] = deque()
         self._start_ns = 0
         self.sent_count = 0
         self.answered_count = 0
         self.settled_count = 0
-
-    @property
-    def total(self) -> int:
-        return len(self._indices)
 
     def begin(self, start_ns: int) -> None:
         """Scenario time 0 is at `start_ns` of the absolute clock."""
@@ -86,7 +81,7 @@ class Recorder:
     ) -> None:
         ended_ns -= self._start_ns
         report = Report(
-            index=self._indices[exchange.position],
+            index=exchange.index,
             registration_id=exchange.registration_id,
             intended_ns=exchange.intended_ns - self._start_ns,
             sent_ns=exchange.sent_ns - self._start_ns if exchange.sent_ns else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,38 @@ Address = tuple[str, int]
 
 
 @dataclass(frozen=True)
+class OpenSettings:
+    """The open loop: arrivals at the times of a schedule."""
+
+    schedule: Path
+
+
+@dataclass(frozen=True)
+class ConstantVusSettings:
+    """The closed loop: `vus` users without think time, from `warmup_ns` before scenario time 0 to `duration_ns`."""
+
+    vus: int
+    warmup_ns: int
+    duration_ns: int
+
+
+@dataclass(frozen=True)
+class Keys:
+    """How people come back: each arrival is one of `count`, see `registration.luck.key`."""
+
+    distribution: str
+    count: int
+    s: float
+
+
+@dataclass(frozen=True)
 class Settings:
-    """What the generator has to send, where to, and where it keeps what it saw."""
+    """What the generator has to send, where to, and where it keeps what it saw. `keys` None: everybody is new."""
 
     addresses: tuple[Address, ...]
     path: str
-    schedule: Path
+    executor: OpenSettings | ConstantVusSettings
+    keys: Keys | None
     block_seed: int
     timeout_ns: int
     max_in_flight: int
@@ -37,7 +64,8 @@ class Settings:
             found = cls(
                 addresses=tuple((str(host), int(port)) for host, port in settings["addresses"]),
                 path=str(settings["path"]),
-                schedule=Path(settings["schedule"]),
+                executor=_executor(settings),
+                keys=_keys(settings["keys"]),
                 block_seed=int(settings["block_seed"]),
                 timeout_ns=round(float(settings["timeout_ms"]) * 1e6),
                 max_in_flight=int(settings["max_in_flight"]),
@@ -52,6 +80,32 @@ class Settings:
         if found.timeout_ns <= 0 or found.max_in_flight <= 0:
             raise ValueError("timeout_ms and max_in_flight must be above 0")
         return found
+
+
+def _executor(settings: Mapping[str, Any]) -> OpenSettings | ConstantVusSettings:
+    match settings["executor"]:
+        case "open":
+            return OpenSettings(Path(settings["schedule"]))
+        case "constant-vus":
+            found = ConstantVusSettings(
+                vus=int(settings["vus"]),
+                warmup_ns=round(float(settings["warmup_ms"]) * 1e6),
+                duration_ns=round(float(settings["duration_ms"]) * 1e6),
+            )
+            if found.vus <= 0:
+                raise ValueError("vus must be above 0")
+            return found
+        case other:
+            raise ValueError(f"no such executor: {other!r}")
+
+
+def _keys(keys: Mapping[str, Any] | None) -> Keys | None:
+    if keys is None:
+        return None
+    found = Keys(str(keys["distribution"]), int(keys["count"]), float(keys["s"]))
+    if found.distribution not in ("uniform", "zipf") or found.count <= 0:
+        raise ValueError(f"keys must be uniform or zipf over at least one: {found}")
+    return found
 
 
 def read_schedule(path: Path) -> NDArray[np.void]:

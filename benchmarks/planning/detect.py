@@ -21,12 +21,13 @@ _Z95 = 1.959963984540054
 class Detectable:
     """One part of the hypothesis: `arrivals` of a trial in its window, and a sentence on what they can tell.
 
+    `arrivals` is None for a closed load, where their number is known only afterwards.
     `smallest_difference` is set where the figure is a share: the least difference between two variants that stands out
     from chance at 95 %, whatever the shares are.
     """
 
     metric: str
-    arrivals: int
+    arrivals: int | None
     smallest_difference: float | None
     sentence: str
 
@@ -49,6 +50,8 @@ def detectable_parts(scenario: Scenario) -> tuple[Detectable, ...]:
 def _detectable(scenario: Scenario, part: HypothesisPart) -> Detectable:
     metric, blocks = part.metric, scenario.blocks
     arrivals = smallest_arrivals(scenario, metric.window)
+    if arrivals is None:
+        return Detectable(str(metric), None, None, "a closed load: how many arrivals there are, the replies decide")
     basis = f"{arrivals:,} arrivals a trial, {blocks} block{'s' * (blocks > 1)}"
     if metric.name in _SHARES:
         # Two independent binomial shares, each at its most uncertain (one half), over all blocks.

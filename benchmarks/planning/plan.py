@@ -42,7 +42,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class FaultWindow:
-    """When a fault is on, [begin, end) in scenario ns, and which variants it meets."""
+    """When a fault is on, [begin, end) in scenario ns, and which variants it meets; a restart ends as it begins."""
 
     name: str
     type: str
@@ -59,19 +59,25 @@ class FaultWindow:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run, before it runs. `during` is [first begin, last end) of the faults in ns, the same for every variant."""
+    """A run, before it runs. `during` is [first begin, last end) of the faults that last, in ns, the same for every
+    variant; `after_ns` is where the window `after` begins.
+    """
 
     scenario: Scenario
     trials: tuple[Trial, ...]
     fault_windows: tuple[FaultWindow, ...]
     during: tuple[int, int] | None
+    after_ns: int | None
     utilisation: tuple[Utilisation, ...]
     detectable: tuple[Detectable, ...]
     warnings: tuple[str, ...]
     estimated_s: float
 
     def schedule(self, block_seed: int) -> NDArray[np.void]:
-        """The arrivals of a block, structured (index, intended_ns): see `benchmarks.planning.arrivals.schedule`."""
+        """The arrivals of a block, structured (index, intended_ns): see `benchmarks.planning.arrivals.schedule`.
+
+        Raises ValueError for a closed load.
+        """
         from benchmarks.planning.arrivals import schedule
 
         return schedule(self.scenario.workload, block_seed)
@@ -80,9 +86,11 @@ class Plan:
         """For `plan.json`. Seeds are text, since not every JSON reader holds 64 bits."""
         return {
             "scenario": self.scenario.name,
+            "executor": self.scenario.workload.executor,
             "arrivals_per_trial": self.scenario.workload.arrival_count,
             "estimated_s": round(self.estimated_s, 1),
             "during_ns": None if self.during is None else list(self.during),
+            "after_ns": self.after_ns,
             "trials": [
                 {
                     "number": trial.number,
@@ -119,6 +127,7 @@ def make_plan(scenario: Scenario) -> Plan:
         trials=_trials(scenario),
         fault_windows=tuple(FaultWindow.of(fault, scenario) for fault in scenario.faults),
         during=scenario.during_ns,
+        after_ns=scenario.after_ns,
         utilisation=table,
         detectable=detectable_parts(scenario),
         warnings=tuple(_warnings(scenario, table)),
@@ -151,6 +160,11 @@ def _warnings(scenario: Scenario, table: tuple[Utilisation, ...]) -> list[str]:
     warnings += [row.sentence() for row in busy[:_MOST_LISTED]]
     if len(busy) > _MOST_LISTED:
         warnings.append(f"{len(busy) - _MOST_LISTED} more windows are overloaded too: see the utilisation table")
+    if any(variant.broker is not None and variant.broker.is_embedded for variant in scenario.variants):
+        warnings.append(
+            "the embedded broker is not a real one: in memory, four partitions a topic, no consumer groups and no lag; "
+            "try scenarios with it, and measure with Kafka"
+        )
     for variant in scenario.variants:
         if variant.broker is None:
             continue

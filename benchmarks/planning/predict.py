@@ -4,6 +4,11 @@
 
 Arrivals and luck are those of the real trial, and each attempt is judged by the services' own function. What a
 measurement shows beyond this is the wiring; what it shares with this was put in by the scenario.
+
+A service that is paused begins and ends nothing until it goes on. One that is killed loses what it had in hand: calls
+fail at once, events come again when it is back, which takes it no time here. Work that was done but not committed by
+then would be done again, which changes no first effect unless slots are short. What cannot be replayed like this is
+not predicted, and the reason is given.
 """
 
 from __future__ import annotations
@@ -22,8 +27,8 @@ from numpy.typing import NDArray
 
 from benchmarks.planning.plan import Plan
 from benchmarks.planning.work import work_settings
-from benchmarks.scenario.metric import WINDOWS
-from benchmarks.scenario.sample import window_bounds_ns
+from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
+from benchmarks.scenario.values import API
 from registration import luck
 from registration.work import WorkSettings, judge
 
@@ -31,7 +36,8 @@ if TYPE_CHECKING:
     from benchmarks.scenario.model import Scenario
     from benchmarks.scenario.variant import VariantSpec
 
-Done = Callable[[int, bool], None]  # (scenario ns, whether it succeeded)
+Done = Callable[[bool], None]  # whether it succeeded
+Action = Callable[[], None]
 
 # As `event_impl/variants/events.py` waits before another attempt; a test holds the two together.
 FIRST_RETRY_NS = 100_000_000
@@ -92,10 +98,24 @@ class Prediction:
         }
 
 
-def predict(plan: Plan, variant: str, block: int = 0) -> Prediction:
+@dataclass(frozen=True)
+class Unpredicted:
+    """One block of one variant that the parameters alone do not settle, and why."""
+
+    variant: str
+    block: int
+    reason: str
+
+    def as_dict(self) -> dict[str, object]:
+        return {"variant": self.variant, "block": self.block, "not_predicted": self.reason}
+
+
+def predict(plan: Plan, variant: str, block: int = 0) -> Prediction | Unpredicted:
     """Replay one block of one variant. Raises KeyError where the run has no such variant."""
     scenario = plan.scenario
     spec = scenario.variant(variant)
+    if (reason := _beyond_replay(scenario, spec)) is not None:
+        return Unpredicted(variant, block, reason)
     seed = luck.block_seed(scenario.seed, block)
     replay = _Replay(scenario, spec, seed)
     schedule = plan.schedule(seed)
@@ -106,14 +126,32 @@ def predict(plan: Plan, variant: str, block: int = 0) -> Prediction:
     in_time = replied_ns - intended_ns <= scenario.workload.timeout_ms * 1e6
     accepted = replay.agreed[counted] & (replied_ns != NEVER) & in_time
 
-    def figures(window: str | None) -> Figures:
-        begin_ns, end_ns = window_bounds_ns(scenario, window)
+    def figures(begin_ns: int, end_ns: int) -> Figures:
         inside = (intended_ns >= begin_ns) & (intended_ns < end_ns)
         effects = {name: times[inside] for name, times in applied_ns.items()}
         return _figures(scenario, intended_ns[inside], replied_ns[inside], accepted[inside], effects)
 
-    windows = {name: figures(name) if scenario.faults else None for name in WINDOWS}
-    return Prediction(variant, block, figures(None), windows, intended_ns, replied_ns, accepted, applied_ns)
+    bounds = windows_bounds_ns(scenario)
+    windows = {name: None if within is None else figures(*within) for name, within in bounds.items()}
+    whole = figures(*window_bounds_ns(scenario, None))
+    return Prediction(variant, block, whole, windows, intended_ns, replied_ns, accepted, applied_ns)
+
+
+def _beyond_replay(scenario: Scenario, variant: VariantSpec) -> str | None:
+    """Why a variant cannot be replayed from the parameters alone; None where it can."""
+    if scenario.workload.closed:
+        return "the arrivals of a closed load wait for replies, whose times are what is measured"
+    hit = [fault for fault in scenario.faults if fault.is_process and fault.concerns(variant.name)]
+    if any(fault.service == API for fault in hit):
+        return "what an API that is stopped in the middle has already done is a matter of chance"
+    if any(fault.type == "restart" for fault in hit):
+        return "how long a restart takes is not among the parameters"
+    shared = {name for name, service in scenario.services.items() if service.instances > 1}
+    if variant.uses_broker and any(fault.service in shared for fault in hit):
+        return "which instance has which share of the events is the broker's decision"
+    if variant.uses_broker and shared and scenario.workload.keys is not None:
+        return "which instance has which person's events is the broker's decision"
+    return None
 
 
 class _Replay:
@@ -138,6 +176,13 @@ class _Replay:
         }
         self._turns: dict[str, Iterator[_Instance]] = {n: itertools.cycle(of) for n, of in self._instances.items()}
         self._services = list(scenario.services)
+        self._keys = scenario.workload.keys
+        for fault in scenario.faults:
+            if fault.is_process and fault.concerns(variant.name):
+                for number, instance in enumerate(self._instances[fault.service]):
+                    if fault.instance in (None, number):
+                        strike = instance.pause if fault.type == "pause" else instance.kill
+                        self.at(fault.begin_ns, partial(strike, fault.end_ns))
         self.replied_ns = np.empty(0, np.int64)
         self.agreed = np.empty(0, np.bool_)
         self.applied_ns: dict[str, NDArray[np.int64]] = {}
@@ -147,8 +192,7 @@ class _Replay:
         self.agreed = np.zeros(len(schedule), np.bool_)
         self.applied_ns = {name: np.full(len(schedule), NEVER) for name in self._services}
         for row, (index, intended_ns) in enumerate(schedule.tolist()):
-            id_ = luck.registration_id(self._seed, index)
-            self.at(intended_ns, partial(self._announce, row, id_))
+            self.at(intended_ns, partial(self._announce, _Arrival(row, index, luck.registration_id(self._seed, index))))
         # Where an attempt can fail for ever, retries never end; the trial does, when its drain runs out.
         while self._events and self._events[0][0] <= self._ends_ns:
             self._now_ns, _, action = heapq.heappop(self._events)
@@ -165,47 +209,52 @@ class _Replay:
         self.replied_ns[row] = self._now_ns
         self.agreed[row] = agreed
 
-    def _work(self, row: int, id_: uuid.UUID, service: str, instance: _Instance, attempt: int, done: Done) -> None:
-        def ended(at_ns: int, succeeded: bool) -> None:
+    def _work(self, arrival: _Arrival, service: str, instance: _Instance, attempt: int, done: Done) -> None:
+        def ended(succeeded: bool) -> None:
             if succeeded:
-                self.applied_ns[service][row] = min(at_ns, self.applied_ns[service][row])
-            done(at_ns, succeeded)
+                first_ns = self.applied_ns[service]
+                first_ns[arrival.row] = min(self._now_ns, first_ns[arrival.row])
+            done(succeeded)
 
-        instance.receive(id_, attempt, ended)
+        instance.receive(_Task(arrival.id, attempt, ended, instance.life))
 
     # The three ways to tell the services.
 
-    def _in_turn(self, row: int, id_: uuid.UUID, place: int = 0) -> None:
+    def _in_turn(self, arrival: _Arrival, place: int = 0) -> None:
         """One call after the other; the first that fails ends it."""
 
         def answered(succeeded: bool) -> None:
             if succeeded and place + 1 < len(self._services):
-                self._in_turn(row, id_, place + 1)
+                self._in_turn(arrival, place + 1)
             else:
-                self._reply(row, agreed=succeeded)
+                self._reply(arrival.row, agreed=succeeded)
 
-        self._call(row, id_, self._services[place], answered)
+        self._call(arrival, self._services[place], answered)
 
-    def _at_once(self, row: int, id_: uuid.UUID) -> None:
+    def _at_once(self, arrival: _Arrival) -> None:
         """All calls together; the reply waits for each of them."""
         answers: list[bool] = []
 
         def answered(succeeded: bool) -> None:
             answers.append(succeeded)
             if len(answers) == len(self._services):
-                self._reply(row, agreed=all(answers))
+                self._reply(arrival.row, agreed=all(answers))
 
         for service in self._services:
-            self._call(row, id_, service, answered)
+            self._call(arrival, service, answered)
 
-    def _publish(self, row: int, id_: uuid.UUID) -> None:
+    def _publish(self, arrival: _Arrival) -> None:
         """The reply at once; each service works on it until it succeeds."""
-        self._reply(row, agreed=True)
+        self._reply(arrival.row, agreed=True)
         for service in self._services:
-            self._consume(row, id_, service, next(self._turns[service]), 1)
+            self._deliver(arrival, service, next(self._turns[service]))
 
-    def _call(self, row: int, id_: uuid.UUID, service: str, answered: Callable[[bool], None]) -> None:
+    def _call(self, arrival: _Arrival, service: str, answered: Callable[[bool], None]) -> None:
         """One call, bounded in time. The work goes on when the caller has gone."""
+        instance = next(self._turns[service])
+        if instance.down:
+            answered(False)
+            return
         waiting = True
 
         def answer(succeeded: bool) -> None:
@@ -214,46 +263,134 @@ class _Replay:
                 waiting = False
                 answered(succeeded)
 
+        def done(succeeded: bool) -> None:
+            instance.release(held)
+            answer(succeeded)
+
         # An answer at the very instant of the timeout is too late, as it would be over a network.
         self.at(self._now_ns + self._timeout_ns, lambda: answer(False))
-        self._work(row, id_, service, next(self._turns[service]), 1, lambda at_ns, succeeded: answer(succeeded))
+        held = instance.hold(lambda: answer(False))
+        self._work(arrival, service, instance, 1, done)
 
-    def _consume(self, row: int, id_: uuid.UUID, service: str, instance: _Instance, attempt: int) -> None:
-        def done(at_ns: int, succeeded: bool) -> None:
+    def _deliver(self, arrival: _Arrival, service: str, instance: _Instance) -> None:
+        """An event in the hands of a consumer, until its work has succeeded; the same key one after the other."""
+        if instance.down:
+            self.at(instance.down_until_ns, partial(self._deliver, arrival, service, instance))
+            return
+        life = instance.life
+        turns = instance.turns_of_key.setdefault(self._key(arrival.index), deque())
+
+        def work(attempt: int = 1) -> None:
+            if instance.life == life:
+                self._work(arrival, service, instance, attempt, partial(done, attempt))
+
+        def done(attempt: int, succeeded: bool) -> None:
             if not succeeded:
                 wait_ns = min(FIRST_RETRY_NS * 2 ** min(attempt - 1, 10), LONGEST_RETRY_NS)
-                self.at(at_ns + wait_ns, partial(self._consume, row, id_, service, instance, attempt + 1))
+                self.at(self._now_ns + wait_ns, partial(work, attempt + 1))
+                return
+            instance.release(held)
+            turns.popleft()
+            if turns:
+                turns[0]()
 
-        self._work(row, id_, service, instance, attempt, done)
+        held = instance.hold(partial(self._deliver, arrival, service, instance))
+        turns.append(work)
+        if len(turns) == 1:
+            work()
+
+    def _key(self, index: int) -> int:
+        keys = self._keys
+        return index if keys is None else luck.key(self._seed, index, keys.distribution, keys.count, keys.s)
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    row: int
+    index: int
+    id: uuid.UUID
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One attempt in one life of an instance; a kill begins another life, in which it is forgotten."""
+
+    id: uuid.UUID
+    attempt: int
+    done: Done
+    life: int
 
 
 @dataclass
 class _Instance:
-    """One service instance: slots, and a queue in order of arrival."""
+    """One service instance: slots, and a queue in order of arrival; stopped until an instant, or down until one."""
 
     replay: _Replay
     settings: WorkSettings
     at_work: int = 0
-    queue: deque[tuple[uuid.UUID, int, Done]] = field(default_factory=deque)
+    queue: deque[_Task] = field(default_factory=deque)
+    life: int = 0
+    paused_until_ns: int = -NEVER
+    down_until_ns: int = -NEVER
+    turns_of_key: dict[int, deque[Action]] = field(default_factory=dict)
+    _in_hand: dict[int, Action] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def receive(self, id_: uuid.UUID, attempt: int, done: Done) -> None:
+    @property
+    def down(self) -> bool:
+        return self.replay.now_ns < self.down_until_ns
+
+    def hold(self, when_lost: Action) -> int:
+        """Say what happens if the instance is killed before the release of what this returns."""
+        number = next(self._numbers)
+        self._in_hand[number] = when_lost
+        return number
+
+    def release(self, held: int) -> None:
+        del self._in_hand[held]
+
+    def pause(self, until_ns: int) -> None:
+        self.paused_until_ns = until_ns
+
+    def kill(self, until_ns: int) -> None:
+        self.down_until_ns, self.life, self.at_work = until_ns, self.life + 1, 0
+        self.queue.clear()
+        self.turns_of_key.clear()
+        lost, self._in_hand = self._in_hand, {}
+        for when_lost in lost.values():
+            when_lost()
+
+    def receive(self, task: _Task) -> None:
+        if self._forgotten_or_later(task, self.receive):
+            return
         if self.at_work < self.settings.concurrency:
-            self._begin(id_, attempt, done)
+            self._begin(task)
         else:
-            self.queue.append((id_, attempt, done))
+            self.queue.append(task)
 
-    def _begin(self, id_: uuid.UUID, attempt: int, done: Done) -> None:
+    def _begin(self, task: _Task) -> None:
         self.at_work += 1
         begun_ns = self.replay.now_ns
-        judgement = judge(self.settings, id_, attempt, begun_ns)
+        judgement = judge(self.settings, task.id, task.attempt, begun_ns)
         ends_ns = max(begun_ns, judgement.hang_until_ns or begun_ns) + round(judgement.work_ms * 1e6)
-        self.replay.at(ends_ns, partial(self._end, ends_ns, judgement.status is None, done))
+        self.replay.at(ends_ns, partial(self._end, judgement.status is None, task))
 
-    def _end(self, at_ns: int, succeeded: bool, done: Done) -> None:
+    def _end(self, succeeded: bool, task: _Task) -> None:
+        if self._forgotten_or_later(task, partial(self._end, succeeded)):
+            return
         self.at_work -= 1
         if self.queue:
-            self._begin(*self.queue.popleft())
-        done(at_ns, succeeded)
+            self._begin(self.queue.popleft())
+        task.done(succeeded)
+
+    def _forgotten_or_later(self, task: _Task, step: Callable[[_Task], None]) -> bool:
+        """Whether a step does not happen now: its life is over, or the process stands still until it goes on."""
+        if task.life != self.life:
+            return True
+        if self.replay.now_ns < self.paused_until_ns:
+            self.replay.at(self.paused_until_ns, partial(step, task))
+            return True
+        return False
 
 
 def _figures(

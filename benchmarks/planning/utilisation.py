@@ -3,6 +3,7 @@
     utilisation = rate × mean work time ÷ (concurrency × instances)
 
 From 1 up the queue grows for as long as that lasts. First attempts only: what retries add comes on top.
+The rate of a ramp is the highest between two edges. A closed load has no rate of its own, hence no utilisation.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from benchmarks.scenario.fault import Fault
 from benchmarks.scenario.model import Scenario, Service
 from benchmarks.scenario.units import format_s
 
+# The faults in which no attempt comes to an end.
+_STANDS_STILL = ("hang", "pause", "kill")
+
 
 @dataclass(frozen=True)
 class Utilisation:
-    """One service between two edges of faults, [begin, end) in scenario seconds; `faults` are those that are on.
+    """One service between two edges of faults or stages, [begin, end) in scenario s; `faults` are those that are on.
 
-    `work_ms` is the mean work time of an attempt. Both figures are infinite while the service hangs; with several
-    instances they are those of the busiest one.
+    `work_ms` is the mean work time of an attempt. Both figures are infinite while the service hangs, is paused or is
+    down (`down`: killed, so that calls are refused); with several instances they are those of the busiest one.
     """
 
     service: str
@@ -30,11 +34,14 @@ class Utilisation:
     faults: tuple[str, ...]
     work_ms: float
     utilisation: float
+    down: bool = False
 
     def sentence(self) -> str:
         """A warning for a window of 1 or more."""
         when = f"from {format_s(self.begin_s)} to {format_s(self.end_s)}"
         why = f" ({', '.join(self.faults)})" if self.faults else ""
+        if self.down:
+            return f"{self.service} is down {when}{why}: calls of it are refused, events wait until it is back"
         if math.isinf(self.utilisation):
             return f"{self.service} does nothing {when}{why}: its queue grows by every arrival until it heals"
         return (
@@ -55,7 +62,9 @@ class Utilisation:
 
 
 def utilisation_table(scenario: Scenario) -> tuple[Utilisation, ...]:
-    """Service by service in roster order, then in order of time."""
+    """Service by service in roster order, then in order of time; empty for a closed load."""
+    if scenario.workload.closed:
+        return ()
     return tuple(row for name, service in scenario.services.items() for row in _rows(scenario, name, service))
 
 
@@ -75,18 +84,19 @@ def backlog_s(table: tuple[Utilisation, ...], duration_s: float) -> float:
 
 
 def _rows(scenario: Scenario, name: str, service: Service) -> list[Utilisation]:
-    faults = [fault for fault in scenario.faults if fault.service == name]
-    duration_s = scenario.workload.duration_s
-    edges = sorted(
-        {0.0, duration_s, *(edge for fault in faults for edge in (fault.at_s, min(fault.end_s, duration_s)))}
-    )
+    workload = scenario.workload
+    faults = [fault for fault in scenario.faults if fault.service == name and fault.duration_s is not None]
+    duration_s = workload.duration_s
+    of_faults = (edge for fault in faults for edge in (fault.at_s, min(fault.end_s, duration_s)))
+    edges = sorted({0.0, duration_s, *of_faults, *(stretch.begin_s for stretch in workload.stretches)})
     rows = []
     for begin_s, end_s in pairwise(edges):
         active = [fault for fault in faults if fault.at_s <= begin_s < fault.end_s]
         work_ms = max(_work_ms(service, active, instance) for instance in range(service.instances))
-        rate_per_s = scenario.workload.rate_per_s / service.instances
-        utilisation = rate_per_s * work_ms / 1000 / service.concurrency
-        rows.append(Utilisation(name, begin_s, end_s, tuple(fault.name for fault in active), work_ms, utilisation))
+        rate_per_s = (workload.highest_rate(begin_s, end_s) or 0.0) / service.instances
+        utilisation = rate_per_s * work_ms / 1000 / service.concurrency if rate_per_s else 0.0
+        names, down = tuple(fault.name for fault in active), any(fault.type == "kill" for fault in active)
+        rows.append(Utilisation(name, begin_s, end_s, names, work_ms, utilisation, down))
     return rows
 
 
@@ -96,7 +106,7 @@ def _work_ms(service: Service, faults: list[Fault], instance: int) -> float:
     for fault in faults:
         if fault.instance not in (None, instance) or fault.hit_probability == 0:
             continue
-        if fault.type == "hang":
+        if fault.type in _STANDS_STILL:
             return math.inf
         if fault.latency_ms is not None:
             work_ms += fault.hit_probability * fault.latency_ms.mean_ms()

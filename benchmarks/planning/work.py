@@ -1,4 +1,4 @@
-"""What a scenario makes of one service instance: the settings of its work, and the faults that it meets."""
+"""What a scenario makes of one service instance: the settings of its work, and the faults that its work meets."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def work_settings(scenario: Scenario, variant: str, service: str, instance: int,
                 status=fault.status if fault.type == "error" else None,
             )
             for fault in scenario.faults
-            if fault.service == service and fault.instance in (None, instance) and fault.concerns(variant)
+            if not fault.is_process
+            and fault.service == service
+            and fault.instance in (None, instance)
+            and fault.concerns(variant)
         ),
     )

@@ -128,21 +128,38 @@ class Child:
                 f"look at {self._log_path.name} in the run's logs; is the machine overloaded?",
             ) from None
 
+    def signal(self, number: int) -> None:
+        """Send it a signal; one that is gone does not get it."""
+        # Between its end and our wait the pid is still its own: nobody else can be hit.
+        if not self.ended.done():
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    async def end(self, number: int, grace_s: float) -> Ended:
+        """End it with a signal; after `grace_s` seconds with SIGKILL. Its end is no failure."""
+        self._stopping = True
+        self.signal(number)
+        return await self._gone_within(grace_s)
+
     async def stop(self, grace_s: float) -> Ended:
         """Close its input, which asks it to exit; after `grace_s` seconds kill it."""
         self._stopping = True
         if self._writer is not None:
             self._writer.close()
+        return await self._gone_within(grace_s)
+
+    async def _gone_within(self, grace_s: float) -> Ended:
         try:
             async with asyncio.timeout(grace_s):
                 return await asyncio.shield(self.ended)
         except TimeoutError:
-            with suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-            return await self.ended
+            self.signal(signal.SIGKILL)
+            return await asyncio.shield(self.ended)
         finally:
             if self._reading is not None:
                 self._reading.cancel()
+            if self._writer is not None:
+                self._writer.close()
 
     def log_tail(self) -> str:
         """The last lines of its log, for a message; empty where it wrote none."""

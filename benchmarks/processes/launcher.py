@@ -22,10 +22,14 @@ def command(argv: list[str], *, die_with_parent: bool = True) -> list[str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Tie this process to its parent, then exec. Exits with 1 where the parent has gone already."""
+    """Tie this process to its parent, lift its limit of open files, then exec. Exits with 1 where the parent has gone already."""
     import ctypes
+    import resource
 
     expected_parent, *program = arguments
+    # A server under a fault holds a connection for everybody who waits; the usual 1,024 would be the first to give way.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
     if os.getppid() != int(expected_parent):  # it died before the request was in place
         sys.exit(1)

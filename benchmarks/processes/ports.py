@@ -29,13 +29,18 @@ def ephemeral_start() -> int:
         return _USUAL_EPHEMERAL_START
 
 
+def port_range() -> range:
+    """The ports that a run takes its own from."""
+    end = ephemeral_start()
+    # A machine may have widened its ephemeral range over ours; then the ports below are as good as any.
+    return range(_LOWEST, end) if end > _LOWEST + 1000 else range(2_000, 10_000)
+
+
 class Ports:
     """Hands out ports, none of them twice. `rng` decides where the search begins, so that two runs rarely meet."""
 
     def __init__(self, rng: random.Random | None = None) -> None:
-        end = ephemeral_start()
-        # A machine may have widened its ephemeral range over ours; then the ports below are as good as any.
-        self._range = range(_LOWEST, end) if end > _LOWEST + 1000 else range(2_000, 10_000)
+        self._range = port_range()
         self._offset = (rng or random.Random()).randrange(len(self._range))  # noqa: S311 - not a secret
         self._tried = 0
 

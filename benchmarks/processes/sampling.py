@@ -31,6 +31,17 @@ class Sampler:
         for name, pid in self.pids.items():
             with suppress(psutil.NoSuchProcess):  # it has just died, which is told elsewhere
                 self._processes[name] = psutil.Process(pid)
+        # What earlier processes of a name have used: a respawned one goes on counting where they ended.
+        self._before_ms = dict.fromkeys(self.pids, 0.0)
+
+    def gone(self, name: str, cpu_ms: float) -> None:
+        """The process of this name has ended after `cpu_ms`, as the kernel told; no sample knew the last of it."""
+        self._processes.pop(name, None)
+        self._before_ms[name] += cpu_ms
+
+    def back(self, name: str, pid: int) -> None:
+        """Another process has taken over the name."""
+        self._processes[name] = psutil.Process(pid)
 
     async def run(self) -> None:
         """One sample every half second."""
@@ -44,7 +55,7 @@ class Sampler:
         for name, process in self._processes.items():
             try:
                 with process.oneshot():
-                    cpu_ms, rss_mb = _cpu_ms(process), process.memory_info().rss / _BYTES_PER_MB
+                    cpu_ms, rss_mb = self._total_ms(name, process), process.memory_info().rss / _BYTES_PER_MB
             except psutil.Error:
                 continue
             self.rows.append((t_ns, name, cpu_ms, rss_mb))
@@ -52,12 +63,10 @@ class Sampler:
 
     def cpu_ms(self) -> dict[str, float]:
         """Cumulative processor time by process, now."""
-        times: dict[str, float] = {}
+        times = dict(self._before_ms)
         for name, process in self._processes.items():
-            try:
-                times[name] = _cpu_ms(process)
-            except psutil.Error:
-                continue
+            with suppress(psutil.Error):
+                times[name] = self._total_ms(name, process)
         return times
 
     def rss_mb_max(self) -> dict[str, float]:
@@ -67,6 +76,9 @@ class Sampler:
             if rss_mb is not None:
                 largest[name] = max(largest.get(name, 0.0), rss_mb)
         return largest
+
+    def _total_ms(self, name: str, process: psutil.Process) -> float:
+        return self._before_ms[name] + _cpu_ms(process)
 
 
 def _cpu_ms(process: psutil.Process) -> float:

@@ -37,7 +37,11 @@ class Page:
 def predicted(material: Material) -> Page | None:
     """What the parameters alone predict beside what was measured, in the window that the run is about."""
     reading, window = material.summary, material.main_window
-    known = [name for name in material.variants if reading.section("predicted", name)]
+    known = [
+        name
+        for name in material.variants
+        if reading.section("predicted", name) and reading.text("predicted", name, "not_predicted") is None
+    ]
     if not known:
         return None
     headings = ("", *(f"{name}, {what}" for name in known for what in ("predicted", "measured")))
@@ -49,6 +53,12 @@ def predicted(material: Material) -> Page | None:
         cells = [write(reading.number(part, name, *path)) for name in known for part in ("predicted", "variants")]
         rows.append((label, *cells))
     return Page(headings, tuple(rows), (False, *[True] * (len(headings) - 1)))
+
+
+def not_predicted(material: Material) -> tuple[str, ...]:
+    """For each variant that the parameters alone do not settle, why."""
+    reasons = {name: material.summary.text("predicted", name, "not_predicted") for name in material.variants}
+    return tuple(f"{name}: not predicted: {reason}" for name, reason in reasons.items() if reason is not None)
 
 
 def endings(material: Material) -> Page:
@@ -107,7 +117,7 @@ def thresholds(reading: Reading) -> list[tuple[str, str, str, str, bool]]:
 
 
 def faults(results: Path) -> Page | None:
-    """Each fault of each trial: as planned, and as the services logged it."""
+    """Each fault of each trial: as planned, and as it was."""
     path = results / "faults.parquet"
     frame = pd.read_parquet(path) if path.is_file() else pd.DataFrame()
     if frame.empty:
@@ -120,11 +130,25 @@ def faults(results: Path) -> Page | None:
         real = [DASH if row[name] is None else f"{float(row[name]) / 1e9:.3f} s" for name in ("begin_ns", "end_ns")]
         if not row["applicable"]:
             real = ["not applicable", "not applicable"]
-        planned = " to ".join(DASH if time is None else nominal_ms(time * 1e3) for time in times)
+        # A fault without a duration has one time.
+        planned = " to ".join(DASH if time is None else nominal_ms(time * 1e3) for time in dict.fromkeys(times))
         identity = (str(row["trial"]), str(row["block"]), str(row["variant"]), str(row["name"]))
-        rows.append((*identity, str(row["target"]), str(row["type"]), planned, *real))
-    headings = ("trial", "block", "variant", "fault", "target", "type", "planned", "began", "ended")
-    return Page(headings, tuple(rows), (True, True, False, False, False, False, True, True, True))
+        # Only what ended a process has a time until it was ready again.
+        ready = DASH if row["ready_s"] is None else f"{float(row['ready_s']):.3f} s"
+        rows.append((*identity, str(row["target"]), str(row["type"]), planned, *real, ready))
+    headings = (
+        "trial",
+        "block",
+        "variant",
+        "fault",
+        "target",
+        "type",
+        "planned",
+        "began",
+        "ended",
+        "ready again after",
+    )
+    return Page(headings, tuple(rows), (True, True, False, False, False, False, True, True, True, True))
 
 
 def trials(reading: Reading) -> Page:
@@ -145,6 +169,7 @@ def trials(reading: Reading) -> Page:
                     figure(trial.number("schedule_delay_ms", "p99")),
                     count(trial.number("outstanding_max")),
                     figure(trial.number("drain_s")),
+                    figure(trial.number("recovery_s")),
                     figure(trial.number("cpu_ms_per_registration", "total")),
                 )
             )
@@ -152,6 +177,6 @@ def trials(reading: Reading) -> Page:
     headings = (
         *("trial", "block", "variant", "offered", "accepted", "in SLO"),
         *("accept p50 ms", "p95", "p99", "completion p50 ms", "p95", "p99"),
-        *("schedule delay p99 ms", "outstanding", "drain s", "CPU ms each"),
+        *("schedule delay p99 ms", "outstanding", "drain s", "recovery s", "CPU ms each"),
     )
     return Page(headings, tuple(rows), (True, True, False, *[True] * (len(headings) - 3)))

@@ -20,7 +20,9 @@ from markupsafe import Markup
 from benchmarks.charts import CHARTS
 from benchmarks.charts.material import Material
 from benchmarks.report import pages
+from benchmarks.report.cases import SHOWN, cases
 from benchmarks.report.claims import CLAIMS
+from benchmarks.words.broker import broker_caution
 from benchmarks.words.numbers import DASH, milliseconds, percent
 from benchmarks.words.reading import Reading
 from benchmarks.words.sentence import metric_words, verdict_sentence
@@ -78,6 +80,7 @@ def write_report(results: Path) -> Path:
         valid=reading.valid,
         reasons=reading.invalid_reasons,
         verdict=_verdict(reading),
+        caution=broker_caution(reading.document),
         # Its head, "Confirmed" or the like, stands out.
         sentence=verdict_sentence(reading.document).partition(": "),
         claim=CLAIMS.get(material.scenario.claim or "", ""),
@@ -93,8 +96,11 @@ def write_report(results: Path) -> Path:
         window="during the fault" if material.main_window else "over the whole run",
         sections=_sections(rows),
         predicted=pages.predicted(material),
+        not_predicted=pages.not_predicted(material),
         figures=[_figure(results, material, chart.name) for chart in CHARTS],
         endings=pages.endings(material),
+        cases=cases(material),
+        cases_shown=SHOWN,
         services=pages.services(material),
         comparisons=pages.comparisons(reading),
         thresholds=pages.thresholds(reading),

@@ -167,6 +167,24 @@ def read_document(text: str, file: str) -> Document:
 
     Raises ScenarioError where it is not YAML, or not a single mapping of plain values.
     """
+    reader = _parse(text, file)
+    if not isinstance(reader.root, dict):
+        what = "the file is empty" if reader.root is None else "the file holds no mapping"
+        raise reader.refusal(1, f"{what}; a scenario begins with 'version: 1'")
+    if reader.problems:
+        raise ScenarioError(reader.problems)
+    return Document(file, reader.root, reader.lines, reader.texts)
+
+
+def read_value(text: str, source: str) -> Tree:
+    """The one value that `text` holds, by the same rules. Raises ScenarioError."""
+    reader = _parse(text, source)
+    if reader.problems:
+        raise ScenarioError(reader.problems)
+    return reader.root
+
+
+def _parse(text: str, file: str) -> _Reader:
     reader = _Reader(file)
     if len(text) > LARGEST_BYTES:
         raise reader.refusal(1, "the file is larger than 1 MiB; is it a scenario?")
@@ -182,12 +200,7 @@ def read_document(text: str, file: str) -> Document:
     except (YAMLError, ValueError, IndexError, AttributeError, AssertionError) as error:
         # The parser trips over some malformed texts with errors of its own making.
         raise reader.refusal(1, f"this is not YAML: {error}") from None
-    if not isinstance(reader.root, dict):
-        what = "the file is empty" if reader.root is None else "the file holds no mapping"
-        raise reader.refusal(1, f"{what}; a scenario begins with 'version: 1'")
-    if reader.problems:
-        raise ScenarioError(reader.problems)
-    return Document(file, reader.root, reader.lines, reader.texts)
+    return reader
 
 
 def _resolve(text: str, *, plain: bool) -> Tree:

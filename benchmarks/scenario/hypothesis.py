@@ -95,8 +95,9 @@ def check_metric(metric: Metric, known: Known) -> None:
         raise ValueError(
             f"{metric.service!r} is no service of this scenario; {choice_hint(metric.service, known.services)}"
         )
-    if metric.window is not None and not known.has_window:
-        raise ValueError(f"'window:{metric.window}' needs a fault that lasts, and this scenario has none")
+    if metric.window is not None and metric.window not in known.windows:
+        what = "fault that lasts" if metric.window == "during" else "fault"
+        raise ValueError(f"'window:{metric.window}' needs a {what}, and this scenario has none")
 
 
 def _parse_part(value: dict[str, object], known: Known) -> HypothesisPart:

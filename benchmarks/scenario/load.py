@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from benchmarks.scenario.document import LARGEST_BYTES, Document, Tree, read_document
+from benchmarks.scenario.fault import windows_of
 from benchmarks.scenario.metric import Metric
 from benchmarks.scenario.model import Scenario, merged_services
 from benchmarks.scenario.problems import Location, Problem, ScenarioError
@@ -53,15 +53,17 @@ def build(document: Document, *, stem: str | None = None, check_sample: bool = T
 
 
 def sample_problems(scenario: Scenario, document: Document) -> list[Problem]:
-    """What the hypothesis asks of more arrivals than the scenario has."""
-    if scenario.hypothesis is None:
+    """What the hypothesis asks of more arrivals than the scenario has. Those of a closed load nobody knows before."""
+    if scenario.hypothesis is None or scenario.workload.closed:
         return []
     problems: list[Problem] = []
     single = len(scenario.hypothesis.parts) == 1 and ("hypothesis", "all") not in document.lines
     for index, part in enumerate(scenario.hypothesis.parts):
         base: Location = ("hypothesis",) if single else ("hypothesis", "all", index)
         need, window = part.metric.smallest_sample, part.metric.window
-        if not surely_enough(scenario, window, need) and (have := smallest_arrivals(scenario, window)) < need:
+        if surely_enough(scenario, window, need):
+            continue
+        if (have := smallest_arrivals(scenario, window)) is not None and have < need:
             problems.append(document.problem((*base, "metric"), _too_few(part.metric, need, have)))
     return problems
 
@@ -75,10 +77,7 @@ def _too_few(metric: Metric, need: int, have: int) -> str:
 
 def _known(data: dict[str, Tree], stem: str | None) -> Known:
     """What can be read of the raw data, with the defaults where a part cannot be read."""
-    workload, faults, variants = data.get("workload", {}), data.get("faults"), data.get("variants")
-    duration_s: float | None = None
-    with suppress(ValueError):
-        duration_s = parse_s(workload.get("duration", "20s")) if isinstance(workload, dict) else None
+    variants, api = data.get("variants"), data.get("api", {})
     given = data.get("services", {})
     services = merged_services(given if isinstance(given, dict) else {})
     assert isinstance(services, dict)
@@ -89,11 +88,26 @@ def _known(data: dict[str, Tree], stem: str | None) -> Known:
             names.append(name)
     return Known(
         services={name: _instances(service) for name, service in services.items() if near_miss(name) is None},
+        api_instances=_instances(api),
         variants=tuple(names),
-        duration_s=duration_s,
-        has_window=bool(faults),
+        duration_s=_duration_s(data.get("workload", {})),
+        windows=windows_of(data.get("faults")),
         stem=stem,
     )
+
+
+def _duration_s(workload: Tree) -> float | None:
+    """How long the load lasts; a ramp as long as its stages together."""
+    if not isinstance(workload, dict):
+        return None
+    try:
+        stages = workload.get("stages")
+        if workload.get("executor") == "ramping-arrival-rate" and isinstance(stages, list):
+            durations = [stage.get("duration") if isinstance(stage, dict) else None for stage in stages]
+            return round(sum(parse_s(duration) for duration in durations), 9)
+        return parse_s(workload.get("duration", "20s"))
+    except ValueError:
+        return None
 
 
 def _instances(service: object) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from benchmarks.scenario.fault import Fault, with_default_names
+from benchmarks.scenario.fault import Fault, overlaps, with_default_names
 from benchmarks.scenario.hypothesis import Hypothesis, parse_hypothesis
 from benchmarks.scenario.override import override
 from benchmarks.scenario.problems import Flaw, ValueProblems
@@ -135,21 +135,39 @@ class Scenario(Model):
         seed: int | None = None,
         variants: Sequence[str] | None = None,
         quick: bool = False,
+        sets: Sequence[str] = (),
     ) -> Scenario:
         """The scenario as the command line changes it, by the same rules as the file. Raises ScenarioError.
 
         `duration` is text with a unit and scales the fault times. `variants` are names of the run, or bases that it
         does not have; faults, thresholds and a hypothesis that speak of others are left out. `quick` makes one block
-        of about 8 s with a warm-up of 1 s, and leaves out a hypothesis that so few arrivals cannot answer.
+        of about 8 s with a warm-up of 1 s, and leaves out a hypothesis that so few arrivals cannot answer. `sets` are
+        `key=value` for any key of the file, such as `faults.0.latency=400ms`, and are applied last.
         """
-        return override(self, rate=rate, duration=duration, blocks=blocks, seed=seed, variants=variants, quick=quick)
+        return override(
+            self,
+            rate=rate,
+            duration=duration,
+            blocks=blocks,
+            seed=seed,
+            variants=variants,
+            quick=quick,
+            sets=sets,
+        )
 
     @property
     def during_ns(self) -> tuple[int, int] | None:
-        """The window `during`: from the first begin to the last end of a fault; None without faults."""
-        if not self.faults:
+        """The window `during`: from the first begin to the last end of the faults that last; None without one."""
+        lasting = [fault for fault in self.faults if fault.duration_s is not None]
+        if not lasting:
             return None
-        return min(fault.begin_ns for fault in self.faults), max(fault.end_ns for fault in self.faults)
+        return min(fault.begin_ns for fault in lasting), max(fault.end_ns for fault in lasting)
+
+    @property
+    def after_ns(self) -> int | None:
+        """Where the window `after` begins: the end of `during`, else the last instant of a fault; None without any."""
+        during = self.during_ns
+        return during[1] if during is not None else max((fault.end_ns for fault in self.faults), default=None)
 
     @field_validator("name")
     @classmethod
@@ -170,8 +188,10 @@ class Scenario(Model):
 
     @field_validator("faults")
     @classmethod
-    def _fault_names_differ(cls, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    def _faults_fit_together(cls, faults: tuple[Fault, ...], info: ValidationInfo) -> tuple[Fault, ...]:
         _refuse_repeats([fault.name for fault in faults])
+        if flaws := list(overlaps(faults, Known.of(info).targets(with_api=True))):
+            raise ValueProblems(flaws)
         return faults
 
     @field_validator("thresholds")
@@ -183,6 +203,27 @@ class Scenario(Model):
     @classmethod
     def _hypothesis_readable(cls, value: object, info: ValidationInfo) -> Hypothesis | None:
         return None if value is None else parse_hypothesis(value, Known.of(info))
+
+    @model_validator(mode="after")
+    def _embedded_broker_can_show_it(self) -> Self:
+        """What the stand-in cannot do is refused rather than measured."""
+        brokers = [variant.broker for variant in self.variants if variant.broker is not None]
+        flaws: list[Flaw] = []
+        if len({broker.is_embedded for broker in brokers}) > 1:
+            flaws.append(Flaw(("broker", "kind"), "the embedded broker cannot stand beside a real one in the same run"))
+        if any(broker.is_embedded for broker in brokers):
+            flaws += [
+                Flaw(
+                    ("services", name, "instances"),
+                    f"{service.instances} instances of {name} would share a group, and the groups of the embedded "
+                    "broker have one member; use 1, or a real broker",
+                )
+                for name, service in self.services.items()
+                if service.instances > 1
+            ]
+        if flaws:
+            raise ValueProblems(flaws)
+        return self
 
     @model_validator(mode="after")
     def _title_given(self) -> Self:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from benchmarks.scenario.document import read_document
+from benchmarks.scenario.fault import windows_of
 from benchmarks.scenario.metric import Metric
 from benchmarks.scenario.problems import Problem, ScenarioError, choice_hint
 from benchmarks.scenario.resolve import dump
+from benchmarks.scenario.settings import with_settings
 from benchmarks.scenario.units import format_s, parse_s
+from benchmarks.scenario.workload import Stage
 
 if TYPE_CHECKING:
     from benchmarks.scenario.model import Scenario
@@ -29,6 +33,7 @@ def override(
     seed: int | None,
     variants: Sequence[str] | None,
     quick: bool,
+    sets: Sequence[str],
 ) -> Scenario:
     """See `Scenario.override`."""
     # Late, since both build on the module of the model, which offers this function as a method.
@@ -49,13 +54,16 @@ def override(
 
     data = scenario.resolved()
     data["workload"] = _workload(scenario, rate, duration_s, quick=quick)
-    data["faults"] = _faults(scenario, duration_s, chosen)
+    data["faults"] = faults = _faults(scenario, duration_s, chosen)
+    windows = windows_of(faults)
     data["variants"] = _variants(scenario, chosen)
-    data["thresholds"] = _thresholds(scenario, chosen, has_window=bool(data["faults"]))
+    data["thresholds"] = _thresholds(scenario, chosen, windows)
     data["blocks"] = blocks if blocks is not None else 1 if quick else scenario.blocks
     data["seed"] = seed if seed is not None else scenario.seed
-    if not _can_ask(scenario, chosen, has_window=bool(data["faults"])):
+    if not _can_ask(scenario, chosen, windows):
         data.pop("hypothesis", None)
+    if sets:
+        data = with_settings(data, sets, _SOURCE)
     # Back through the loader, without line numbers, since there is no file to point into.
     document = replace(read_document(dump(data), _SOURCE), lines={})
     if quick and sample_problems(build(document, check_sample=False), document):
@@ -75,16 +83,31 @@ def _unknown_variants(scenario: Scenario, chosen: Sequence[str]) -> list[Problem
 
 
 def _workload(scenario: Scenario, rate: float | None, duration_s: float, *, quick: bool) -> dict[str, object]:
-    workload = scenario.resolved()["workload"]
-    assert isinstance(workload, dict)
-    changed: dict[str, object] = {**workload, "duration": format_s(duration_s)}
+    changed = scenario.workload.resolved()
+    if scenario.workload.stages is not None:
+        factor = duration_s / scenario.workload.duration_s
+        if factor != 1:
+            changed["stages"] = _scaled_stages(scenario.workload.stages, factor, duration_s)
+    else:
+        changed["duration"] = format_s(duration_s)
     if quick:
         changed["warmup"] = format_s(min(scenario.workload.warmup_s, QUICK_WARMUP_S))
     if rate is not None:
         changed["rate"] = float(rate)
-        if scenario.workload.max_in_flight == scenario.workload.default_max_in_flight:
-            del changed["maxInFlight"]
+    if scenario.workload.max_in_flight == scenario.workload.default_max_in_flight:
+        changed.pop("maxInFlight", None)  # it follows from the rate, which may be another
     return changed
+
+
+def _scaled_stages(stages: Sequence[Stage], factor: float, duration_s: float) -> list[dict[str, object]]:
+    """To the microsecond, and their ends rather than their lengths, so that together they last as long as the run."""
+    ends_s = [round(end_s * factor, 6) for end_s in accumulate(stage.duration_s for stage in stages)]
+    ends_s[-1] = duration_s
+    lengths_s = [round(end_s - begin_s, 9) for begin_s, end_s in pairwise([0.0, *ends_s])]
+    return [
+        {"duration": format_s(max(1e-6, length_s)), "target": stage.target}
+        for stage, length_s in zip(stages, lengths_s, strict=True)
+    ]
 
 
 def _faults(scenario: Scenario, duration_s: float, chosen: Sequence[str]) -> list[dict[str, object]]:
@@ -101,7 +124,9 @@ def _faults(scenario: Scenario, duration_s: float, chosen: Sequence[str]) -> lis
         if factor != 1:
             # To the microsecond, and the end on its own, so that a fault that ended with the run still does.
             begin_s, end_s = round(fault.at_s * factor, 6), min(round(fault.end_s * factor, 6), duration_s)
-            data |= {"at": format_s(begin_s), "duration": format_s(max(1e-6, round(end_s - begin_s, 9)))}
+            data["at"] = format_s(begin_s)
+            if fault.duration_s is not None:
+                data["duration"] = format_s(max(1e-6, round(end_s - begin_s, 9)))
         scaled.append(data)
     return scaled
 
@@ -114,18 +139,17 @@ def _variants(scenario: Scenario, chosen: Sequence[str]) -> list[object]:
     return [of_the_file.get(name, name) for name in chosen]
 
 
-def _thresholds(scenario: Scenario, chosen: Sequence[str], *, has_window: bool) -> dict[str, list[str]]:
+def _thresholds(scenario: Scenario, chosen: Sequence[str], windows: Collection[str]) -> dict[str, list[str]]:
     kept: dict[str, list[str]] = {}
     for name, expressions in scenario.thresholds.items():
         metric = Metric.parse(name)
-        if metric.variant in (None, *chosen) and (metric.window is None or has_window):
+        if metric.variant in (None, *chosen) and metric.window in (None, *windows):
             kept[name] = list(expressions)
     return kept
 
 
-def _can_ask(scenario: Scenario, chosen: Sequence[str], *, has_window: bool) -> bool:
+def _can_ask(scenario: Scenario, chosen: Sequence[str], windows: Collection[str]) -> bool:
     """Whether the variants and the window that the hypothesis is about are still there."""
     return scenario.hypothesis is not None and all(
-        set(part.sides) <= set(chosen) and (part.metric.window is None or has_window)
-        for part in scenario.hypothesis.parts
+        set(part.sides) <= set(chosen) and part.metric.window in (None, *windows) for part in scenario.hypothesis.parts
     )

@@ -13,12 +13,11 @@ from benchmarks.scenario.units import format_ms, format_s
 
 if TYPE_CHECKING:
     from benchmarks.scenario.model import Scenario
-    from benchmarks.scenario.variant import VariantSpec
+    from benchmarks.scenario.variant import BrokerSpec, VariantSpec
 
 
 def resolve(scenario: Scenario) -> dict[str, object]:
     """Plain data in the order and the spelling of the file; loading it gives an equal Scenario."""
-    workload = scenario.workload
     data: dict[str, object] = {
         "version": scenario.version,
         "name": scenario.name,
@@ -26,17 +25,7 @@ def resolve(scenario: Scenario) -> dict[str, object]:
         "description": scenario.description,
         "claim": scenario.claim,
         "tags": list(scenario.tags),
-        "workload": {
-            "executor": workload.executor,
-            "rate": workload.rate,
-            "timeUnit": format_s(workload.time_unit_s),
-            "arrivals": workload.arrivals,
-            "warmup": format_s(workload.warmup_s),
-            "duration": format_s(workload.duration_s),
-            "timeout": format_ms(workload.timeout_ms),
-            "maxInFlight": workload.max_in_flight,
-            "keys": workload.keys,
-        },
+        "workload": scenario.workload.resolved(),
         "services": {
             name: {
                 "latency": format_latency(service.latency),
@@ -48,7 +37,7 @@ def resolve(scenario: Scenario) -> dict[str, object]:
         },
         "api": {"instances": scenario.api.instances},
         "broker": {"kind": scenario.broker.kind, "partitions": scenario.broker.partitions},
-        "variants": [_variant(variant) for variant in scenario.variants],
+        "variants": [_variant(variant, scenario.broker) for variant in scenario.variants],
         "faults": [fault.resolved() for fault in scenario.faults],
         "slo": {"accept": format_ms(scenario.slo.accept_ms), "complete": format_ms(scenario.slo.complete_ms)},
         "drain": format_s(scenario.drain_s),
@@ -73,12 +62,14 @@ def dump(resolved: Mapping[str, object]) -> str:
     return stream.getvalue()
 
 
-def _variant(variant: VariantSpec) -> dict[str, object]:
+def _variant(variant: VariantSpec, shared: BrokerSpec) -> dict[str, object]:
+    """With of its broker what differs from the one that all share."""
     data: dict[str, object] = {
         "name": variant.name,
         "base": variant.base,
         "options": {key.removesuffix("_ms"): format_ms(value) for key, value in variant.options.items()},
     }
-    if variant.broker is not None:
-        data["broker"] = {"kind": variant.broker.kind, "partitions": variant.broker.partitions}
+    own = {} if variant.broker is None else variant.broker.model_dump()
+    if differing := {key: value for key, value in own.items() if value != getattr(shared, key)}:
+        data["broker"] = differing
     return data

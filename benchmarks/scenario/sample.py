@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from benchmarks.scenario.fault import windows_of
+from benchmarks.scenario.metric import WINDOWS
 from registration.luck import block_seed
 
 if TYPE_CHECKING:
@@ -21,22 +23,30 @@ def window_bounds_ns(scenario: Scenario, window: str | None) -> tuple[int, int]:
     end_ns = round(scenario.workload.duration_s * 1e9)
     if window is None:
         return 0, end_ns
-    during = scenario.during_ns
-    if during is None:
-        raise ValueError(f"a scenario without faults has no window {window!r}")
-    return {"before": (0, during[0]), "during": during, "after": (during[1], end_ns)}[window]
+    during, after_ns = scenario.during_ns, scenario.after_ns
+    if after_ns is None or (window == "during" and during is None):
+        raise ValueError(f"this scenario has no window {window!r}")
+    first_ns = min(fault.begin_ns for fault in scenario.faults)
+    bounds = {"before": (0, first_ns), "after": (after_ns, end_ns)}
+    return bounds[window] if during is None else {**bounds, "during": during}[window]
+
+
+def windows_bounds_ns(scenario: Scenario) -> dict[str, tuple[int, int] | None]:
+    """Every window with its bounds; None for those that the scenario does not have."""
+    known = windows_of([fault.resolved() for fault in scenario.faults])
+    return {window: window_bounds_ns(scenario, window) if window in known else None for window in WINDOWS}
 
 
 def surely_enough(scenario: Scenario, window: str | None, need: int) -> bool:
-    """Whether the expected arrivals lie so far above `need` that counting them is idle."""
+    """Whether the expected arrivals of an open load lie so far above `need` that counting them is idle."""
     begin_ns, end_ns = window_bounds_ns(scenario, window)
-    expected = scenario.workload.rate_per_s * (end_ns - begin_ns) / 1e9
+    expected = scenario.workload.expected_arrivals(begin_ns / 1e9, end_ns / 1e9)
     return expected - _SIGMAS * math.sqrt(expected) >= need
 
 
-def smallest_arrivals(scenario: Scenario, window: str | None) -> int:
-    """The arrivals in the window of the block that has the fewest."""
-    if window is None:
+def smallest_arrivals(scenario: Scenario, window: str | None) -> int | None:
+    """The arrivals in the window of the block that has the fewest; None for a closed load."""
+    if scenario.workload.closed or window is None:
         return scenario.workload.arrival_count
     from benchmarks.planning.arrivals import schedule
 

@@ -15,12 +15,14 @@ from benchmarks.scenario.model import Api, Scenario, Service, Slo
 from benchmarks.scenario.problems import Flaw, Location, Problem, ValueProblems, choice_hint
 from benchmarks.scenario.values import Model
 from benchmarks.scenario.variant import BrokerSpec, VariantSpec
-from benchmarks.scenario.workload import Workload
+from benchmarks.scenario.workload import Keys, Stage, Workload
 
 # The model at each place; `*` stands for any one key or index.
 _MODELS: tuple[tuple[Location, type[Model]], ...] = (
     ((), Scenario),
     (("workload",), Workload),
+    (("workload", "stages", "*"), Stage),
+    (("workload", "keys"), Keys),
     (("services", "*"), Service),
     (("api",), Api),
     (("broker",), BrokerSpec),

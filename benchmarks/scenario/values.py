@@ -17,6 +17,9 @@ from registration.services import ROSTER
 
 T = TypeVar("T")
 NAME = r"^[a-z0-9][a-z0-9-]*$"
+API = "api"
+# What else has processes, files or targets by its name.
+_RESERVED = (API, "broker", "harness", "load", "machine", "relay", "topics")
 _SERVICE_NAME = r"^[a-z][a-z0-9-]*$"
 # How alike a new service's name may be to a known one before it is taken for a slip of the pen.
 _NEAR_MISS = 0.75
@@ -26,14 +29,16 @@ _NEAR_MISS = 0.75
 class Known:
     """What the rest of the file says, as far as it can be read, so that each part is checked even if others fail.
 
-    `services` maps each name to its number of instances, `variants` holds the names of the run. `duration_s` is None
-    where it cannot be read; `stem` is the file's name where the scenario's name has to equal it.
+    `services` maps each name to its number of instances, `variants` holds the names of the run, `windows` those of
+    `before`, `during` and `after` that there are. `duration_s` is None where it cannot be read; `stem` is the file's
+    name where the scenario's name has to equal it.
     """
 
     services: Mapping[str, int]
+    api_instances: int
     variants: tuple[str, ...]
     duration_s: float | None
-    has_window: bool
+    windows: frozenset[str]
     stem: str | None = None
 
     @classmethod
@@ -41,10 +46,9 @@ class Known:
         assert isinstance(info.context, Known)
         return info.context
 
-    def targets(self) -> list[str]:
-        """Every service, then every instance of those that have several."""
-        instances = [f"{name}/{i}" for name, count in self.services.items() if count > 1 for i in range(count)]
-        return [*self.services, *instances]
+    def targets(self, *, with_api: bool) -> dict[str, int]:
+        """What a fault can hit, and of how many instances that is."""
+        return {**self.services, API: self.api_instances} if with_api else dict(self.services)
 
 
 class Model(BaseModel):
@@ -66,12 +70,21 @@ def some(entries: tuple[T, ...]) -> tuple[T, ...]:
     return entries
 
 
+def given(value: object) -> object:
+    """A key that may be left out, but not left empty."""
+    if value is None:
+        raise ValueError("nothing stands here; give a value or leave the key out")
+    return value
+
+
 def near_miss(name: str) -> str | None:
     """The service of the roster that `name` seems to be a slip of the pen for."""
     return None if name in ROSTER else nearest(name, ROSTER, cutoff=_NEAR_MISS)
 
 
 def _service_name(name: str) -> str:
+    if name in _RESERVED:
+        raise ValueError(f"{name!r} cannot be a service's name, since it is that of another part; choose another")
     if (close := near_miss(name)) is not None:
         raise ValueError(f"{name!r} is no known service; did you mean {close!r}? (a new one needs a name less alike)")
     return name
@@ -92,6 +105,7 @@ LastingMs = Annotated[float, BeforeValidator(parse_ms), AfterValidator(_above_ze
 LatencyValue = Annotated[Latency, BeforeValidator(parse_latency)]
 Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1)]
 Rate = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1_000_000)]
+RampRate = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1_000_000)]
 Truth = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(pattern=NAME, max_length=60)]
 ServiceName = Annotated[str, Field(pattern=_SERVICE_NAME, max_length=60), AfterValidator(_service_name)]

@@ -19,11 +19,26 @@ EVENT_BASES = frozenset({"events"})
 _OPTIONS = {"timeout": "2s"}
 
 
-class BrokerSpec(Model):
-    """The broker that event variants publish to."""
+EMBEDDED: Literal["embedded"] = "embedded"
+_EMBEDDED_PARTITIONS = 4
 
-    kind: Literal["kafka"] = "kafka"
+
+class BrokerSpec(Model):
+    """The broker that event variants publish to. Topics of the embedded one have four partitions, whatever is asked."""
+
+    kind: Literal["kafka", "embedded"] = "kafka"
     partitions: Annotated[int, Field(strict=True, ge=1, le=64)] = 6
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is the stand-in inside librdkafka, which is not a real broker."""
+        return self.kind == EMBEDDED
+
+    @model_validator(mode="after")
+    def _as_it_will_be(self) -> Self:
+        if self.is_embedded:
+            self.__dict__["partitions"] = _EMBEDDED_PARTITIONS
+        return self
 
 
 class VariantSpec(Model):
@@ -90,4 +105,4 @@ def with_broker(variant: VariantSpec, shared: BrokerSpec) -> VariantSpec:
         return variant
     own = variant.broker
     given = {} if own is None else {key: getattr(own, key) for key in own.model_fields_set}
-    return variant.model_copy(update={"broker": shared.model_copy(update=given)})
+    return variant.model_copy(update={"broker": BrokerSpec.model_validate({**shared.model_dump(), **given})})

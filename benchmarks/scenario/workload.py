@@ -1,57 +1,253 @@
-"""The workload: how many arrivals there are, when they come, and how long a person waits."""
+"""The workload: how many arrivals there are, when they come, who they are, and how long a person waits.
+
+constant-arrival-rate   open: `rate` arrivals per time unit, whether or not earlier ones were answered
+ramping-arrival-rate    open: from `startRate` in a straight line to each stage's `target`, one stage after the other
+constant-vus            closed: `vus` people, each of whom comes again as soon as the last reply is there
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from benchmarks.scenario.values import DurationS, LastingMs, LastingS, Model, Rate
+from benchmarks.scenario.problems import Flaw, ValueProblems, choice_hint
+from benchmarks.scenario.units import format_ms, format_s
+from benchmarks.scenario.values import DurationS, LastingMs, LastingS, Model, RampRate, Rate, given, some
 
+Executor = Literal["constant-arrival-rate", "ramping-arrival-rate", "constant-vus"]
+KeyDistribution = Literal["uniform", "zipf"]
+EXECUTORS: tuple[str, ...] = get_args(Executor)
+KEY_DISTRIBUTIONS: tuple[str, ...] = get_args(KeyDistribution)
+UNIQUE = "unique"
+
+# The keys that belong to some executors only.
+_OPEN = ("constant-arrival-rate", "ramping-arrival-rate")
+_EXECUTORS_OF_KEY = {
+    "rate": ("constant-arrival-rate",),
+    "duration": ("constant-arrival-rate", "constant-vus"),
+    "startRate": ("ramping-arrival-rate",),
+    "stages": ("ramping-arrival-rate",),
+    "timeUnit": _OPEN,
+    "arrivals": _OPEN,
+    "maxInFlight": _OPEN,
+    "vus": ("constant-vus",),
+}
+_DEFAULT_RATE = 50.0
+_DEFAULT_ZIPF_S = 1.1
 _MOST_ARRIVALS = 2_000_000
+_MOST_IN_FLIGHT = 1_000_000
+
+
+class Stage(Model):
+    """A stretch of a ramp: within `duration_s` the rate goes in a straight line to `target` per time unit."""
+
+    duration_s: Annotated[LastingS, Field(alias="duration")]
+    target: RampRate
+
+    def resolved(self) -> dict[str, object]:
+        return {"duration": format_s(self.duration_s), "target": self.target}
+
+
+class Keys(Model):
+    """Arrivals by `count` people rather than by a new one each: key k is drawn with weight (k + 1)^-s, k from 0.
+
+    `s` is the exponent of the type `zipf`; for `uniform` it is 0, which weighs all alike.
+    """
+
+    distribution: KeyDistribution
+    count: Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+    s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=10)] = 0.0  # set by the validator below
+
+    def as_dict(self) -> dict[str, str | int | float]:
+        return {"distribution": self.distribution, "count": self.count, "s": self.s}
+
+    def resolved(self) -> dict[str, object]:
+        return {key: value for key, value in self.as_dict().items() if key != "s" or self.distribution == "zipf"}
+
+    @model_validator(mode="after")
+    def _exponent_fits(self) -> Self:
+        if self.distribution == "uniform" and "s" in self.model_fields_set:
+            raise ValueProblems([Flaw(("s",), "'s' is not for keys of distribution 'uniform', only for 'zipf'")])
+        if self.distribution == "zipf" and "s" not in self.model_fields_set:
+            self.__dict__["s"] = _DEFAULT_ZIPF_S
+        return self
+
+
+def _keys(value: object) -> object:
+    if value == UNIQUE:
+        return None
+    if isinstance(value, (dict, Keys)):
+        return value
+    hint = choice_hint(str(value), [UNIQUE]) if isinstance(value, str) else f"it must be {UNIQUE!r}"
+    raise ValueError(f"keys cannot be read; {hint} or a mapping, as in {{distribution: zipf, count: 1000}}")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """[begin, end) of scenario seconds in which the rate per second goes in a straight line from one to another."""
+
+    begin_s: float
+    end_s: float
+    from_per_s: float
+    to_per_s: float
+
+    def rate_at(self, at_s: float) -> float:
+        return self.from_per_s + (self.to_per_s - self.from_per_s) * (at_s - self.begin_s) / (self.end_s - self.begin_s)
+
+    def arrivals(self, begin_s: float, end_s: float) -> float:
+        """The expected number between two instants, as far as they lie inside."""
+        begin_s, end_s = max(begin_s, self.begin_s), min(end_s, self.end_s)
+        return (self.rate_at(begin_s) + self.rate_at(end_s)) / 2 * (end_s - begin_s) if begin_s < end_s else 0.0
 
 
 class Workload(Model):
-    """The arrivals. `rate` counts them per `time_unit_s`; `timeout_ms` is the person's patience."""
+    """The arrivals. `rate` counts them per `time_unit_s`; `timeout_ms` is the person's patience.
 
-    executor: Literal["constant-arrival-rate"] = "constant-arrival-rate"
-    rate: Rate = 50.0
+    `rate`, `start_rate`, `stages` and `vus` are there for their own executor only. `keys` is None where every
+    registration is by another person.
+    """
+
+    executor: Executor = "constant-arrival-rate"
+    rate: Annotated[Rate | None, BeforeValidator(given)] = None
+    start_rate: Annotated[RampRate | None, BeforeValidator(given)] = None
+    stages: Annotated[Annotated[tuple[Stage, ...], AfterValidator(some)] | None, BeforeValidator(given)] = None
+    vus: Annotated[Annotated[int, Field(strict=True, ge=1, le=10_000)] | None, BeforeValidator(given)] = None
     time_unit_s: Annotated[LastingS, Field(alias="timeUnit")] = 1.0
     arrivals: Literal["poisson", "uniform"] = "poisson"
     warmup_s: Annotated[DurationS, Field(alias="warmup")] = 3.0
-    duration_s: Annotated[LastingS, Field(alias="duration")] = 20.0
+    duration_s: Annotated[LastingS, Field(alias="duration")] = 20.0  # of a ramp: set by the validator below
     timeout_ms: Annotated[LastingMs, Field(alias="timeout")] = 10_000.0
-    max_in_flight: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 0  # always set by the validator below
-    keys: Literal["unique"] = "unique"
+    max_in_flight: Annotated[int, Field(strict=True, ge=1, le=_MOST_IN_FLIGHT)] = 0  # always set by the validator below
+    keys: Annotated[Keys | None, BeforeValidator(_keys)] = None
 
     @property
-    def rate_per_s(self) -> float:
-        return self.rate / self.time_unit_s
+    def closed(self) -> bool:
+        """Whether arrivals wait for earlier replies, so that their number and times are known only afterwards."""
+        return self.executor == "constant-vus"
 
     @property
-    def arrival_count(self) -> int:
-        """How many arrivals of one trial count."""
-        return round(self.rate_per_s * self.duration_s)
+    def stretches(self) -> tuple[Stretch, ...]:
+        """The rate over the run, warm-up aside; none for a closed load."""
+        if self.rate is not None:
+            per_s = self.rate / self.time_unit_s
+            return (Stretch(0.0, self.duration_s, per_s, per_s),)
+        return tuple(self._ramp())
 
     @property
-    def warmup_count(self) -> int:
-        return round(self.rate_per_s * self.warmup_s)
+    def rate_per_s(self) -> float | None:
+        """The rate, of a ramp its mean; None for a closed load."""
+        if self.closed:
+            return None
+        return self.expected_arrivals(0.0, self.duration_s) / self.duration_s
+
+    @property
+    def arrival_count(self) -> int | None:
+        """How many arrivals of one trial count; None for a closed load."""
+        return None if self.closed else round(self.expected_arrivals(0.0, self.duration_s))
+
+    @property
+    def warmup_count(self) -> int | None:
+        """The arrivals of the warm-up, which has the rate that the run begins with; None for a closed load."""
+        return None if self.closed else round(self.stretches[0].from_per_s * self.warmup_s)
 
     @property
     def default_max_in_flight(self) -> int:
-        """1.5 × rate × timeout: what a person's patience lets pile up, and half as much again."""
-        return min(1_000_000, max(1, math.ceil(1.5 * self.rate_per_s * self.timeout_ms / 1000)))
+        """1.5 × rate × timeout: what a person's patience lets pile up, and half as much again. Closed: the people."""
+        if self.vus is not None:
+            return self.vus
+        highest = max(max(stretch.from_per_s, stretch.to_per_s) for stretch in self.stretches)
+        return min(_MOST_IN_FLIGHT, max(1, math.ceil(1.5 * highest * self.timeout_ms / 1000)))
+
+    def rate_at(self, at_s: float) -> float | None:
+        """Arrivals per second at an instant of scenario time; None for a closed load."""
+        if self.closed:
+            return None
+        stretches = self.stretches
+        at_s = min(max(at_s, 0.0), self.duration_s)
+        return next((part for part in stretches if at_s < part.end_s), stretches[-1]).rate_at(at_s)
+
+    def highest_rate(self, begin_s: float, end_s: float) -> float | None:
+        """The highest rate per second between two instants; None for a closed load."""
+        inside = [part for part in self.stretches if part.begin_s < end_s and begin_s < part.end_s]
+        edges = [rate for p in inside for rate in (p.rate_at(max(p.begin_s, begin_s)), p.rate_at(min(p.end_s, end_s)))]
+        return max(edges, default=None)
+
+    def expected_arrivals(self, begin_s: float, end_s: float) -> float:
+        """The expected number of arrivals of an open load between two instants of scenario time."""
+        return sum(part.arrivals(begin_s, end_s) for part in self.stretches)
+
+    def resolved(self) -> dict[str, object]:
+        """In the spelling of the file, without the keys that other executors have."""
+        data: dict[str, object] = {
+            "executor": self.executor,
+            "rate": self.rate,
+            "startRate": self.start_rate,
+            "stages": [stage.resolved() for stage in self.stages or ()],
+            "vus": self.vus,
+            "timeUnit": format_s(self.time_unit_s),
+            "arrivals": self.arrivals,
+            "warmup": format_s(self.warmup_s),
+            "duration": format_s(self.duration_s),
+            "timeout": format_ms(self.timeout_ms),
+            "maxInFlight": self.max_in_flight,
+            "keys": UNIQUE if self.keys is None else self.keys.resolved(),
+        }
+        return {key: value for key, value in data.items() if self.executor in _EXECUTORS_OF_KEY.get(key, EXECUTORS)}
+
+    @model_validator(mode="after")
+    def _keys_fit_the_executor(self) -> Self:
+        flaws = []
+        for name, field in type(self).model_fields.items():
+            key = field.alias or name
+            executors = _EXECUTORS_OF_KEY.get(key, EXECUTORS)
+            if self.executor not in executors and name in self.model_fields_set:
+                theirs = " and ".join(repr(executor) for executor in executors)
+                flaws.append(Flaw((key,), f"{key!r} is not for the executor {self.executor!r}, only for {theirs}"))
+        if self.executor == "ramping-arrival-rate" and self.stages is None:
+            flaws.append(Flaw(("stages",), "a ramp needs its stages, as in stages: [{duration: 10s, target: 80}]"))
+        if self.closed and self.vus is None:
+            flaws.append(Flaw(("vus",), "a closed load needs the number of its people, as in vus: 20"))
+        if flaws:
+            raise ValueProblems(flaws)
+        # The one way to fill a field of a frozen model from its siblings.
+        if self.executor == "constant-arrival-rate" and self.rate is None:
+            self.__dict__["rate"] = _DEFAULT_RATE
+        if self.stages is not None:
+            self.__dict__["start_rate"] = self.start_rate or 0.0
+            self.__dict__["duration_s"] = round(sum(stage.duration_s for stage in self.stages), 9)
+        return self
 
     @model_validator(mode="after")
     def _arrivals_in_bounds(self) -> Self:
-        if self.arrival_count < 1:
-            raise ValueError("rate × duration comes to no arrival at all; raise one of them")
-        if self.arrival_count + self.warmup_count > _MOST_ARRIVALS:
-            raise ValueError(
-                f"rate × duration comes to more than {_MOST_ARRIVALS:,} arrivals a trial; lower one of them"
-            )
+        counted, before = self.arrival_count, self.warmup_count
+        if counted is not None and before is not None:
+            if counted < 1:
+                raise ValueError("rate × duration comes to no arrival at all; raise one of them")
+            if counted + before > _MOST_ARRIVALS:
+                raise ValueError(
+                    f"rate × duration comes to more than {_MOST_ARRIVALS:,} arrivals a trial; lower one of them"
+                )
         if "max_in_flight" not in self.model_fields_set:
-            # The one way to fill a field of a frozen model from its siblings.
             self.__dict__["max_in_flight"] = self.default_max_in_flight
         return self
+
+    def _ramp(self) -> Iterator[Stretch]:
+        stages = self.stages or ()
+        rates = [(self.start_rate or 0.0) / self.time_unit_s, *(stage.target / self.time_unit_s for stage in stages)]
+        end_s = 0.0
+        for stage, (before, after) in zip(stages, pairwise(rates), strict=True):
+            begin_s, end_s = end_s, round(end_s + stage.duration_s, 9)
+            yield Stretch(begin_s, end_s, before, after)
+
+
+def keys_of_executor(executor: str) -> frozenset[str]:
+    """The keys of a workload that only some executors have, and this one does."""
+    return frozenset(key for key, executors in _EXECUTORS_OF_KEY.items() if executor in executors)
+
+
+EXECUTOR_KEYS = frozenset(_EXECUTORS_OF_KEY)

@@ -23,10 +23,11 @@ from benchmarks.store import Results, ResultsError, default_directory, write_tex
 from benchmarks.terminal.console import console
 from benchmarks.terminal.fetchbar import FetchBar
 from benchmarks.terminal.live import LivePanel, PlainLines
+from benchmarks.words.load import load_words
 from benchmarks.words.numbers import DASH, figure, milliseconds, percent, plural
 
 if TYPE_CHECKING:
-    from benchmarks.scenario import Scenario
+    from benchmarks.scenario import Scenario, Workload
     from benchmarks.words.table import Row
 
 _RESULTS_ROOT = Path("results")
@@ -58,7 +59,8 @@ def run_all(
     """Run one scenario after the other; with `as_json` only summaries reach standard output."""
     talk = console(stderr=True)
     said = talk if as_json else console()
-    if broker_address is None and any(v.uses_broker for scenario in scenarios for v in scenario.variants):
+    brokers = [variant.broker for scenario in scenarios for variant in scenario.variants if variant.broker is not None]
+    if broker_address is None and any(not broker.is_embedded for broker in brokers):
         # Before the first panel: a first fetch has a progress bar of its own.
         with FetchBar(talk) as bar:
             try:
@@ -78,20 +80,27 @@ def run_all(
             codes.append(ExitCode.ENVIRONMENT)
             continue
         outcome = _run_one(scenario, results, talk, broker_address, typed)
-        if out is None:
-            results.point_latest(_RESULTS_ROOT)
+        if out is None and not results.point_latest(_RESULTS_ROOT):
+            latest = _RESULTS_ROOT / "latest"
+            _say(talk, f"note: {latest} is no link that bench can move, so it does not point to {directory}")
         codes.append(outcome.exit_code)
         written.append((scenario.name, directory))
-        if as_json:
-            print(json.dumps(outcome.summary, ensure_ascii=False))
+        if not outcome.summary:
+            pass  # not even that could be written: see below
+        elif as_json:
+            print(json.dumps(outcome.summary))
         else:
             print_summary(outcome.summary, directory, said)
         if outcome.problem:
             _complain(talk, outcome.problem, outcome.next_step)
         if outcome.exit_code == ExitCode.INTERRUPTED:
             break
-    if len(scenarios) > 1 and out is not None:
-        _write_index(out, written)
+    if len(scenarios) > 1 and out is not None and written:
+        try:
+            _write_index(out, written)
+        except OSError as error:
+            _complain(talk, f"the index of the runs cannot be written: {error}", "make room; the runs are beside it")
+            codes.append(ExitCode.ENVIRONMENT)
     return next(code for code in _ORDER if code in codes)
 
 
@@ -134,12 +143,16 @@ def _end_on_signals(task: asyncio.Future[Outcome]) -> None:
 
 def print_summary(summary: Mapping[str, object], directory: Path, console: Console) -> None:
     """The sides next to each other, the verdict in one sentence, and where the report is."""
+    from benchmarks.words.broker import broker_caution
     from benchmarks.words.table import side_by_side, verdict_sentence
 
     variants = summary["variants"]
     assert isinstance(variants, Mapping)
     if variants:
         console.print()
+        if caution := broker_caution(summary):
+            console.print(Text(caution, "bold yellow"))
+            console.print()
         console.print(_sides(side_by_side(summary), list(variants)))
         console.print()
     console.print(Text(verdict_sentence(summary), "bold"))
@@ -171,18 +184,21 @@ def print_plan(scenario: Scenario, console: Console, *, as_json: bool) -> None:
     """The plan of a run, for people or as `plan.json`."""
     plan = make_plan(scenario)
     if as_json:
-        print(json.dumps(plan.as_dict(), indent=2, ensure_ascii=False))
+        print(json.dumps(plan.as_dict(), indent=2))
         return
     workload = scenario.workload
     console.print(Text(scenario.title, "bold"))
     console.print(
-        f"{workload.arrival_count:,} arrivals a trial ({workload.rate_per_s:g}/s for {workload.duration_s:g} s), "
+        f"{_arrivals(workload)}{load_words(workload)} for {workload.duration_s:g} s, "
         f"{plural(len(plan.trials), 'trial')}, about {plan.estimated_s:.0f} s in all",
         highlight=False,
     )
     console.print("order: " + " · ".join(trial.label for trial in plan.trials), highlight=False)
-    console.print(_utilisation(plan))
-    console.print(_predictions(plan))
+    if plan.utilisation:
+        console.print(_utilisation(plan))
+    else:
+        console.print("utilisation: not known before a run of a closed load, whose rate the replies decide")
+    _print_predictions(plan, console)
     for part in plan.detectable:
         console.print(f"detectable: {part.sentence}", highlight=False)
     for warning in plan.warnings:
@@ -204,14 +220,22 @@ def _utilisation(plan: Plan) -> Table:
     return table
 
 
-def _predictions(plan: Plan) -> Table:
-    """What the parameters alone predict for the first block."""
-    from benchmarks.planning.predict import predict
+def _arrivals(workload: Workload) -> str:
+    return "" if workload.arrival_count is None else f"{workload.arrival_count:,} arrivals a trial, "
+
+
+def _print_predictions(plan: Plan, console: Console) -> None:
+    """What the parameters alone predict for the first block, and for which variants they do not."""
+    from benchmarks.planning.predict import Unpredicted, predict
 
     headings = ("window", "accepted", "accept p50", "accept p95", "completion p95", "within SLO")
     table = _table("what the parameters alone predict (first block; network and broker cost nothing)", headings)
+    unpredicted = []
     for name in plan.scenario.variant_names:
         found = predict(plan, name)
+        if isinstance(found, Unpredicted):
+            unpredicted.append(found)
+            continue
         for window, part in [("all", found.whole), *found.windows.items()]:
             if part is not None:
                 table.add_row(
@@ -223,7 +247,10 @@ def _predictions(plan: Plan) -> Table:
                     milliseconds(part.completion_p95_ms),
                     percent(part.slo_ratio),
                 )
-    return table
+    if table.row_count:
+        console.print(table)
+    for each in unpredicted:
+        console.print(f"{each.variant}: not predicted: {each.reason}", highlight=False, markup=False)
 
 
 def _table(title: str, headings: Sequence[str]) -> Table:

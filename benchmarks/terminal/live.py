@@ -22,6 +22,7 @@ from rich.text import Text
 from benchmarks.load.rows import NO_TIME, Outcome
 from benchmarks.load.rows import read as read_rows
 from benchmarks.planning.plan import Plan, Trial
+from benchmarks.words.load import load_words
 from benchmarks.words.numbers import count, milliseconds, plural
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ def _headline(plan: Plan) -> Text:
     text = Text(scenario.title, "bold")
     names = " and ".join(scenario.variant_names)
     text.append(
-        f"\n{names}, {scenario.workload.rate_per_s:g} registrations/s for {scenario.workload.duration_s:g} s, "
+        f"\n{names}, {load_words(scenario.workload)} for {scenario.workload.duration_s:g} s, "
         f"{plural(len(plan.trials), 'trial')}, about {_duration(plan.estimated_s)}",
         "not bold dim",
     )

@@ -16,6 +16,7 @@ from benchmarks.planning.plan import Trial
 from benchmarks.planning.work import work_settings
 from benchmarks.processes.ports import HOST
 from benchmarks.scenario import Scenario, VariantSpec
+from benchmarks.scenario.workload import Workload
 
 LAG_SAMPLE_PERIOD_S = 0.2
 
@@ -59,7 +60,7 @@ def make_cast(
     broker: BrokerInfo | None,
     take_port: Callable[[], int],
 ) -> Cast:
-    """The parts of one trial, whose raw files go to `raw`. Raises NoFreePort."""
+    """The parts of one trial, whose raw files go to `raw`; an open load follows `schedule`. Raises NoFreePort."""
     variant = trial.variant
     side = side_of(variant)
     instances = [(name, number) for name, spec in scenario.services.items() for number in range(spec.instances)]
@@ -93,7 +94,6 @@ def make_cast(
         settings = {**common, "name": "topics", "groups": groups, "sample_period_s": LAG_SAMPLE_PERIOD_S}
         topics = Part("topics", side, "topics", {**settings, "delete_topic": not broker.ours})
 
-    workload = scenario.workload
     load = Part(
         "load",
         "benchmarks.load",
@@ -101,16 +101,28 @@ def make_cast(
         {
             "addresses": [[HOST, port] for port in api_ports],
             "path": "/registrations",
-            "schedule": str(schedule),
+            **_load_model(scenario.workload, schedule),
             "block_seed": str(trial.block_seed),
-            "timeout_ms": workload.timeout_ms,
-            "max_in_flight": workload.max_in_flight,
+            "timeout_ms": scenario.workload.timeout_ms,
+            "max_in_flight": scenario.workload.max_in_flight,
             "rows": str(raw / "load.rows"),
-            "warmup_ms": workload.warmup_s * 1000,
-            "duration_ms": workload.duration_s * 1000,
         },
     )
     return Cast(load, tuple(api), tuple(services), topics)
+
+
+def _load_model(workload: Workload, schedule: Path) -> dict[str, object]:
+    """Which arrivals there are, when and by whom. A closed loop has no schedule: only its users and its span."""
+    keys = None if workload.keys is None else workload.keys.as_dict()
+    if not workload.closed:
+        return {"executor": "open", "schedule": str(schedule), "keys": keys}
+    return {
+        "executor": "constant-vus",
+        "vus": workload.vus,
+        "warmup_ms": workload.warmup_s * 1000,
+        "duration_ms": workload.duration_s * 1000,
+        "keys": keys,
+    }
 
 
 def _event_wiring(trial: Trial, run_tag: str, broker: BrokerInfo) -> dict[str, object]:

@@ -11,29 +11,31 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import numpy as np
-import pandas as pd
 import psutil
 
 from benchmarks.analysis.history import TrialFacts, TrialFrames, read_trial
 from benchmarks.analysis.validity import TrialResult
 from benchmarks.brokers import Broker
+from benchmarks.faults.schedule import Happened, PlannedFault, carry_out
+from benchmarks.load.rows import read as read_rows
+from benchmarks.load.rows import schedule_of
 from benchmarks.planning.plan import Plan, Trial
-from benchmarks.processes.child import Child, ChildError, Message
+from benchmarks.processes.child import Child, ChildError
 from benchmarks.processes.sampling import Sampler
 from benchmarks.progress import Observer
-from benchmarks.trials.cast import Cast, Part, make_cast
+from benchmarks.scenario import Scenario
+from benchmarks.trials.cast import Cast, make_cast
 from benchmarks.trials.drain import Drained, Sample, drain
+from benchmarks.trials.ensemble import READY_TIMEOUT_S, Ensemble
+from benchmarks.trials.frames import fault_frame, lag_frame, resource_frame
 
-T = TypeVar("T")
-
-READY_TIMEOUT_S = 30.0
 _PROBE_TIMEOUT_S = 10.0
 _PROBE_ROUND_S = 0.2
 _ANSWER_S = 1.0
@@ -41,7 +43,7 @@ _ANSWER_S = 1.0
 _START_LEAD_S = 0.1
 # What the generator needs to close its books after the last person's patience has run out.
 _CLOSING_S = 10.0
-_STOP_GRACE_S = 3.0
+_BROKER_LOOK_S = 0.2
 
 
 @dataclass
@@ -57,47 +59,17 @@ class Stage:
     broker_idle_ms_per_s: float | None = None
 
 
-@dataclass
-class _Running:
-    """A trial under way."""
-
-    trial: Trial
-    children: dict[str, Child] = field(default_factory=dict)
-    probed: set[str] = field(default_factory=set)
-    lag_rows: list[tuple[int, str, int]] = field(default_factory=list)
-    fault_edges: dict[tuple[str, str], list[int]] = field(default_factory=dict)
-    failure: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    def __post_init__(self) -> None:
-        # A failure that nobody waits for any more is no failure; retrieving it keeps asyncio from complaining.
-        self.failure.add_done_callback(lambda failure: failure.exception())
-
-    def hear(self, name: str, message: Message) -> None:
-        """Keep what a child says of its own accord."""
-        match message.get("type"):
-            case "probed":
-                self.probed.add(name)
-            case "lag":
-                t_ns = cast(int, message["t_ns"])
-                for group, lag in cast(Mapping[str, int], message["groups"]).items():
-                    self.lag_rows.append((t_ns, group, lag))
-            case "fault":
-                edge = (str(message["fault"]), str(message["edge"]))
-                self.fault_edges.setdefault(edge, []).append(cast(int, message["t_ns"]))
-            case "failed" if not self.failure.done():
-                next_step = str(message.get("next_step", ""))
-                self.failure.set_exception(ChildError(str(message.get("message")), next_step))
-
-
 async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
     """Run one trial in `directory` (its raw files go to `directory/raw`).
 
-    Raises ChildError where a process cannot do its part, dies or stays silent. No process is left in any case.
+    Raises ChildError where a process cannot do its part, dies or stays silent, BrokerUnavailable where the broker dies.
+    No process is left in any case.
     """
     raw = directory / "raw"
     raw.mkdir(parents=True)
-    schedule = stage.plan.schedule(trial.block_seed)
-    np.save(raw / "schedule.npy", schedule)
+    schedule = None if stage.plan.scenario.workload.closed else stage.plan.schedule(trial.block_seed)
+    if schedule is not None:
+        np.save(raw / "schedule.npy", schedule)
     broker = stage.broker if trial.variant.uses_broker else None
     parts = make_cast(
         stage.plan.scenario,
@@ -108,61 +80,84 @@ async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
         broker=broker.info if broker is not None else None,
         take_port=stage.take_port,
     )
-    running = _Running(trial)
+    running = Ensemble(trial.label, stage.logs)
+    happened: list[Happened] = []
+    watching = asyncio.create_task(_watch(stage.broker, running)) if stage.broker is not None else None
     try:
-        facts, resources = await _perform(running, parts, stage, raw, broker)
+        facts, sampler = await _perform(trial, running, parts, stage, raw, broker, happened)
+    except ChildError as error:
+        # A broker that dies can take a client with it: then the broker is what to tell of.
+        if stage.broker is not None and (trouble := stage.broker.trouble()) is not None:
+            raise trouble from error
+        raise
     finally:
+        if watching is not None:
+            watching.cancel()
         # Also on Ctrl-C: nobody is left behind, and nobody is waited for longer than the grace.
-        await asyncio.gather(*(child.stop(_STOP_GRACE_S) for child in running.children.values()))
+        await running.stop()
+    if schedule is None:  # a closed loop's arrivals are known only now
+        np.save(raw / "schedule.npy", schedule_of(read_rows(raw / "load.rows")))
     frames = read_trial(raw, facts, schedule)
     if facts.drain_s is None:
         facts = replace(facts, drain_s=_last_work_s(frames, facts))
     return TrialResult(
         facts,
         frames,
-        _lag_frame(running, facts),
-        _resource_frame(resources, facts),
-        _fault_frame(running, stage.plan, facts),
+        lag_frame(running.lag_rows if broker is not None and broker.info.lists_lag else [], facts),
+        resource_frame(sampler.rows, facts),
+        fault_frame(stage.plan.scenario, running.fault_edges, happened, facts),
     )
 
 
 async def _perform(
-    running: _Running, parts: Cast, stage: Stage, raw: Path, broker: Broker | None
+    trial: Trial,
+    running: Ensemble,
+    parts: Cast,
+    stage: Stage,
+    raw: Path,
+    broker: Broker | None,
+    happened: list[Happened],
 ) -> tuple[TrialFacts, Sampler]:
-    trial, scenario = running.trial, stage.plan.scenario
+    scenario = stage.plan.scenario
     workload = scenario.workload
     stage.observer.step("starting the processes")
-    await _spawn(running, parts, stage.logs)
+    await _assemble(running, parts)
     stage.observer.step("proving that every service hears")
     proven = await _prove(running, parts)
 
-    pids = {name: child.pid for name, child in running.children.items()}
+    pids = running.pids()
     if stage.broker is not None and stage.broker.pid is not None:
         pids["broker"] = stage.broker.pid
     sampler = Sampler({**pids, "harness": psutil.Process().pid})
     sampling = asyncio.create_task(sampler.run())
+    faults: asyncio.Task[None] | None = None
     try:
         warmup_ns, duration_ns = round(workload.warmup_s * 1e9), round(workload.duration_s * 1e9)
         start_ns = time.monotonic_ns() + round(_START_LEAD_S * 1e9) + warmup_ns
-        for child in running.children.values():
-            child.send(type="start", start_ns=start_ns)
+        running.start(start_ns, sampler)
+        faults = asyncio.create_task(carry_out(_process_faults(scenario, trial, parts), running, start_ns, happened))
+        faults.add_done_callback(partial(_fail_with, running))
         stage.observer.load_began(trial, raw / "load.rows", start_ns)
         await _until(start_ns, running)
         cpu_begin_ms = sampler.cpu_ms()
         await _until(start_ns + duration_ns, running)
         stage.observer.load_ended(trial)
 
+        # A restart near the end may still be under way; the drain is for a system that is whole.
+        await running.unless_failed(asyncio.shield(faults))
         stage.observer.step("draining")
         drained = await _drain(running, parts, scenario.drain_s, start_ns + duration_ns)
         cpu_end_ms = sampler.cpu_ms()
         # After the drain nobody works; only a person's unanswered request can keep the generator.
-        await _unless_failed(running.children["load"].expect("done", workload.timeout_ms / 1000 + _CLOSING_S), running)
+        await running.unless_failed(running["load"].expect("done", workload.timeout_ms / 1000 + _CLOSING_S))
         pending = await _pending(running, parts, drained)
         sampler.sample()
     finally:
-        sampling.cancel()
-        with suppress(asyncio.CancelledError):
-            await sampling
+        # The faults first: one that is cut short lets go of its process, which then can be ended.
+        for task in (faults, sampling):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
     if broker is None and "broker" in cpu_begin_ms:
         span_s = (drained.end_ns - start_ns) / 1e9
         stage.broker_idle_ms_per_s = (cpu_end_ms["broker"] - cpu_begin_ms["broker"]) / span_s
@@ -192,35 +187,51 @@ async def _perform(
         broker_idle_ms_per_s=stage.broker_idle_ms_per_s if broker is not None else None,
         rss_mb_max={name: mb for name, mb in rss_mb_max.items() if name in mine},
         cores=psutil.cpu_count() or 1,
+        closed=workload.closed,
     )
     return facts, sampler
 
 
-async def _spawn(running: _Running, parts: Cast, logs: Path) -> None:
+async def _watch(broker: Broker, running: Ensemble) -> None:
+    """Fail the trial as soon as the broker is gone."""
+    while (trouble := broker.trouble()) is None:  # noqa: ASYNC110 - the end of a process has no event to await
+        await asyncio.sleep(_BROKER_LOOK_S)
+    running.fail(trouble)
+
+
+async def _assemble(running: Ensemble, parts: Cast) -> None:
     """Start every process at once; all but the topics wait for the topic to exist before they are told their role."""
-
-    async def spawn(part: Part) -> None:
-        log_path = logs / f"{running.trial.label}-{part.name.replace('/', '-')}.log"
-        child = await Child.spawn(part.name, part.module, log_path)
-        running.children[part.name] = child
-        child.on_message = lambda message: running.hear(part.name, message)
-
-    for part in parts.parts:
-        await spawn(part)
+    await running.spawn(parts.parts)
     if parts.topics is not None:
-        await _begin(running, [parts.topics])
-    await _begin(running, [*parts.services, *parts.api])
-    await _begin(running, [parts.load])  # last: it is ready when the API answers it
+        await running.begin([parts.topics])
+    await running.begin([*parts.services, *parts.api])
+    await running.begin([parts.load])  # last: it is ready when the API answers it
 
 
-async def _begin(running: _Running, parts: list[Part]) -> None:
-    for part in parts:
-        running.children[part.name].begin(part.role, part.settings)
-    ready = (running.children[part.name].expect("ready", READY_TIMEOUT_S) for part in parts)
-    await _unless_failed(asyncio.gather(*ready), running)
+def _process_faults(scenario: Scenario, trial: Trial, parts: Cast) -> list[PlannedFault]:
+    """The faults that meet this variant's processes, one entry per process."""
+    names = [part.name for part in (*parts.api, *parts.services)]
+    return [
+        PlannedFault(
+            fault.name, fault.type, name, fault.begin_ns, fault.end_ns if fault.duration_s is not None else None
+        )
+        for fault in scenario.faults
+        if fault.is_process and fault.concerns(trial.variant.name)
+        for name in names
+        if name == fault.target or name.partition("/")[0] == fault.target
+    ]
 
 
-async def _prove(running: _Running, parts: Cast) -> bool:
+def _fail_with(running: Ensemble, faults: asyncio.Task[None]) -> None:
+    """A fault that does not heal fails the trial, with the process's own reason."""
+    if faults.cancelled() or (error := faults.exception()) is None:
+        return
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    running.fail(error if isinstance(error, Exception) else RuntimeError(repr(error)))
+
+
+async def _prove(running: Ensemble, parts: Cast) -> bool:
     """Send probes along the variant's own wiring until every service instance has reported one.
 
     Of instances that share partitions only as many can hear as there are partitions; the plan has warned of the rest.
@@ -237,15 +248,15 @@ async def _prove(running: _Running, parts: Cast) -> bool:
         if time.monotonic() > deadline_s:
             return False
         for part in parts.api:
-            running.children[part.name].send(type="probe")
+            running[part.name].send(type="probe")
         round_ends_s = time.monotonic() + _PROBE_ROUND_S
         while not proven() and time.monotonic() < round_ends_s:
-            await _unless_failed(asyncio.sleep(0.01), running)
+            await running.unless_failed(asyncio.sleep(0.01))
     return True
 
 
-async def _drain(running: _Running, parts: Cast, drain_s: float, load_end_ns: int) -> Drained:
-    workers = [running.children[part.name] for part in (*parts.api, *parts.services)]
+async def _drain(running: Ensemble, parts: Cast, drain_s: float, load_end_ns: int) -> Drained:
+    workers = [running[part.name] for part in (*parts.api, *parts.services)]
     groups = len(cast(dict[str, str], parts.topics.settings["groups"])) if parts.topics is not None else 0
 
     questions = itertools.count(1)
@@ -264,7 +275,7 @@ async def _drain(running: _Running, parts: Cast, drain_s: float, load_end_ns: in
         last = running.lag_rows[-groups:]
         return Sample(last[-1][0], sum(records for _, _, records in last))
 
-    return await _unless_failed(drain(busy, lag, load_end_ns + round(drain_s * 1e9)), running)
+    return await running.unless_failed(drain(busy, lag, load_end_ns + round(drain_s * 1e9)))
 
 
 async def _busy(child: Child, question: int) -> int:
@@ -280,33 +291,20 @@ async def _busy(child: Child, question: int) -> int:
         return 1
 
 
-async def _pending(running: _Running, parts: Cast, drained: Drained) -> dict[str, list[str]]:
+async def _pending(running: Ensemble, parts: Cast, drained: Drained) -> dict[str, list[str]]:
     """Which registrations' events are still in the log, by service. Empty when the drain has ended by itself."""
     if parts.topics is None or not drained.expired:
         return {}
-    child = running.children[parts.topics.name]
+    child = running[parts.topics.name]
     child.send(type="pending")
-    message = await _unless_failed(child.expect("pending", READY_TIMEOUT_S), running)
+    message = await running.unless_failed(child.expect("pending", READY_TIMEOUT_S))
     return cast(dict[str, list[str]], message["services"])
 
 
-async def _until(deadline_ns: int, running: _Running) -> None:
-    """Sleep until an instant of CLOCK_MONOTONIC, unless a child fails before."""
+async def _until(deadline_ns: int, running: Ensemble) -> None:
+    """Sleep until an instant of CLOCK_MONOTONIC, unless a process fails before."""
     remaining_s = max(deadline_ns - time.monotonic_ns(), 0) / 1e9
-    await _unless_failed(asyncio.sleep(remaining_s), running)
-
-
-async def _unless_failed(work: Awaitable[T], running: _Running) -> T:
-    """What `work` returns, or the error of the first child that fails before it is done."""
-    task = asyncio.ensure_future(work)
-    either: list[asyncio.Future[T] | asyncio.Future[None]] = [task, running.failure]
-    try:
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if running.failure.done():
-            running.failure.result()
-        return task.result()
-    finally:
-        task.cancel()
+    await running.unless_failed(asyncio.sleep(remaining_s))
 
 
 def _last_work_s(frames: TrialFrames, facts: TrialFacts) -> float:
@@ -317,49 +315,3 @@ def _last_work_s(frames: TrialFrames, facts: TrialFacts) -> float:
     ]
     last_ns = max((int(column.max()) for column in columns if column.notna().any()), default=0)
     return max(last_ns - facts.duration_ns, 0) / 1e9
-
-
-def _lag_frame(running: _Running, facts: TrialFacts) -> pd.DataFrame:
-    frame = pd.DataFrame(running.lag_rows, columns=["t_ns", "group", "lag"])
-    frame["t_ns"] -= facts.start_ns
-    return _identified(frame.astype({"t_ns": "int64", "group": "str", "lag": "int64"}), facts)
-
-
-def _resource_frame(sampler: Sampler, facts: TrialFacts) -> pd.DataFrame:
-    frame = pd.DataFrame(sampler.rows, columns=["t_ns", "process", "cpu_ms", "rss_mb"])
-    frame["t_ns"] -= facts.start_ns
-    return _identified(frame.astype({"process": "str", "cpu_ms": "float64", "rss_mb": "float64"}), facts)
-
-
-def _fault_frame(running: _Running, plan: Plan, facts: TrialFacts) -> pd.DataFrame:
-    """One row per fault of the scenario: as planned, and as the services saw it begin (first) and end (last)."""
-    rows = []
-    for fault in plan.scenario.faults:
-        begins = running.fault_edges.get((fault.name, "begin"), [])
-        ends = running.fault_edges.get((fault.name, "end"), [])
-        rows.append(
-            {
-                "name": fault.name,
-                "target": fault.target,
-                "type": fault.type,
-                "planned_begin_ns": fault.begin_ns,
-                "planned_end_ns": fault.end_ns,
-                "begin_ns": min(begins) - facts.start_ns if begins else None,
-                "end_ns": max(ends) - facts.start_ns if ends else None,
-                "ready_s": None,
-                "applicable": fault.concerns(facts.variant),
-            }
-        )
-    columns = ["name", "target", "type", "planned_begin_ns", "planned_end_ns", "begin_ns", "end_ns", "ready_s"]
-    frame = pd.DataFrame(rows, columns=[*columns, "applicable"])
-    times = dict.fromkeys(("planned_begin_ns", "planned_end_ns", "begin_ns", "end_ns"), "Int64")
-    words = dict.fromkeys(("name", "target", "type"), "str")
-    return _identified(frame.astype({**times, **words, "ready_s": "float64", "applicable": "bool"}), facts)
-
-
-def _identified(frame: pd.DataFrame, facts: TrialFacts) -> pd.DataFrame:
-    """The frame behind the columns that every frame of a run begins with."""
-    frame.insert(0, "trial", np.int16(facts.number))
-    frame.insert(1, "variant", facts.variant)
-    frame.insert(2, "block", np.int16(facts.block))
-    return frame.astype({"variant": "str"})

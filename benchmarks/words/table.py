@@ -9,7 +9,8 @@ from itertools import pairwise
 from benchmarks.analysis.statistics import Estimate, Kind, estimate, lookup, mark, survivorship
 from benchmarks.analysis.verdict import Side
 from benchmarks.scenario.metric import Metric
-from benchmarks.words.numbers import DASH, NBSP, count, figure, percent, upper_bound
+from benchmarks.words.broker import EMBEDDED
+from benchmarks.words.numbers import DASH, NBSP, count, figure, percent, plural, upper_bound
 from benchmarks.words.reading import Json, Reading
 from benchmarks.words.sentence import verdict_sentence
 
@@ -82,7 +83,7 @@ _COST = (
     _Line("outstanding_max", "outstanding at most", "", compared=False),
     _Line("consumer_lag_max", "consumer lag at most", "records", missing="no broker", compared=False),
     _Line("drain_s", "drain", "s", missing="not timed", compared=False),
-    _Line("recovery_s", "recovery", "s", compared=False),
+    _Line("recovery_s", "recovery after the fault", "s", missing="not observed long enough", compared=False),
     _Line("cpu_ms_per_registration.total", "CPU per completed registration", "ms", "low", "nothing complete"),
     _Line("rss_mb_max", "memory at most, all processes", "MB", "low", "not sampled", compared=False),
 )
@@ -129,8 +130,8 @@ def _rows(reading: Reading, section: str, window: str | None, lines: Sequence[_L
     for line in lines:
         metric = Metric.parse(f"{line.metric}{{window:{window}}}" if window else line.metric)
         values = {side.name: side.of(metric) for side in sides}
-        if line.metric == "recovery_s" and all(value is None for value in values.values()):
-            continue  # only faults on processes have one
+        if line.metric == "recovery_s" and not reading.has_window("before"):
+            continue  # without a fault there is nothing to recover from
         cells = {side.name: _cell(side, line, metric, values[side.name]) for side in sides}
         pairs = compared_pairs(sides) if line.compared else []
         found = [_compared(line, metric, first, second) for first, second in pairs]
@@ -161,7 +162,12 @@ def _why_missing(side: Side, line: _Line, metric: Metric) -> str:
         some = lookup(side.figures, Metric(metric.name, "max", metric.tags))
         return "n too small" if some is not None else line.missing
     if metric.name == "consumer_lag_max" and side.uses_broker:
-        return "not sampled"
+        kind = Reading(side.figures).text("broker", "kind")
+        return "the embedded broker has no groups" if kind == EMBEDDED else "not sampled"
+    if metric.name == "recovery_s" and side.figures.get("recovered") is False:
+        recovered = side.of(Metric("recovered_trials"))
+        trials = len(side.by_block(metric))
+        return f"not recovered in {trials - int(recovered or 0)} of {plural(trials, 'trial')}"
     return line.missing or "not measured"
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from event_impl.brokers import kafka
+from event_impl.brokers import embedded, kafka
 from event_impl.brokers.port import Admin, Client, Delivery, Message, Publisher, Subscriber
 
-CLIENTS: Mapping[str, type[Client]] = {"kafka": kafka.KafkaClient}
+CLIENTS: Mapping[str, type[Client]] = {
+    "kafka": kafka.KafkaClient,
+    "embedded": embedded.EmbeddedClient,
+}
 
 __all__ = ["CLIENTS", "Admin", "Client", "Delivery", "Message", "Publisher", "Subscriber"]

@@ -15,8 +15,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
+from event_impl.brokers import security
 from event_impl.brokers.port import BrokerError, Delivery, Message
 from event_impl.brokers.progress import PartitionProgress
+from event_impl.brokers.security import Connection, connection
 
 _log = logging.getLogger(__name__)
 
@@ -26,18 +28,19 @@ _SESSION_TIMEOUT_MS = 10_000
 _HEARTBEAT_MS = 1_000
 _FETCH_WAIT_MS = 500
 _COMMIT_RETRY_S = 0.1
+_JOIN_TIMEOUT_S = 20.0
 _POLL_MS = 200
 _HELD_BACK_POLL_MS = 10  # while a partition is full: how soon it is seen that it has room again
 
 
 class KafkaClient:
-    """The way to one cluster, named by its bootstrap address `host:port`."""
+    """The way to one cluster, named by its bootstrap address `[protocol://]host:port` (see `security`)."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+        self._connection = connection(bootstrap)
 
     def publisher(self, topic: str, *, timeout_s: float) -> KafkaPublisher:
-        return KafkaPublisher(self._bootstrap, topic, timeout_s)
+        return KafkaPublisher(self._connection, topic, timeout_s)
 
     def subscriber(
         self,
@@ -48,19 +51,19 @@ class KafkaClient:
         max_unsettled: int,
         on_settled: Callable[[Delivery], None],
     ) -> KafkaSubscriber:
-        return KafkaSubscriber(self._bootstrap, topic, group, member, max_unsettled, on_settled)
+        return KafkaSubscriber(self._connection, topic, group, member, max_unsettled, on_settled)
 
     def admin(self) -> KafkaAdmin:
-        return KafkaAdmin(self._bootstrap)
+        return KafkaAdmin(self._connection)
 
 
 class KafkaPublisher:
     """acks=all and idempotent: a retried send is in the log once."""
 
-    def __init__(self, bootstrap: str, topic: str, timeout_s: float) -> None:
+    def __init__(self, connected: Connection, topic: str, timeout_s: float) -> None:
         self._topic = topic
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap,
+            **connected,
             acks="all",
             enable_idempotence=True,
             linger_ms=0,
@@ -88,9 +91,12 @@ class KafkaPublisher:
 class KafkaSubscriber(ConsumerRebalanceListener):
     """One member of a group, static: a respawned member of the same name resumes at once, without a rebalance."""
 
+    _offset_reset = "earliest"
+    _fetch_wait_ms = _FETCH_WAIT_MS
+
     def __init__(
         self,
-        bootstrap: str,
+        connected: Connection,
         topic: str,
         group: str,
         member: str,
@@ -101,26 +107,36 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         self._max_unsettled = max_unsettled
         self._on_settled = on_settled
         self._progress: dict[int, PartitionProgress] = {}
+        self._assigned = asyncio.Event()
         self._something_settled = asyncio.Event()
         self._committer: asyncio.Task[None] | None = None
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
+            **connected,
             group_id=group,
             group_instance_id=member,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            auto_offset_reset=self._offset_reset,
             session_timeout_ms=_SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=_HEARTBEAT_MS,
-            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            fetch_max_wait_ms=self._fetch_wait_ms,
         )
 
     async def open(self) -> None:
         try:
             await self._consumer.start()
+            await self._join()
         except KafkaError as error:
             raise BrokerError(f"the consumer could not start: {error!r}") from error
-        self._consumer.subscribe([self._topic], listener=self)
         self._committer = asyncio.create_task(self._commit_forever())
+
+    async def _join(self) -> None:
+        self._consumer.subscribe([self._topic], listener=self)
+        # A consumer without its partitions is not there yet, however well it is connected.
+        try:
+            async with asyncio.timeout(_JOIN_TIMEOUT_S):
+                await self._assigned.wait()
+        except TimeoutError:
+            raise BrokerError(f"the group did not take the consumer in within {_JOIN_TIMEOUT_S:g} s") from None
 
     async def deliveries(self) -> AsyncIterator[Delivery]:
         while True:
@@ -169,6 +185,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         for partition in assigned:
             self._progress[partition.partition] = PartitionProgress()
+        self._assigned.set()
 
     def _unsettled(self, partition: TopicPartition) -> int:
         progress = self._progress.get(partition.partition)
@@ -201,22 +218,22 @@ class KafkaSubscriber(ConsumerRebalanceListener):
 
 
 @contextmanager
-def _told_as(what: str) -> Iterator[None]:
+def _told_as(what: str, next_step: str = "look at the broker's log") -> Iterator[None]:
     """Whatever the library raises in here, told as the port has it."""
     try:
         yield
     except KafkaError as error:
-        raise BrokerError(f"{what}: {error!r}") from error
+        raise BrokerError(f"{what}: {error!r}", next_step) from error
 
 
 class KafkaAdmin:
     """Topics, lag and what is left in the log, from outside the groups."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_ADMIN_TIMEOUT_MS)
+    def __init__(self, connected: Connection) -> None:
+        self._connection = connected
+        self._admin = AIOKafkaAdminClient(**connected, request_timeout_ms=_ADMIN_TIMEOUT_MS)
         self._reader = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
+            **connected,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             request_timeout_ms=_ADMIN_TIMEOUT_MS,
@@ -224,7 +241,8 @@ class KafkaAdmin:
         self._partitions: dict[str, int] = {}
 
     async def open(self) -> None:
-        with _told_as(f"no answer from the broker at {self._bootstrap}"):
+        address = self._connection["bootstrap_servers"]
+        with _told_as(f"no answer from the broker at {address}", security.next_step(self._connection)):
             await self._admin.start()
             await self._reader.start()
 
@@ -280,5 +298,6 @@ class KafkaAdmin:
         return [TopicPartition(topic, number) for number in range(self._partitions[topic])]
 
     async def _committed(self, topic: str, group: str) -> dict[TopicPartition, int]:
-        found = await self._admin.list_consumer_group_offsets(group)
-        return {partition: meta.offset for partition, meta in found.items() if partition.topic == topic}
+        # By name: the embedded broker does not know what a question about all of them means. -1: none committed.
+        found = await self._admin.list_consumer_group_offsets(group, partitions=self._all(topic))
+        return {partition: meta.offset for partition, meta in found.items() if meta.offset >= 0}

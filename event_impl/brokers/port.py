@@ -11,7 +11,11 @@ Headers = list[tuple[str, bytes]]
 
 
 class BrokerError(Exception):
-    """The broker refused, or could not be reached."""
+    """The broker refused, or could not be reached. `next_step` tells the person what to try."""
+
+    def __init__(self, message: str, next_step: str = "look at the broker's log") -> None:
+        super().__init__(message)
+        self.next_step = next_step
 
 
 @dataclass(frozen=True)

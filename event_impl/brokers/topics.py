@@ -27,7 +27,7 @@ async def run(link: Link) -> None:
         await admin.open()
         await admin.create_topic(topic, cast(int, settings["partitions"]))
     except BrokerError as error:
-        raise RoleError(str(error), "look at the broker's log") from error
+        raise RoleError(str(error), error.next_step) from error
     link.send(type="ready")
     # One at a time: the sampler and a request of the harness share a connection and a consumer.
     turn = asyncio.Lock()

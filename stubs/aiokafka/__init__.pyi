@@ -1,6 +1,7 @@
 # What this project uses of aiokafka, which ships no types.
 import abc
 import asyncio
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -31,6 +32,11 @@ class AIOKafkaProducer:
         self,
         *,
         bootstrap_servers: str,
+        security_protocol: str = ...,
+        ssl_context: ssl.SSLContext | None = ...,
+        sasl_mechanism: str = ...,
+        sasl_plain_username: str | None = ...,
+        sasl_plain_password: str | None = ...,
         acks: str | int = ...,
         enable_idempotence: bool = ...,
         linger_ms: int = ...,
@@ -53,6 +59,11 @@ class AIOKafkaConsumer:
         self,
         *topics: str,
         bootstrap_servers: str,
+        security_protocol: str = ...,
+        ssl_context: ssl.SSLContext | None = ...,
+        sasl_mechanism: str = ...,
+        sasl_plain_username: str | None = ...,
+        sasl_plain_password: str | None = ...,
         group_id: str | None = ...,
         group_instance_id: str | None = ...,
         enable_auto_commit: bool = ...,
@@ -71,6 +82,7 @@ class AIOKafkaConsumer:
     def pause(self, *partitions: TopicPartition) -> None: ...
     def resume(self, *partitions: TopicPartition) -> None: ...
     def seek(self, partition: TopicPartition, offset: int) -> None: ...
+    async def committed(self, partition: TopicPartition) -> int | None: ...
     async def position(self, partition: TopicPartition) -> int: ...
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = ..., max_records: int | None = ...

@@ -264,7 +264,7 @@ def test_a_broker_that_does_not_answer_is_111_with_a_next_step(here: Path) -> No
 def test_list_names_the_bundled_scenarios_anywhere(here: Path) -> None:
     result = bench(here, "list")
     assert result.returncode == 0
-    for name in ("baseline", "slow-downstream", "overloaded-downstream", "flaky-downstream"):
+    for name in ("baseline", "slow-downstream", "overloaded-downstream", "flaky-downstream", "frozen-consumer"):
         assert name in result.stdout
 
 
@@ -288,6 +288,28 @@ def test_plan_shows_trials_and_utilisation_without_running(here: Path) -> None:
     assert "6 trials" in result.stdout.replace("\N{NO-BREAK SPACE}", " ")
     assert "utilisation" in result.stdout
     assert files(here) == ["small.yaml"]
+
+
+def test_plan_with_settings_is_that_of_the_scenario_so_changed(here: Path) -> None:
+    result = bench(here, "plan", "slow-downstream", "--set", "workload.rate=12", "--set", "faults.0.at=9s", "--json")
+    planned = json.loads(result.stdout)
+    assert planned["arrivals_per_trial"] == 300
+    assert planned["faults"][0]["begin_ns"] == 9_000_000_000
+
+
+def test_plan_says_for_which_variants_nothing_is_predicted(here: Path) -> None:
+    closed = ("--set", "workload.executor=constant-vus", "--set", "workload.vus=5")
+    result = bench(here, "plan", "baseline", *closed)
+    assert result.returncode == 0
+    text = " ".join(result.stdout.split())
+    assert "utilisation: not known before a run of a closed load" in text
+    assert "events: not predicted: the arrivals of a closed load wait for replies" in text
+
+
+def test_a_setting_that_makes_no_scenario_is_refused_with_the_nearest_key(here: Path) -> None:
+    result = bench(here, "run", "slow-downstream", "--set", "workload.rat=80")
+    assert result.returncode == 104
+    assert result.stderr == "the command line: workload.rat: 'rat' is no key here; did you mean 'rate'?\n"
 
 
 def test_plan_as_json_is_the_plan_of_the_run(done: Done) -> None:

@@ -2,76 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import sysconfig
 import tarfile
-import venv
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from wheels import TREE, Built, Installed, install
 
-TREE = Path(__file__).resolve().parents[2]
 SCENARIOS = sorted(path.stem for path in (TREE / "scenarios").glob("*.yaml"))
 PROGRAM = ("benchmarks", "event_impl", "registration", "scenarios", "sync_impl")
 STRAYS = (".pyc", ".DS_Store")
 
 
-@dataclass(frozen=True)
-class Built:
-    """The two files that a release has."""
-
-    wheel: Path
-    sdist: Path
-
-
-@dataclass(frozen=True)
-class Installed:
-    """An environment with the wheel in it."""
-
-    bin: Path
-
-    def run(self, *arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        return finished([str(self.bin / arguments[0]), *arguments[1:]], cwd, **variables)
-
-
-def finished(command: Sequence[str], cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The ended process; fails the test with what it printed."""
-    environment = {**os.environ, **variables}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-    return done
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    directory = tmp_path_factory.mktemp("dist")
-    finished([sys.executable, "-m", "hatchling", "build", "-d", str(directory)], TREE)
-    (wheel,), (sdist,) = directory.glob("*.whl"), directory.glob("*.tar.gz")
-    return Built(wheel, sdist)
-
-
 @pytest.fixture(scope="module")
 def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """The wheel alone is installed; what it depends on is lent by the environment that runs the tests.
-
-    A path in a .pth file is added as it is: the .pth files in that directory, such as the one of this project's own
-    editable install, do not count.
-    """
-    home = tmp_path_factory.mktemp("environment") / "venv"
-    venv.create(home, with_pip=True)
-    paths = sysconfig.get_paths(vars={"base": str(home), "platbase": str(home)})
-    # Before the lent packages can be seen: pip would find the project installed there.
-    finished(
-        [str(home / "bin" / "python"), "-m", "pip", "install", "-q", "--no-deps", "--no-index", str(built.wheel)], home
-    )
-    lent = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    (Path(paths["purelib"]) / "lent.pth").write_text("\n".join(sorted(lent)), encoding="utf-8")
-    return Installed(home / "bin")
+    return install(tmp_path_factory.mktemp("environment") / "venv", built.wheel)
 
 
 def test_the_wheel_has_one_package_at_its_top_and_every_file_of_the_program(built: Built) -> None:
@@ -117,14 +62,7 @@ def test_an_installed_program_plans_and_runs_and_reports(installed: Installed, t
     installed.run("bench", "plan", "slow-downstream", cwd=tmp_path)
     # Direct calls alone: the processes are found and started, and no broker is needed. Whether this machine is quick
     # enough for a valid run (else 110) is not what is asked here.
-    done = subprocess.run(
-        [installed.bin / "bench", "run", "baseline", "--quick", "--variant", "sync", "--duration", "2s"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    done = installed.tried("bench", "run", "baseline", "--quick", "--variant", "sync", "--duration", "2s", cwd=tmp_path)
     assert done.returncode in (0, 110), done.stderr
     results = tmp_path / "results" / "latest"
     assert (results / "report.html").stat().st_size > 0

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +97,49 @@ async def test_a_fetch_that_is_called_off_gives_the_lock_back_and_can_be_repeate
     assert asked < len(load().jars)
     found = await prepare(downloads=downloads, root=tmp_path)
     assert complete(found)
+    assert damaged(found) == []
+
+
+async def test_a_fetch_that_was_killed_goes_on_with_what_is_whole(tmp_path: Path) -> None:
+    real = await prepare()
+    program = (
+        "import asyncio, pathlib, shutil, sys, time\n"
+        "from benchmarks.brokers.prepare import prepare\n"
+        "class Slow:\n"
+        "    def download(self, jar, repository, arrived):\n"
+        "        target = repository / jar.path\n"
+        "        target.parent.mkdir(parents=True, exist_ok=True)\n"
+        "        shutil.copyfile(pathlib.Path(sys.argv[2]) / jar.path, target)\n"
+        "        print(jar.name, flush=True)\n"
+        "        target.open('ab').write(b'half of something')\n"
+        "        time.sleep(60)\n"
+        "asyncio.run(prepare(downloads=Slow(), root=pathlib.Path(sys.argv[1])))\n"
+    )
+    tree = str(Path(__file__).parents[2])
+    with subprocess.Popen(  # noqa: ASYNC220 - short, and it must be killed like any other command
+        [sys.executable, "-P", "-c", program, str(tmp_path), str(real.repository)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": tree},
+    ) as fetching:
+        assert fetching.stdout is not None
+        await asyncio.to_thread(fetching.stdout.readline)
+        fetching.kill()
+    downloads = FromTheRealCache(real)
+    async with asyncio.timeout(60):  # the lock of the dead is free
+        found = await prepare(downloads=downloads, root=tmp_path)
+    assert complete(found)
+    assert damaged(found) == []
+    assert not found.partial.exists()
+
+
+async def test_a_damaged_jar_of_the_same_size_is_fetched_again_and_no_other(tmp_path: Path) -> None:
+    downloads = FromTheRealCache(await prepare())
+    found = await prepare(downloads=downloads, root=tmp_path)
+    broken = found.jars[0]
+    broken.write_bytes(b"\0" * broken.stat().st_size)
+    downloads.asked.clear()
+    assert await prepare(downloads=downloads, root=tmp_path, verify=True) == found
+    assert downloads.asked == [broken.name]
     assert damaged(found) == []
 
 

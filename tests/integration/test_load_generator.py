@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from benchmarks.load.rows import NO_TIME, SCHEDULE_DTYPE, Outcome, read
-from registration.luck import registration_id
+from registration.luck import key, registration_id
 from registration.registration import Registration, traceparent_of, user_id
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +52,7 @@ class Server:
     sockets_used: set[int] = field(default_factory=set)
     ready_asked: int = 0
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    listener: asyncio.Server = field(init=False)
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -96,12 +97,12 @@ async def until_time(monotonic_ns: int) -> None:
 @asynccontextmanager
 async def serving(reply: Reply = accept, ready_status: int = 200) -> AsyncIterator[Server]:
     server = Server(reply, ready_status=ready_status)
-    listener = await asyncio.start_server(server.handle, "127.0.0.1", 0, backlog=1024)
-    server.port = listener.sockets[0].getsockname()[1]
+    server.listener = await asyncio.start_server(server.handle, "127.0.0.1", 0, backlog=1024)
+    server.port = server.listener.sockets[0].getsockname()[1]
     try:
         yield server
     finally:
-        listener.close()
+        server.listener.close()
 
 
 @dataclass
@@ -160,15 +161,18 @@ async def generating(
     max_in_flight: int = 1_000,
     environment: dict[str, str] | None = None,
     arguments: tuple[str, ...] = (),
-    files_limit: int | None = None,
+    limit: str = "",
+    keys: dict[str, object] | None = None,
+    closed: dict[str, object] | None = None,
 ) -> AsyncIterator[Generator]:
+    """`limit` are arguments of the shell's ulimit. `closed` are the settings of a closed loop instead of a schedule."""
     schedule = np.zeros(len(intended_ms), SCHEDULE_DTYPE)
     warm = sum(at_ms < 0 for at_ms in intended_ms)
     schedule["index"] = np.arange(len(intended_ms)) - warm
     schedule["intended_ns"] = [round(at_ms * 1e6) for at_ms in intended_ms]
     np.save(tmp_path / "schedule.npy", schedule)
     process = await asyncio.create_subprocess_exec(
-        *(["sh", "-c", f'ulimit -n {files_limit} && exec "$@"', "sh"] if files_limit else []),
+        *(["sh", "-c", f'ulimit {limit} && exec "$@"', "sh"] if limit else []),
         sys.executable,
         "-P",
         "-m",
@@ -186,7 +190,8 @@ async def generating(
             "settings": {
                 "addresses": [["127.0.0.1", port] for port in ports],
                 "path": "/registrations",
-                "schedule": str(tmp_path / "schedule.npy"),
+                **({"executor": "open", "schedule": str(tmp_path / "schedule.npy")} if closed is None else closed),
+                "keys": keys,
                 "block_seed": str(SEED),
                 "timeout_ms": timeout_ms,
                 "max_in_flight": max_in_flight,
@@ -200,6 +205,11 @@ async def generating(
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def users(vus: int, *, warmup_ms: float, duration_ms: float) -> dict[str, object]:
+    """The settings of a closed loop."""
+    return {"executor": "constant-vus", "vus": vus, "warmup_ms": warmup_ms, "duration_ms": duration_ms}
 
 
 def evenly(count: int, every_ms: float, first_ms: float = 0) -> list[float]:
@@ -224,8 +234,8 @@ async def test_every_arrival_is_sent_once_with_its_own_body(tmp_path: Path) -> N
         Registration(registration_id(SEED, index), user_id(SEED, index), f"user-{index}@example.com")
         for index in range(-40, 360)
     ]
-    key = lambda registration: registration.registration_id.int  # noqa: E731
-    assert sorted(server.registrations, key=key) == sorted(expected, key=key)
+    by_id = lambda registration: registration.registration_id.int  # noqa: E731
+    assert sorted(server.registrations, key=by_id) == sorted(expected, key=by_id)
     rows = generator.rows
     assert (rows["intended_ns"] <= rows["sent_ns"]).all()
     assert (rows["sent_ns"] < rows["answered_ns"]).all()
@@ -373,7 +383,7 @@ async def test_what_finds_no_file_descriptor_is_dropped_and_the_run_goes_on(tmp_
 
     async with (
         serving(stall) as server,
-        generating(tmp_path, [server.port], [*evenly(100, 1), 1_000], files_limit=60) as generator,
+        generating(tmp_path, [server.port], [*evenly(100, 1), 1_000], limit="-n 60") as generator,
     ):
         await generator.run()
     assert set(generator.outcomes) == {Outcome.ACKED, Outcome.DROPPED}
@@ -396,6 +406,110 @@ async def test_a_frozen_server_counts_from_the_intended_time(tmp_path: Path) -> 
     assert 170 <= (latency_ms > 100).sum() <= 260
     assert 850 <= np.percentile(latency_ms, 98) <= 1_500
     assert np.percentile(delay_ms, 95) < 100
+
+
+async def test_users_of_a_closed_loop_wait_for_their_answer_before_they_come_again(tmp_path: Path) -> None:
+    async def slowly(_index: int, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.02)
+        writer.write(http(201))
+
+    closed = users(4, warmup_ms=200, duration_ms=600)
+    async with serving(slowly) as server, generating(tmp_path, [server.port], [], closed=closed) as generator:
+        done = await generator.run(lead_ms=300)
+        assert await generator.end() == 0
+    rows = generator.rows
+    assert done["rows"] == len(rows) == len(server.registrations)
+    assert set(generator.outcomes) == {Outcome.ACKED}
+    warm = int((rows["intended_ns"] < 0).sum())
+    assert rows["index"].tolist() == [*range(-1, -warm - 1, -1), *range(len(rows) - warm)]
+    assert 4 <= warm <= 4 * 10
+    assert 20 <= len(rows) - warm <= 4 * 30  # 20 ms each leaves room for no more than thirty a user
+    assert (rows["intended_ns"] >= -200_000_000).all()
+    assert (rows["intended_ns"] < 600_000_000).all()
+    assert (np.diff(rows["intended_ns"]) >= 0).all()
+    under_way = [((rows["intended_ns"] <= at) & (rows["answered_ns"] > at)).sum() for at in rows["intended_ns"]]
+    assert max(under_way) == 4
+    assert {registration.registration_id for registration in server.registrations} == {
+        registration_id(SEED, index) for index in rows["index"].tolist()
+    }
+
+
+async def test_a_closed_loop_asks_a_frozen_server_less_and_so_hardly_sees_the_freeze(tmp_path: Path) -> None:
+    """The same freeze as above: a second of it, and one slow answer a user is all that is left."""
+    closed = users(4, warmup_ms=0, duration_ms=2_000)
+    async with serving() as server, generating(tmp_path, [server.port], [], closed=closed) as generator:
+        await generator.hear("ready")
+        start_ns = time.monotonic_ns() + 100_000_000
+        generator.say({"type": "start", "start_ns": start_ns})
+        await until_time(start_ns + 500_000_000)
+        time.sleep(1)  # noqa: ASYNC251  (the freeze)
+        await generator.hear("done")
+    rows = generator.rows
+    latency_ms = (rows["answered_ns"] - rows["intended_ns"]) / 1e6
+    assert len(rows) > 400
+    assert 1 <= (latency_ms > 500).sum() <= 4
+    assert np.percentile(latency_ms, 98) < 200
+
+
+async def test_a_closed_loop_goes_on_when_its_server_is_gone(tmp_path: Path) -> None:
+    closed = users(3, warmup_ms=0, duration_ms=700)
+    async with serving() as server, generating(tmp_path, [server.port], [], closed=closed) as generator:
+        await generator.hear("ready")
+        server.listener.close()
+        server.close_connections()
+        generator.say({"type": "start", "start_ns": time.monotonic_ns()})
+        await generator.hear("done")
+    assert set(generator.outcomes) <= {Outcome.REFUSED, Outcome.INDETERMINATE}
+    assert 3 <= len(generator.rows) <= 50
+
+
+async def test_rows_of_a_closed_loop_survive_a_kill(tmp_path: Path) -> None:
+    closed = users(8, warmup_ms=0, duration_ms=60_000)
+    async with serving() as server, generating(tmp_path, [server.port], [], closed=closed) as generator:
+        await generator.hear("ready")
+        generator.say({"type": "start", "start_ns": time.monotonic_ns()})
+        await until(lambda: len(server.registrations) >= 200)
+        generator.process.send_signal(signal.SIGKILL)
+        await generator.process.wait()
+    rows = generator.rows
+    assert len(server.registrations) <= len(rows) <= len(server.registrations) + 8
+    assert rows["index"].tolist() == list(range(len(rows)))
+    assert (rows["outcome"] == Outcome.PENDING).sum() <= 8
+    acked = rows[rows["outcome"] == Outcome.ACKED]
+    assert len(acked) >= 190
+    assert (acked["answered_ns"] > acked["sent_ns"]).all()
+
+
+async def test_with_keys_people_come_again(tmp_path: Path) -> None:
+    keys: dict[str, object] = {"distribution": "zipf", "count": 10, "s": 1.1}
+    async with serving() as server, generating(tmp_path, [server.port], evenly(50, 2), keys=keys) as generator:
+        await generator.run()
+    expected = [user_id(SEED, key(SEED, index, "zipf", 10, 1.1)) for index in range(50)]
+    assert sorted(r.user_id.int for r in server.registrations) == sorted(id_.int for id_ in expected)
+    assert len({registration.registration_id for registration in server.registrations}) == 50
+
+
+async def test_a_step_of_the_wall_clock_changes_nothing(tmp_path: Path) -> None:
+    """Forward by an hour, then back by two, in the middle of the load."""
+    (tmp_path / "plugin_clock.py").write_text(
+        "import time\n"
+        "true, calls = time.time, [0]\n"
+        "def stepping():\n"
+        "    calls[0] += 1\n"
+        "    return true() + (3_600 if calls[0] % 2 else -3_600)\n"
+        "time.time = stepping\n"
+    )
+    environment = {"BENCH_LOCUST_PLUGINS": "plugin_clock", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    async with (
+        serving() as server,
+        generating(tmp_path, [server.port], evenly(120, 10), environment=environment) as generator,
+    ):
+        await generator.run()
+        assert await generator.end() == 0
+    assert set(generator.outcomes) == {Outcome.ACKED}
+    rows = generator.rows
+    assert ((rows["answered_ns"] - rows["intended_ns"]) < 2_000_000_000).all()
+    assert generator.progress
 
 
 async def test_it_is_ready_once_the_last_server_is(tmp_path: Path) -> None:
@@ -585,3 +699,26 @@ async def test_a_full_or_missing_directory_is_an_error_before_ready(tmp_path: Pa
         generator.rows_path.mkdir()
         error = await generator.hear("error")
         assert "load.rows" in str(error["message"])
+
+
+@pytest.mark.parametrize("moment", ["before the load", "under load"])
+async def test_a_full_disk_is_told_with_what_to_do(tmp_path: Path, moment: str) -> None:
+    """The limit on a file's size, in blocks of 512 or 1,024 bytes, stands for a full disk."""
+    if moment == "before the load":
+        intended_ms, closed = evenly(20_000, 1), None
+    else:
+        intended_ms, closed = [], users(8, warmup_ms=0, duration_ms=60_000)
+    limit = "-f 400"
+    async with (
+        serving() as server,
+        generating(tmp_path, [server.port], intended_ms, closed=closed, limit=limit) as generator,
+    ):
+        if closed is not None:
+            await generator.hear("ready")
+            generator.say({"type": "start", "start_ns": time.monotonic_ns()})
+        error = await generator.hear("error")
+        assert await asyncio.wait_for(generator.process.wait(), LIMIT_S) == 1
+    assert "disk" in str(error["next_step"])
+    assert "File too large" in str(error["message"])
+    if closed is not None:
+        assert generator.outcomes.count(Outcome.ACKED) > 1_000

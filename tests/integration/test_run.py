@@ -18,7 +18,7 @@ from benchmarks.planning.plan import Trial
 from benchmarks.progress import SilentObserver
 from benchmarks.run import ExitCode, Outcome, rebuild, run
 from benchmarks.scenario import Scenario, load, load_text
-from benchmarks.store import Results, load_trials
+from benchmarks.store import DID_NOT_END, Results, load_trials
 
 RATE, DURATION_S = 25, 3
 OFFERED = RATE * DURATION_S
@@ -56,6 +56,12 @@ COLUMNS = {
     "faults": [
         *(*IDENTITY, "name", "target", "type", "planned_begin_ns", "planned_end_ns"),
         *("begin_ns", "end_ns", "ready_s", "applicable"),
+    ],
+    "registrations": [
+        *(*IDENTITY, "index", "registration_id", "outcome"),
+        *("complete", "pending", "dead_lettered", "lost", "stranded", "recovered", "unexpected", "duplicated"),
+        *("missing", "missing_pending", *(f"applied:{service}" for service in SERVICES)),
+        *("first_applied_ns", "last_applied_ns"),
     ],
 }
 
@@ -336,6 +342,17 @@ def test_every_process_has_a_log(finished: Finished) -> None:
 def test_what_is_stored_rebuilds_the_same_summary(finished: Finished) -> None:
     rebuild(finished.directory)
     assert json.loads((finished.directory / "summary.json").read_text()) == finished.summary
+
+
+def test_while_it_runs_its_directory_says_that_it_did_not_come_to_its_end(tmp_path: Path) -> None:
+    def problems() -> list[str]:
+        return Results(tmp_path / "out").run_problems()
+
+    seen: list[list[str]] = []
+    observer = Quiet(1, lambda: seen.append(problems()))
+    asyncio.run(run(small(duration="1s", variants=["sync"]), Results.create(tmp_path / "out"), observer))
+    assert seen == [[DID_NOT_END]]
+    assert problems() == []
 
 
 def test_a_run_that_is_cancelled_in_mid_trial_keeps_what_is_finished(tmp_path: Path) -> None:

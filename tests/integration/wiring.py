@@ -45,13 +45,14 @@ def registration(index: int, *, key: int | None = None) -> Registration:
     return Registration(id_, person, f"user-{index}@example.com", traceparent_of(id_))
 
 
-def scenario_of(variant: str, *, services: str, faults: str, timeout: str) -> Scenario:
+def scenario_of(variant: str, *, services: str, faults: str, timeout: str, broker: str = "kafka") -> Scenario:
     return load_text(
         f"""
 version: 1
 name: behaviour
 workload: {{rate: 20, duration: 20s, warmup: 0s}}
 services: {services}
+broker: {{kind: {broker}}}
 variants: [{{name: {variant}, options: {{timeout: {timeout}}}}}]
 faults: {faults}
 """,
@@ -235,7 +236,7 @@ async def wired(
     timeout: str = "2s",
 ) -> AsyncIterator[Workflow]:
     """The workflow of `variant`, started at scenario time 0 on entry; all its processes are gone on exit."""
-    scenario = scenario_of(variant, services=services, faults=faults, timeout=timeout)
+    scenario = scenario_of(variant, services=services, faults=faults, timeout=timeout, broker=broker.kind)
     spec = scenario.variants[0]
     parts = make_cast(
         scenario,

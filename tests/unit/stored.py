@@ -35,7 +35,8 @@ def stored_run(
 ) -> Scenario:
     """Write a run of a scenario in small, email slow from 4 s to 8 s; `change` bends the frames of each trial."""
     out.mkdir(parents=True, exist_ok=True)
-    scenario = write_results(out, servers=servers, **{"workload": SMALL, "faults": [SLOW_EMAIL], **changes})
+    changes = {"workload": SMALL, "faults": [SLOW_EMAIL], **changes}
+    scenario = write_results(out, servers=servers, judged=False, **changes)
     frames: dict[str, list[pd.DataFrame]] = {"history": [], "effects": []}
     for trial in sorted((out / "trials").iterdir()):
         facts = json.loads((trial / "trial.json").read_text())

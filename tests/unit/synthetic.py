@@ -34,8 +34,16 @@ FAULTS_COLUMNS = (
 )
 
 
+NO_WINDOWS: Mapping[str, tuple[int, int] | None] = {"before": None, "during": None, "after": None}
+
+
 def ns(milliseconds: float) -> int:
     return round(milliseconds * 1e6)
+
+
+def around(during: tuple[int, int], facts: TrialFacts) -> dict[str, tuple[int, int] | None]:
+    """The windows of a trial whose one fault lasts over `during`."""
+    return {"before": (0, during[0]), "during": during, "after": (during[1], facts.duration_ns)}
 
 
 def facts_of(**changes: object) -> TrialFacts:
@@ -427,10 +435,11 @@ def run_of(scenario: Scenario, raw: Path, *, servers: int = 64) -> list[TrialRes
     return results
 
 
-def write_results(out: Path, *, servers: int = 64, **changes: object) -> Scenario:
+def write_results(out: Path, *, servers: int = 64, judged: bool = True, **changes: object) -> Scenario:
     """A results directory of a simulated run: the Parquet files, `summary.json` and `trials/`; returns its scenario.
 
-    `changes` go into `scenario_of`. With `servers=16` email is overloaded while it is slow, and a backlog grows.
+    `changes` go into `scenario_of`; without `judged` the summary is left to the caller.
+    With `servers=16` email is overloaded while it is slow, and a backlog grows.
     """
     scenario = scenario_of(**changes)
     results = run_of(scenario, out / "raw", servers=servers)
@@ -454,5 +463,6 @@ def write_results(out: Path, *, servers: int = 64, **changes: object) -> Scenari
     for name, parts_of_all in frames.items():
         kept = [part for part in parts_of_all if not part.empty] or parts_of_all[:1]
         pd.concat(kept, ignore_index=True).to_parquet(out / f"{name}.parquet", index=False)
-    (out / "summary.json").write_text(json.dumps(summarise(scenario, results), indent=1, allow_nan=False))
+    if judged:
+        (out / "summary.json").write_text(json.dumps(summarise(scenario, results), indent=1, allow_nan=False))
     return scenario

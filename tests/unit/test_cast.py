@@ -80,6 +80,25 @@ def test_both_sides_get_the_same_load(scenario: Scenario) -> None:
     assert [len(cast(list[object], load["addresses"])) for load in loads] == [2, 2]
 
 
+def test_an_open_load_has_a_schedule_and_everybody_is_new(scenario: Scenario) -> None:
+    load = cast_of(scenario, "sync").load.settings
+    assert (load["executor"], load["schedule"], load["keys"]) == ("open", "raw/schedule.npy", None)
+
+
+def test_a_closed_load_has_users_and_a_span_instead() -> None:
+    workload = "{executor: constant-vus, vus: 8, duration: 10s, warmup: 1s, keys: {distribution: zipf, count: 50}}"
+    scenario = load_text(f"version: 1\nname: closed\nworkload: {workload}\nvariants: [sync]\n", "closed")
+    load = cast_of(scenario, "sync").load.settings
+    assert "schedule" not in load
+    assert {key: load[key] for key in ("executor", "vus", "warmup_ms", "duration_ms", "keys")} == {
+        "executor": "constant-vus",
+        "vus": 8,
+        "warmup_ms": 1_000,
+        "duration_ms": 10_000,
+        "keys": {"distribution": "zipf", "count": 50, "s": 1.1},
+    }
+
+
 def test_a_fault_on_one_instance_meets_that_instance_alone(scenario: Scenario) -> None:
     work = works(cast_of(scenario, "events"))
     assert [fault.name for fault in work["email/1"].faults] == ["slow"]

@@ -46,6 +46,15 @@ RUNS: Mapping[str, Mapping[str, object]] = {
     "three variants": {"variants": ["sync", "sync-concurrent", "events"], **NO_QUESTION},
     "a whole ladder": {"variants": LADDER, "blocks": 2, "workload": {**SMALL, "rate": 5}, **NO_QUESTION},
     "faults that overlap": {"faults": OVERLAPPING, **NO_QUESTION},
+    "processes that were killed, frozen and restarted": {
+        "faults": [
+            {"target": "email", "type": "kill", "at": "3s", "duration": "2s"},
+            {"target": "cache/0", "type": "pause", "at": "4s", "duration": "3s", "variants": ["events"]},
+            {"target": "api", "type": "restart", "at": "9s"},
+        ],
+        **NO_QUESTION,
+    },
+    "a restart alone": {"faults": [{"target": "email", "type": "restart", "at": "6s"}], **NO_QUESTION},
     "overloaded": {"servers": 4},
     "nobody accepted": {"change": nobody_accepted},
     "every ending": {"change": every_ending},

@@ -56,7 +56,7 @@ def reference() -> str:
         parts.append(f"\n## {usage}\n\n{command.help}\n")
         rows = [(name, argument.help) for name, argument in zip(shown, arguments, strict=True)]
         for option in options(command):
-            value = "" if option.is_flag else f" {option.name.upper()}"
+            value = "" if option.is_flag else f" {option.metavar or option.name.upper()}"
             rows.append(("/".join([*option.opts, *option.secondary_opts]) + value, option.help))
         if rows:
             parts.append("\n| | |\n|---|---|\n")

@@ -1,6 +1,8 @@
 """From raw files to frames."""
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,8 @@ import pandas as pd
 import pytest
 from synthetic import BLOCK_SEED, Script, facts_of, ns
 
-from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFacts, TrialFrames
-from benchmarks.load.rows import Outcome
+from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFacts, TrialFrames, read_trial
+from benchmarks.load.rows import NO_TIME, ROW_DTYPE, Outcome
 from registration import luck
 from registration.trace import Kind
 
@@ -113,6 +115,35 @@ def test_a_respawned_process_that_counts_from_one_again_is_not_mistaken_for_its_
     assert list(effects["applied_ns"]) == [ns(20), ns(40)]
 
 
+def test_a_consumer_killed_before_its_offset_was_committed_gives_two_receipts_of_one_registration(
+    script: Script, tmp_path: Path
+) -> None:
+    script.arrival(0, 0, 0, 5)
+    script.effect(0, "cache", 20, received_ms=10)  # applied, and killed before it settled
+    script.deliveries.clear()
+    script.effect(1, "cache", 35, received_ms=31, settled_ms=36)  # its successor's first delivery is another one
+    script.arrival(1, 1, 1, 5)
+    script.effect(0, "cache", 45, received_ms=40, settled_ms=46)
+    effects = script.frames(tmp_path).effects
+    mine = effects[effects["index"] == 0]
+    assert list(mine["received_ns"]) == [ns(10), ns(40)]
+    assert list(mine["applied_ns"]) == [ns(20), ns(45)]
+    assert list(mine["settled_ns"].fillna(-1)) == [-1, ns(46)]
+
+
+def test_a_consumer_killed_in_the_middle_of_the_work_leaves_an_attempt_without_an_end(
+    script: Script, tmp_path: Path
+) -> None:
+    script.arrival(0, 0, 0, 5)
+    script.record("cache/0", Kind.RECEIVED, 0, 10, 1)
+    script.record("cache/0", Kind.STARTED, 0, 11, 1, 1)
+    script.effect(0, "cache", 45, received_ms=40, settled_ms=46)  # counts from 1 again
+    effects = script.frames(tmp_path).effects
+    assert list(effects["started_ns"]) == [ns(11), ns(40)]
+    assert list(effects["applied_ns"].fillna(-1)) == [-1, ns(45)]
+    assert list(effects["settled_ns"].fillna(-1)) == [-1, ns(46)]
+
+
 def test_records_keep_apart_by_process(script: Script, tmp_path: Path) -> None:
     script.arrival(0, 0, 0, 5)
     script.effect(0, "email", 20, instance=0)
@@ -176,6 +207,44 @@ def test_no_trace_at_all_still_gives_a_history(script: Script, tmp_path: Path) -
     assert frames.effects.empty
 
 
+class TestAClosedTrial:
+    """Nobody knows its arrivals before: the rows are the schedule."""
+
+    def frames(self, script: Script, raw: Path, change: Callable[[np.ndarray], np.ndarray]) -> TrialFrames:
+        script.write(raw)
+        rows = raw / "load.rows"
+        change(np.fromfile(rows, dtype=ROW_DTYPE)).tofile(rows)
+        return read_trial(raw, replace(script.facts, closed=True), None)
+
+    @pytest.fixture
+    def issued(self) -> Script:
+        script = Script()
+        for index, at_ms in ((-1, -900.0), (-2, -400.0), (0, 100.0), (1, 250.0)):
+            script.happy(index, at_ms)
+        return script
+
+    def test_what_was_issued_is_what_was_offered(self, issued: Script, tmp_path: Path) -> None:
+        unused = np.zeros(3, dtype=ROW_DTYPE)
+        unused["intended_ns"] = unused["sent_ns"] = unused["answered_ns"] = NO_TIME
+        frames = self.frames(issued, tmp_path, lambda rows: np.concatenate([rows, unused]))
+        assert frames.problems == ()
+        assert list(frames.history["index"]) == [0, 1]
+        assert list(frames.history["outcome"]) == ["acked", "acked"]
+        assert list(frames.history["intended_ns"]) == [ns(100), ns(250)]
+        assert list(frames.warmup["index"]) == [-2, -1]
+        assert set(frames.effects["index"]) == {0, 1}
+
+    def test_numbers_that_leave_one_out_are_a_problem(self, issued: Script, tmp_path: Path) -> None:
+        frames = self.frames(issued, tmp_path, lambda rows: rows[rows["index"] != 0])
+        assert "do not number the arrivals as they were issued" in frames.problems[0]
+        assert list(frames.history["index"]) == [1]
+
+    def test_a_number_that_stands_twice_is_a_problem_and_counts_once(self, issued: Script, tmp_path: Path) -> None:
+        frames = self.frames(issued, tmp_path, lambda rows: np.concatenate([rows, rows[-1:]]))
+        assert "do not number the arrivals as they were issued" in frames.problems[0]
+        assert list(frames.history["index"]) == [0, 1]
+
+
 def test_frames_survive_parquet(script: Script, tmp_path: Path) -> None:
     script.happy(0, 0)
     script.arrival(1, 10, outcome=Outcome.DROPPED, status=0)
@@ -199,6 +268,4 @@ def test_facts_that_lack_a_field_are_refused() -> None:
 
 
 def read_again(script: Script, raw: Path, schedule: np.ndarray | None = None) -> TrialFrames:
-    from benchmarks.analysis.history import read_trial
-
     return read_trial(raw, script.facts, script.schedule() if schedule is None else schedule)

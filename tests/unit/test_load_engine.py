@@ -1,4 +1,4 @@
-"""The engine and its pacer, on a clock that only moves when told."""
+"""The engine and its executors, on a clock that only moves when told."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +8,13 @@ import pytest
 
 from benchmarks.load.engine import Engine
 from benchmarks.load.exchange import Exchange
-from benchmarks.load.pacer import Pacer
-from benchmarks.load.payloads import Payload
+from benchmarks.load.executors.constant_vus import RETRY_NS, ConstantVus
+from benchmarks.load.executors.open import Open
+from benchmarks.load.executors.port import Executor
 from benchmarks.load.recorder import Recorder, Report
-from benchmarks.load.rows import NO_TIME, SCHEDULE_DTYPE, Outcome, Rows, read
+from benchmarks.load.rows import NO_TIME, SCHEDULE_DTYPE, Outcome, read
+from benchmarks.load.settings import ConstantVusSettings, OpenSettings, Settings
+from registration.luck import registration_id
 
 START_NS = 1_000_000
 TIMEOUT_NS = 1_000
@@ -32,17 +35,6 @@ class FakeTimer:
 
     def disarm(self) -> None:
         self.at_ns = None
-
-
-class FakePayloads:
-    def __init__(self) -> None:
-        self.taken = 0
-
-    def take(self) -> Payload:
-        self.taken += 1
-        return Payload(f"id-{self.taken - 1}", b"request %d" % (self.taken - 1))
-
-    def refill(self) -> None: ...
 
 
 class FakeCarrier:
@@ -70,25 +62,48 @@ class FakeClient:
     def top_up(self) -> None: ...
 
 
-class Bench:
-    """An engine with fakes around it and real rows below."""
+def settings(path: Path, executor: OpenSettings | ConstantVusSettings) -> Settings:
+    return Settings(
+        addresses=(("127.0.0.1", 8001),),
+        path="/registrations",
+        executor=executor,
+        keys=None,
+        block_seed=7,
+        timeout_ns=TIMEOUT_NS,
+        max_in_flight=10,
+        rows=path / "load.rows",
+    )
 
-    def __init__(self, path: Path, intended_ns: Sequence[int], max_in_flight: int = 10) -> None:
-        schedule = np.zeros(len(intended_ns), SCHEDULE_DTYPE)
-        schedule["index"] = np.arange(len(intended_ns))
-        schedule["intended_ns"] = intended_ns
+
+def open_loop(path: Path, intended_ns: Sequence[int]) -> Open:
+    schedule = np.zeros(len(intended_ns), SCHEDULE_DTYPE)
+    schedule["index"] = np.arange(len(intended_ns))
+    schedule["intended_ns"] = intended_ns
+    np.save(path / "schedule.npy", schedule)
+    model = OpenSettings(path / "schedule.npy")
+    return Open(settings(path, model), model)
+
+
+def closed_loop(path: Path, vus: int, warmup_ns: int = 100, duration_ns: int = 10_000) -> ConstantVus:
+    model = ConstantVusSettings(vus, warmup_ns, duration_ns)
+    return ConstantVus(settings(path, model), model)
+
+
+class Bench:
+    """An engine with fakes around it, a real executor in it and real rows below."""
+
+    def __init__(self, path: Path, load: Sequence[int] | Executor, max_in_flight: int = 10) -> None:
+        executor = open_loop(path, load) if isinstance(load, Sequence) else load
         self.path = path / "load.rows"
         self.clock = FakeClock()
         self.timer = FakeTimer()
         self.client = FakeClient(self.clock)
         self.finished = 0
-        self.payloads = FakePayloads()
-        self.recorder = Recorder(Rows(self.path, schedule), schedule["index"].tolist(), on_report=lambda: None)
+        self.recorder = Recorder(executor.rows, on_report=lambda: None)
         self.engine = Engine(
-            intended_ns=list(intended_ns),
+            executor=executor,
             timeout_ns=TIMEOUT_NS,
             max_in_flight=max_in_flight,
-            payloads=self.payloads,
             client=self.client,
             recorder=self.recorder,
             timer=self.timer,
@@ -118,23 +133,12 @@ class Bench:
         return found
 
 
-def test_the_pacer_gives_out_each_arrival_once_when_it_is_due() -> None:
-    pacer = Pacer([10, 20, 20, 30])
-    assert pacer.due(9) is None
-    assert pacer.due(10) == 0
-    assert pacer.due(10) is None
-    assert pacer.next_ns() == 20
-    assert [pacer.due(25), pacer.due(25), pacer.due(25)] == [1, 2, None]
-    assert pacer.due(99) == 3
-    assert (pacer.due(99), pacer.next_ns()) == (None, None)
-
-
 def test_arrivals_go_out_at_their_time_whether_earlier_ones_were_answered_or_not(tmp_path: Path) -> None:
     bench = Bench(tmp_path, [-50, 0, 70])
     assert bench.timer.at_ns == START_NS - 50
     bench.at(-50)
     bench.at(0)
-    assert [exchange.request for exchange in bench.client.exchanges] == [b"request 0", b"request 1"]
+    assert [exchange.index for exchange in bench.client.exchanges] == [0, 1]
     assert bench.timer.at_ns == START_NS + 70
 
 
@@ -223,7 +227,7 @@ def test_beyond_max_in_flight_arrivals_are_dropped_and_later_ones_go_on(tmp_path
     bench.answer(0)
     bench.at(10)
     assert [exchange.position for exchange in bench.client.exchanges] == [0, 1, 3]
-    assert bench.client.exchanges[2].request == b"request 3"
+    assert b"user-3@" in bench.client.exchanges[2].request
     assert bench.engine.in_flight == 2
 
 
@@ -248,7 +252,8 @@ def test_every_end_but_a_drop_is_reported(tmp_path: Path) -> None:
     bench.answer(0)
     bench.engine.unanswered(bench.client.exchanges[1], "cut")
     first, second = bench.reports()
-    assert (first.registration_id, first.outcome, first.status, first.answered_ns) == ("id-0", Outcome.ACKED, 201, 30)
+    assert (first.index, first.outcome, first.status, first.answered_ns) == (0, Outcome.ACKED, 201, 30)
+    assert first.registration_id == str(registration_id(7, 0))
     assert (second.outcome, second.reason, second.answered_ns, second.ended_ns) == (
         Outcome.INDETERMINATE,
         "cut",
@@ -261,3 +266,99 @@ def test_an_empty_schedule_is_over_at_once(tmp_path: Path) -> None:
     bench = Bench(tmp_path, [])
     assert bench.finished == 1
     assert bench.timer.at_ns is None
+
+
+def test_the_open_loop_gives_out_each_arrival_once_when_it_is_due(tmp_path: Path) -> None:
+    executor = open_loop(tmp_path, [10, 20, 20, 30])
+    executor.begin(0)
+
+    def due(now_ns: int) -> int | None:
+        arrival = executor.due(now_ns)
+        return None if arrival is None else arrival.position
+
+    assert [due(9), due(10), due(10)] == [None, 0, None]
+    assert executor.next_ns() == 20
+    assert [due(25), due(25), due(25)] == [1, 2, None]
+    assert not executor.over
+    assert due(99) == 3
+    assert (due(99), executor.next_ns(), executor.over) == (None, None, True)
+
+
+def test_each_user_of_the_closed_loop_comes_again_when_the_last_answer_is_there(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, closed_loop(tmp_path, vus=2))
+    assert bench.timer.at_ns == START_NS - 100
+    bench.at(-100)
+    assert [exchange.index for exchange in bench.client.exchanges] == [-1, -2]
+    assert bench.timer.at_ns == START_NS - 100 + TIMEOUT_NS  # nothing to send until somebody is free
+    bench.clock.now_ns = START_NS + 40
+    bench.answer(0)
+    assert bench.timer.at_ns is not None
+    assert bench.timer.at_ns <= START_NS + 40  # at once
+    bench.at(41)
+    assert [exchange.index for exchange in bench.client.exchanges] == [-1, -2, 0]
+    assert read(bench.path)[["index", "intended_ns", "sent_ns"]].tolist() == [
+        (-1, -100, -100),
+        (-2, -100, -100),
+        (0, 41, 41),
+    ]
+
+
+def test_the_closed_loop_sends_no_more_after_its_end_and_waits_for_the_last_answer(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, closed_loop(tmp_path, vus=2, duration_ns=500))
+    bench.at(0)
+    bench.clock.now_ns = START_NS + 499
+    bench.answer(0)
+    bench.at(500)
+    assert len(bench.client.exchanges) == 2
+    assert bench.finished == 0
+    assert bench.timer.at_ns == START_NS + TIMEOUT_NS
+    bench.answer(1)
+    assert bench.finished == 1
+    assert bench.timer.at_ns is None
+    assert bench.outcomes == [Outcome.ACKED] * 2
+
+
+def test_a_closed_loop_whose_last_answer_is_the_news_of_its_end_is_over(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, closed_loop(tmp_path, vus=1, duration_ns=500))
+    bench.at(0)
+    bench.clock.now_ns = START_NS + 600
+    bench.answer(0)
+    bench.engine.wake()
+    assert (len(bench.client.exchanges), bench.finished, bench.timer.at_ns) == (1, 1, None)
+
+
+def test_a_user_who_gets_no_answer_comes_again_after_the_timeout(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, closed_loop(tmp_path, vus=1))
+    bench.at(0)
+    bench.at(TIMEOUT_NS)
+    bench.engine.wake()
+    assert bench.outcomes == [Outcome.INDETERMINATE, Outcome.PENDING]
+    assert read(bench.path)["intended_ns"].tolist() == [0, TIMEOUT_NS]
+
+
+def test_users_of_a_server_that_refuses_them_do_not_run_hot(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, closed_loop(tmp_path, vus=2, duration_ns=10 * RETRY_NS))
+    bench.client.connected = False
+    bench.at(0)
+    for position in (0, 1):
+        bench.engine.unanswered(bench.client.exchanges[position], "not connected: Connection refused")
+    bench.engine.wake()
+    assert bench.timer.at_ns == START_NS + RETRY_NS
+    bench.at(RETRY_NS)
+    assert len(bench.client.exchanges) == 4
+
+
+def test_a_closed_loop_that_can_send_nothing_ends(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, closed_loop(tmp_path, vus=3, duration_ns=10 * RETRY_NS), max_in_flight=2)
+
+    def refuse(exchange: Exchange) -> None:
+        exchange.listener.unsendable(exchange, "no descriptor left")
+
+    bench.client.dispatch = refuse  # type: ignore[method-assign]
+    wakes = 0
+    while bench.timer.at_ns is not None and not bench.finished:
+        bench.at(bench.timer.at_ns - START_NS)
+        wakes += 1
+    assert bench.finished == 1
+    assert set(bench.outcomes) == {Outcome.DROPPED}
+    assert wakes <= 12

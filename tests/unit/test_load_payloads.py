@@ -2,12 +2,19 @@
 
 import json
 import uuid
+from itertools import count
+from pathlib import Path
 
 from benchmarks.load.payloads import Payload, Payloads, ready_request, registration_payload
-from registration.luck import registration_id
+from benchmarks.load.settings import Keys, OpenSettings, Settings
+from registration.luck import key, registration_id
 from registration.registration import Registration, traceparent_of, user_id
 
 ADDRESSES = (("127.0.0.1", 8001), ("127.0.0.1", 8002))
+
+
+def settings(keys: Keys | None = None) -> Settings:
+    return Settings(ADDRESSES, "/r", OpenSettings(Path("s.npy")), keys, 7, 10**9, 10, Path("load.rows"))
 
 
 def parts(payload: Payload) -> tuple[str, dict[str, str], bytes]:
@@ -33,13 +40,13 @@ def test_warm_up_arrivals_have_ids_of_their_own() -> None:
     assert all(uuid.UUID(id_).version == 5 for id_ in ids)
 
 
-def test_addresses_take_turns_by_place_in_the_schedule() -> None:
-    payloads = Payloads([-2, -1, 0, 1], 7, "/r", ADDRESSES)
-    assert [parts(payloads.take())[1]["host"][-1] for _ in range(4)] == ["1", "2", "1", "2"]
+def test_addresses_take_turns_by_index_whatever_the_length_of_the_warm_up() -> None:
+    payloads = Payloads([-1, 0, 1], settings())
+    assert [parts(payloads.take())[1]["host"][-1] for _ in range(3)] == ["2", "1", "2"]
 
 
 def test_order_is_kept_past_the_look_ahead() -> None:
-    payloads = Payloads(range(10), 7, "/r", ADDRESSES, look_ahead=3)
+    payloads = Payloads(range(10), settings(), look_ahead=3)
     taken = []
     for turn in range(10):
         taken.append(json.loads(parts(payloads.take())[2])["email"])
@@ -50,3 +57,19 @@ def test_order_is_kept_past_the_look_ahead() -> None:
 
 def test_the_host_of_an_ipv6_address_is_in_brackets() -> None:
     assert b"Host: [::1]:80\r\n" in ready_request(("::1", 80))
+
+
+def test_an_endless_run_of_arrivals_is_encoded_a_few_at_a_time() -> None:
+    payloads = Payloads(count(-1, -1), settings(), look_ahead=3)
+    assert [payloads.take().index for _ in range(5)] == [-1, -2, -3, -4, -5]
+
+
+def test_with_keys_the_same_people_come_again_under_new_registrations() -> None:
+    keys = Keys("zipf", 5, 1.1)
+    payloads = Payloads(range(50), settings(keys))
+    seen = [Registration.from_json(parts(payloads.take())[2]) for _ in range(50)]
+    drawn = [key(7, index, "zipf", 5, 1.1) for index in range(50)]
+    assert [registration.user_id for registration in seen] == [user_id(7, number) for number in drawn]
+    assert [registration.email for registration in seen] == [f"user-{number}@example.com" for number in drawn]
+    assert len({registration.registration_id for registration in seen}) == 50
+    assert len({registration.user_id for registration in seen}) <= 5

@@ -14,20 +14,22 @@ import pytest
 
 from benchmarks.load.parent import Lines, Parent
 from benchmarks.load.rows import SCHEDULE_DTYPE
-from benchmarks.load.settings import Settings, read_schedule
+from benchmarks.load.settings import ConstantVusSettings, Keys, OpenSettings, Settings, read_schedule
 from benchmarks.load.timers import LoopTimer, TimerFd
 from benchmarks.load.usage import CpuShare, collections, switch_collector_off
 
 SETTINGS = {
     "addresses": [["127.0.0.1", 8001]],
     "path": "/registrations",
+    "executor": "open",
     "schedule": "s.npy",
+    "keys": None,
     "block_seed": "18446744073709551615",
     "timeout_ms": 2500.5,
     "max_in_flight": 10,
     "rows": "load.rows",
-    "warmup_ms": 1000,
 }
+CLOSED = {**SETTINGS, "executor": "constant-vus", "vus": 8, "warmup_ms": 1000, "duration_ms": 2500.5}
 
 
 def test_settings_are_read_with_their_units() -> None:
@@ -35,6 +37,15 @@ def test_settings_are_read_with_their_units() -> None:
     assert settings.addresses == (("127.0.0.1", 8001),)
     assert settings.timeout_ns == 2_500_500_000
     assert settings.block_seed == 2**64 - 1
+    assert (settings.executor, settings.keys) == (OpenSettings(Path("s.npy")), None)
+
+
+def test_settings_of_a_closed_loop_need_no_schedule() -> None:
+    keys = {"distribution": "zipf", "count": 1000, "s": 1.1}
+    message = {key: value for key, value in {**CLOSED, "keys": keys}.items() if key != "schedule"}
+    settings = Settings.from_message({"role": "load", "settings": message})
+    assert settings.executor == ConstantVusSettings(vus=8, warmup_ns=1_000_000_000, duration_ns=2_500_500_000)
+    assert settings.keys == Keys("zipf", 1000, 1.1)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +57,11 @@ def test_settings_are_read_with_their_units() -> None:
         ({"role": "load", "settings": {**SETTINGS, "block_seed": "x"}}, "malformed"),
         ({"role": "load", "settings": {**SETTINGS, "timeout_ms": 0}}, "timeout_ms"),
         ({"role": "load", "settings": {k: v for k, v in SETTINGS.items() if k != "rows"}}, "rows"),
+        ({"role": "load", "settings": {**SETTINGS, "executor": "ramping-vus"}}, "ramping-vus"),
+        ({"role": "load", "settings": {**CLOSED, "vus": 0}}, "vus"),
+        ({"role": "load", "settings": {k: v for k, v in CLOSED.items() if k != "duration_ms"}}, "duration_ms"),
+        ({"role": "load", "settings": {**SETTINGS, "keys": {"distribution": "zipf", "s": 1}}}, "count"),
+        ({"role": "load", "settings": {**SETTINGS, "keys": {"distribution": "pareto", "count": 1, "s": 1}}}, "pareto"),
         ("hello", "role"),
     ],
 )

@@ -5,14 +5,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import BLOCK_SEED, LAG_COLUMNS, SECOND, SERVICES, Fault, Script, facts_of, ns, simulate
+from synthetic import (
+    BLOCK_SEED,
+    LAG_COLUMNS,
+    NO_WINDOWS,
+    SECOND,
+    SERVICES,
+    Fault,
+    Script,
+    around,
+    facts_of,
+    ns,
+    scenario_of,
+    simulate,
+)
 
 from benchmarks.analysis.history import TrialFacts
-from benchmarks.analysis.metrics import TrialMetrics, combined_stats, geometric_mean, measure, stats, windows
+from benchmarks.analysis.metrics import TrialMetrics, combined_stats, geometric_mean, measure, stats
 from benchmarks.analysis.series import latencies, outstanding, over_time
 from benchmarks.load.rows import Outcome
 from benchmarks.planning.arrivals import schedule
 from benchmarks.scenario.model import Slo, Workload
+from benchmarks.scenario.sample import windows_bounds_ns
 from registration import luck
 
 SLO = Slo(accept="300ms", complete="1s")
@@ -20,13 +34,14 @@ SLO = Slo(accept="300ms", complete="1s")
 
 def measured(script: Script, raw: Path, during: tuple[int, int] | None = None) -> TrialMetrics:
     frames = script.frames(raw)
-    return measure(frames.history, frames.effects, script.facts, SLO, during)
+    bounds = NO_WINDOWS if during is None else around(during, script.facts)
+    return measure(frames.history, frames.effects, script.facts, SLO, bounds)
 
 
 def simulated(raw: Path, facts: TrialFacts, fault: Fault | None = None) -> TrialMetrics:
     arrivals = schedule(Workload(rate=20, duration=f"{facts.duration_ns // SECOND}s", warmup="1s"), facts.block_seed)
     frames = simulate(raw, facts, arrivals, service_ms=dict.fromkeys(SERVICES, 50.0), fault=fault)
-    return measure(frames.history, frames.effects, facts, SLO, None)
+    return measure(frames.history, frames.effects, facts, SLO, NO_WINDOWS)
 
 
 class TestArithmetic:
@@ -148,19 +163,26 @@ class TestWindows:
         assert list(result.window_bounds_s()) == ["whole"]
 
     def test_where_no_fault_lasts_after_begins_at_it(self) -> None:
-        assert windows((3 * SECOND, 3 * SECOND), 10 * SECOND) == {
+        scenario = scenario_of(faults=[{"target": "email", "type": "restart", "at": "3s"}], hypothesis=None)
+        assert windows_bounds_ns(scenario) == {
             "before": (0, 3 * SECOND),
             "during": None,
-            "after": (3 * SECOND, 10 * SECOND),
+            "after": (3 * SECOND, 20 * SECOND),
         }
 
-    def test_a_fault_past_the_end_ends_with_the_load(self) -> None:
-        assert windows((3 * SECOND, 99 * SECOND), 10 * SECOND)["after"] == (10 * SECOND, 10 * SECOND)
+    def test_during_lasts_from_the_first_begin_to_the_last_end(self) -> None:
+        kill = {"target": "email", "type": "kill"}
+        faults = [{**kill, "at": "9s", "duration": "2s"}, {**kill, "at": "4s", "duration": "1s"}]
+        assert windows_bounds_ns(scenario_of(faults=faults)) == {
+            "before": (0, 4 * SECOND),
+            "during": (4 * SECOND, 11 * SECOND),
+            "after": (11 * SECOND, 20 * SECOND),
+        }
 
     def test_an_empty_window_has_null_figures(self, tmp_path: Path) -> None:
         script = Script()
         script.happy(0, 0)
-        after = measured(script, tmp_path, (3 * SECOND, 99 * SECOND)).as_dict()["windows"]["after"]  # type: ignore[index]
+        after = measured(script, tmp_path, (3 * SECOND, 10 * SECOND)).as_dict()["windows"]["after"]  # type: ignore[index]
         assert after["accept_ratio"] is None
         assert after["throughput_per_s"] is None
         assert after["accept_latency_ms"]["p50"] is None
@@ -235,6 +257,11 @@ class TestOutstanding:
         script.arrival(0, 0, outcome=Outcome.DROPPED, status=0)
         assert outstanding(*_pair(script, tmp_path), script.facts)["count"].max() == 0
 
+    def test_one_who_found_nobody_to_connect_to_waits_for_nothing(self, tmp_path: Path) -> None:
+        script = Script()
+        script.arrival(0, 0, outcome=Outcome.REFUSED, status=0)  # the API is down: no time of an answer, and no status
+        assert outstanding(*_pair(script, tmp_path), script.facts)["count"].max() == 0
+
     def test_one_that_ends_as_the_next_arrives_is_not_two(self, tmp_path: Path) -> None:
         script = Script()
         script.arrival(0, 0, 0, 100)
@@ -270,8 +297,8 @@ def test_the_largest_lag_is_that_of_one_group_after_the_warm_up(tmp_path: Path) 
     frames = script.frames(tmp_path)
     samples = [(-1, "email", 90), (5, "email", 7), (5, "cache", 9)]
     lag = pd.DataFrame([(1, "events", 0, *sample) for sample in samples], columns=list(LAG_COLUMNS))
-    assert measure(frames.history, frames.effects, script.facts, SLO, None, lag).consumer_lag_max == 9
-    assert measure(frames.history, frames.effects, script.facts, SLO, None, lag.iloc[:0]).consumer_lag_max is None
+    assert measure(frames.history, frames.effects, script.facts, SLO, NO_WINDOWS, lag).consumer_lag_max == 9
+    assert measure(frames.history, frames.effects, script.facts, SLO, NO_WINDOWS, lag.iloc[:0]).consumer_lag_max is None
 
 
 def test_over_time_has_one_row_per_bin(tmp_path: Path) -> None:

@@ -135,3 +135,56 @@ def test_the_estimate_counts_every_trial_and_the_backlog_that_must_drain() -> No
 def test_the_plan_is_the_same_for_the_same_scenario() -> None:
     assert plan(SLOW) == plan(SLOW)
     assert plan(SLOW).as_dict() == plan(SLOW).as_dict()
+
+
+RAMP = (
+    "workload: {executor: ramping-arrival-rate, stages: [{duration: 10s, target: 100}, {duration: 10s, target: 20}]}\n"
+)
+CLOSED = "workload: {executor: constant-vus, vus: 20, duration: 10s}\n"
+
+
+def test_the_utilisation_of_a_ramp_is_that_of_its_highest_rate_between_two_edges() -> None:
+    planned = plan(RAMP + "faults:\n  - {target: email, type: latency, at: 5s, duration: 10s, latency: 10ms}\n")
+    email = [(row.begin_s, row.end_s, row.utilisation) for row in planned.utilisation if row.service == "email"]
+    assert email == [
+        (0, 5, pytest.approx(50 * 0.02 / 64)),
+        (5, 10, pytest.approx(100 * 0.03 / 64)),
+        (10, 15, pytest.approx(100 * 0.03 / 64)),
+        (15, 20, pytest.approx(60 * 0.02 / 64)),
+    ]
+
+
+def test_a_closed_load_has_no_utilisation_and_says_that_its_arrivals_are_not_known() -> None:
+    planned = plan(CLOSED + "hypothesis: {metric: accept_ratio, variant: sync, expect: '> 0'}")
+    assert planned.utilisation == ()
+    assert [part.sentence for part in planned.detectable] == [
+        "a closed load: how many arrivals there are, the replies decide"
+    ]
+    stored = planned.as_dict()
+    assert (stored["executor"], stored["arrivals_per_trial"]) == ("constant-vus", None)
+    assert planned.estimated_s == pytest.approx(6 * 16 + 3)
+
+
+@pytest.mark.parametrize(
+    ("type_", "sentence"),
+    [
+        ("pause", "email does nothing from 1s to 3s (pause-email): its queue grows by every arrival until it heals"),
+        ("kill", "email is down from 1s to 3s (kill-email): calls of it are refused, events wait until it is back"),
+    ],
+)
+def test_a_process_that_stands_still_is_noted(type_: str, sentence: str) -> None:
+    assert plan(f"faults:\n  - {{target: email, type: {type_}, at: 1s, duration: 2s}}\n").warnings == (sentence,)
+
+
+def test_windows_of_process_faults_are_in_the_plan_and_a_restart_ends_as_it_begins() -> None:
+    planned = plan(
+        "faults:\n  - {target: api, type: restart, at: 2s}\n  - {target: api, type: kill, at: 5s, duration: 1s}\n"
+    )
+    windows = [(w.name, w.type, w.target, w.begin_ns, w.end_ns) for w in planned.fault_windows]
+    assert windows == [
+        ("restart-api", "restart", "api", 2_000_000_000, 2_000_000_000),
+        ("kill-api", "kill", "api", 5_000_000_000, 6_000_000_000),
+    ]
+    assert (planned.during, planned.after_ns) == ((5_000_000_000, 6_000_000_000), 6_000_000_000)
+    assert planned.as_dict()["after_ns"] == 6_000_000_000
+    assert planned.warnings == (), "the API has no slots that could be overloaded"

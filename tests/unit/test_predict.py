@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.planning.plan import make_plan
-from benchmarks.planning.predict import FIRST_RETRY_NS, LONGEST_RETRY_NS, NEVER, Prediction, predict
+from benchmarks.planning.predict import FIRST_RETRY_NS, LONGEST_RETRY_NS, NEVER, Prediction, Unpredicted, predict
 from benchmarks.scenario import load_text
 from event_impl.variants import events
 
@@ -16,7 +16,9 @@ EVEN = "workload: {rate: 10, duration: 10s, warmup: 1s, arrivals: uniform, timeo
 
 
 def predicted(text: str, variant: str, block: int = 0) -> Prediction:
-    return predict(make_plan(load_text("version: 1\nname: x\n" + text, "x")), variant, block)
+    found = predict(make_plan(load_text("version: 1\nname: x\n" + text, "x")), variant, block)
+    assert isinstance(found, Prediction)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -139,3 +141,115 @@ def test_the_prediction_is_the_same_each_time_and_differs_between_blocks() -> No
 def test_an_unknown_variant_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="evnts"):
         predicted(EVEN, "evnts")
+
+
+def at(result: Prediction, second: float) -> int:
+    """The place of the first arrival from an instant on."""
+    return int(np.searchsorted(result.intended_ns, round(second * 1e9)))
+
+
+PAUSE = "faults:\n  - {target: email, type: pause, at: 4s, duration: 3s}\n"
+KILL = PAUSE.replace("pause", "kill")
+
+
+def test_a_paused_service_ends_nothing_until_it_goes_on() -> None:
+    """Arrivals come every 100 ms and take 50 ms; with 70 ms of work, that of 3.95 s would end in the pause."""
+    text = EVEN + "services: {email: {latency: 150ms}}\n" + PAUSE
+    result = predicted(text, "events")
+    applied_s = result.applied_ns["email"] / 1e9
+    assert applied_s[at(result, 3.8)] == pytest.approx(3.95)
+    assert applied_s[at(result, 3.9)] == pytest.approx(7.0), (
+        "asleep when the pause came: the later of its time and the heal"
+    )
+    assert applied_s[at(result, 4.0)] == pytest.approx(7.15), "not begun before the heal"
+    assert applied_s[at(result, 7.1)] == pytest.approx(7.25)
+    assert result.whole.accept_ratio == 1.0
+    assert np.all(result.applied_ns["email"] != NEVER)
+
+
+def test_calls_of_a_paused_service_time_out_and_its_work_is_done_after_all() -> None:
+    result = predicted(FIFTY + EVEN + PAUSE, "sync")
+    place = at(result, 4.0)
+    assert not result.accepted[place]
+    assert result.replied_ns[place] == 6_000_000_000, "two seconds after the call"
+    assert result.applied_ns["email"][place] == 7_050_000_000
+    assert result.applied_ns["analytics"][place] == NEVER
+    assert result.accepted[at(result, 5.2)], "a call from within the last two seconds is answered"
+
+
+def test_calls_of_a_killed_service_fail_at_once_and_those_in_flight_are_cut_off() -> None:
+    result = predicted(EVEN + "services: {email: {latency: 150ms}}\n" + KILL, "sync")
+    cut_off, refused, after = at(result, 3.9), at(result, 4.1), at(result, 7.0)
+    assert result.replied_ns[cut_off] == 4_000_000_000
+    assert result.replied_ns[refused] == result.intended_ns[refused]
+    assert not result.accepted[cut_off]
+    assert not result.accepted[refused]
+    assert np.all(result.applied_ns["email"][cut_off:after] == NEVER)
+    assert result.accepted[after]
+
+
+def test_the_events_of_a_killed_consumer_come_again_when_it_is_back() -> None:
+    result = predicted(EVEN + "services: {email: {latency: 150ms}}\n" + KILL, "events")
+    assert result.applied_ns["email"][at(result, 3.9)] == 7_150_000_000
+    assert result.applied_ns["email"][at(result, 6.0)] == 7_150_000_000
+    assert result.applied_ns["email"][at(result, 3.8)] == 3_950_000_000
+    assert np.all(result.applied_ns["email"] != NEVER)
+
+
+def test_after_a_kill_attempts_count_from_one_again() -> None:
+    """Every attempt before 6 s fails; a retry that was waiting when the kill came must not come as well."""
+    text = (
+        EVEN + FIFTY + "faults:\n  - {target: email, type: error, at: 0s, duration: 6s}\n"
+        "  - {target: email, type: kill, at: 4s, duration: 1s}\n"
+    )
+    result = predicted(text, "events")
+    # Tries at 5 s, 5.15 s, 5.4 s, 5.85 s and 6.7 s, as for an event that came at 5 s; those before are forgotten.
+    assert result.applied_ns["email"][0] == result.applied_ns["email"][at(result, 5.0)] == 6_750_000_000
+
+
+def test_only_one_of_two_killed_instances_refuses_its_calls() -> None:
+    text = EVEN + "services: {email: {instances: 2}}\n" + KILL.replace("email,", "email/1,")
+    during = predicted(text, "sync").windows["during"]
+    assert during is not None
+    assert during.accept_ratio == pytest.approx(0.5, abs=0.04)
+
+
+def test_events_of_one_person_are_worked_on_one_after_the_other() -> None:
+    text = (
+        "workload: {rate: 10, duration: 2s, warmup: 0s, arrivals: uniform, keys: {distribution: uniform, count: 1}}\n"
+    )
+    text += "services: {email: {latency: 150ms}}\n"
+    in_turn, called = predicted(text, "events"), predicted(text, "sync")
+    assert (in_turn.applied_ns["email"] - in_turn.intended_ns) / 1e6 == pytest.approx(150 + 50 * np.arange(20))
+    assert np.all(called.applied_ns["email"] - called.intended_ns == 150_000_000), "calls know no order"
+
+
+@pytest.mark.parametrize(
+    ("text", "variants", "reason"),
+    [
+        ("workload: {executor: constant-vus, vus: 5}\n", ("sync", "events"), "a closed load wait for replies"),
+        ("faults: [{target: api, type: kill, at: 4s, duration: 1s}]", ("sync", "events"), "an API that is stopped"),
+        ("faults: [{target: api/0, type: pause, at: 4s, duration: 1s}]", ("sync", "events"), "an API that is stopped"),
+        ("faults: [{target: email, type: restart, at: 4s}]", ("sync", "events"), "how long a restart takes"),
+        ("services: {email: {instances: 2}}\n" + KILL, ("events",), "the broker's decision"),
+        (
+            "services: {email: {instances: 2}}\nworkload: {keys: {distribution: zipf, count: 9}}\n",
+            ("events",),
+            "which person's events",
+        ),
+    ],
+)
+def test_what_the_parameters_do_not_settle_is_not_predicted_and_says_why(
+    text: str, variants: tuple[str, ...], reason: str
+) -> None:
+    plan = make_plan(load_text("version: 1\nname: x\n" + text, "x"))
+    for variant in ("sync", "events"):
+        found = predict(plan, variant)
+        assert isinstance(found, Unpredicted) == (variant in variants)
+        if isinstance(found, Unpredicted):
+            assert reason in found.reason
+            assert found.as_dict() == {"variant": variant, "block": 0, "not_predicted": found.reason}
+
+
+def test_a_fault_that_does_not_meet_a_variant_leaves_its_prediction() -> None:
+    predicted("faults: [{target: api, type: kill, at: 4s, duration: 1s, variants: [events]}]", "sync")

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 TREE = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((TREE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DEPENDENCIES = [Requirement(text) for text in PROJECT["dependencies"]]
+EMBEDDED_EXTRAS = [Requirement(text) for text in PROJECT["optional-dependencies"]["embedded"]]
 TEST_EXTRAS = [Requirement(text) for text in PROJECT["optional-dependencies"]["test"]]
 OWN = {"benchmarks", "cli", "event_impl", "registration", "sync_impl", "sync_vs_events"}
 # Needed without an import of ours: pandas reads and writes Parquet through it.
@@ -84,7 +85,11 @@ def test_the_newest_entry_of_the_changelog_is_of_this_version() -> None:
 
 
 def test_every_library_that_the_code_imports_is_declared() -> None:
-    assert distributions_of(imported(source_files())) <= names(DEPENDENCIES)
+    assert distributions_of(imported(source_files())) <= names(DEPENDENCIES) | names(EMBEDDED_EXTRAS)
+
+
+def test_what_the_embedded_broker_needs_is_there_when_tests_run() -> None:
+    assert names(EMBEDDED_EXTRAS) <= names(TEST_EXTRAS)
 
 
 def test_every_declared_dependency_is_used() -> None:

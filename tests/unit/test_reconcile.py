@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from synthetic import BLOCK_SEED, SERVICES, Script, facts_of
+from synthetic import BLOCK_SEED, SERVICES, Script, facts_of, ns
 
 from benchmarks.analysis.history import TrialFrames
 from benchmarks.analysis.reconcile import REGISTRATION_CATEGORIES, Reconciliation, reconcile, zero_upper_bound
@@ -64,6 +65,10 @@ NO_EMAIL = {"analytics": 1, "cache": 1}
         (Outcome.REFUSED, {"email": 1}, False, (), {"unexpected"}),
         (Outcome.DROPPED, {}, False, (), set()),
         (Outcome.PENDING, {}, True, (), {"stranded"}),
+        (Outcome.ACKED, {**ALL_ONCE, "email": 2}, True, ("email",), {"duplicated"}),
+        (Outcome.INDETERMINATE, {**ALL_ONCE, "email": 2}, True, (), {"duplicated"}),
+        (Outcome.INDETERMINATE, NO_EMAIL, True, ("email",), {"pending"}),
+        (Outcome.FAILED, {**ALL_ONCE, "email": 2}, True, (), {"unexpected", "duplicated"}),
     ],
 )
 def test_the_categories_of_one_registration(
@@ -113,6 +118,69 @@ def test_the_frame_says_which_registration_and_which_services(tmp_path: Path) ->
     assert list(result.frame["lost"]) == [False, True]
     for name in REGISTRATION_CATEGORIES:
         assert result.frame[name].sum() == result.registrations[name]
+
+
+def test_the_frame_says_how_often_and_when_each_was_applied(tmp_path: Path) -> None:
+    id_ = str(luck.registration_id(BLOCK_SEED, 0))
+    script = Script(facts_of(pending={"cache": [id_]}))
+    script.arrival(0, 0, 0, 50, outcome=Outcome.INDETERMINATE, status=0)
+    script.api(0, 1, 2)
+    script.effect(0, "email", 30)
+    script.effect(0, "email", 90)
+    script.effect(0, "analytics", 60)
+    script.arrival(1, 10, outcome=Outcome.DROPPED, status=0)
+    result, _ = judged(script, tmp_path)
+    first, second = result.frame.to_dict("records")
+    assert first["outcome"] == "indeterminate"
+    assert [first[f"applied:{service}"] for service in SERVICES] == [2, 1, 0]
+    assert (first["missing"], first["missing_pending"]) == ("cache", "cache")
+    assert (first["first_applied_ns"], first["last_applied_ns"]) == (ns(30), ns(90))
+    assert [second[f"applied:{service}"] for service in SERVICES] == [0, 0, 0]
+    assert pd.isna(second["first_applied_ns"])
+    assert pd.isna(second["last_applied_ns"])
+
+
+def test_every_offered_registration_has_a_row_whatever_became_of_it(tmp_path: Path) -> None:
+    script = Script()
+    for index, outcome in enumerate(Outcome):
+        script.arrival(index, 10.0 * index, outcome=outcome, status=0)
+    result, _ = judged(script, tmp_path)
+    assert list(result.frame["index"]) == list(range(len(Outcome)))
+    assert list(result.frame["outcome"].dropna()) == ["acked", "refused", "failed", "indeterminate", "dropped"]
+    result.frame.to_parquet(tmp_path / "stored.parquet", index=False)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "stored.parquet"), result.frame)
+
+
+def test_categories_overlap_by_service_and_each_counts_the_registration_once(tmp_path: Path) -> None:
+    # Told no; email twice, analytics lost on the way, the cache's message still in its log.
+    result = one(tmp_path, Outcome.FAILED, {"email": 2}, pending=("cache",))
+    assert categories(result) == {"pending", "stranded", "unexpected", "duplicated"}
+    assert set(result.registrations.values()) <= {0, 1}
+    assert result.effects == {
+        "expected": 3,
+        "applied": 1,
+        "pending": 1,
+        "dead_lettered": 0,
+        "lost": 0,
+        "stranded": 1,
+        "unexpected": 1,
+        "duplicated": 1,
+    }
+
+
+def test_what_is_missing_is_in_exactly_one_of_the_ways_to_be_missing(tmp_path: Path) -> None:
+    """For a stored registration: expected = applied + pending + dead-lettered + lost + stranded."""
+    for number, (outcome, applied, pending) in enumerate(
+        [
+            (Outcome.ACKED, {"email": 1}, ("cache",)),
+            (Outcome.FAILED, {"email": 1}, ("cache",)),
+            (Outcome.INDETERMINATE, {}, ()),
+            (Outcome.ACKED, ALL_ONCE, ("cache",)),  # in the log still, though applied: it is applied
+        ]
+    ):
+        effects = one(tmp_path / str(number), outcome, applied, pending=pending).effects
+        ways = ("applied", "pending", "dead_lettered", "lost", "stranded")
+        assert sum(effects[name] for name in ways) == effects["expected"]
 
 
 def test_an_attempt_that_failed_is_no_effect(tmp_path: Path) -> None:

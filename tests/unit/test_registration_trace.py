@@ -82,3 +82,20 @@ def test_a_respawned_process_goes_on_in_the_same_file(path: Path) -> None:
     header, records = trace.read(path)
     assert header == {"process": "email/0", "role": "service"}
     assert len(records) == 6
+
+
+@pytest.mark.parametrize("cut", [1, RECORD_BYTES - 1])
+def test_a_respawned_process_first_takes_away_what_its_predecessor_left_half_written(path: Path, cut: int) -> None:
+    written(path).close()
+    path.write_bytes(path.read_bytes()[:-cut])
+    written(path).close()
+    kinds = trace.read(path)[1]["kind"].tolist()
+    assert kinds == [Kind.RECEIVED, Kind.FAILED, Kind.RECEIVED, Kind.FAILED, Kind.APPLIED]
+
+
+def test_a_respawned_process_writes_the_header_that_its_predecessor_could_not(path: Path) -> None:
+    path.write_bytes(b'{"process": "ema')
+    written(path).close()
+    header, records = trace.read(path)
+    assert header == {"process": "email/0", "role": "service"}
+    assert len(records) == 3

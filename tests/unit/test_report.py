@@ -7,14 +7,18 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.dom import minidom
 
+import pandas as pd
 import pytest
 from stored import NO_QUESTION, every_ending, stored_run
 
 from benchmarks.charts import CHARTS, draw_all
 from benchmarks.report import write_report
+from benchmarks.report.cases import SHOWN
 from benchmarks.report.claims import CLAIMS
 from benchmarks.scenario.model import Scenario
+from registration import luck
 
 NASTY = "<script>alert(1)</script> & \"quotes\" 'n' {{ 7*7 }} --> 登録"
 
@@ -29,6 +33,7 @@ class Page(HTMLParser):
         self.tags: Counter[str] = Counter()
         self.ids: Counter[str] = Counter()
         self.addresses: list[str] = []
+        self.attributes: set[str] = set()
         self.text = ""
         self._open: list[str] = []
         self.feed(html)
@@ -37,6 +42,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags[tag] += 1
         for name, value in attrs:
+            self.attributes.add(name)
             if name == "id":
                 self.ids[value or ""] += 1
             if name in ("src", "href", "xlink:href", "srcset", "data", "action") and value:
@@ -117,6 +123,13 @@ def test_it_says_what_the_parameters_alone_predict(report: tuple[str, Page]) -> 
     assert "sync, predicted sync, measured events, predicted events, measured" in text
 
 
+def test_it_says_what_is_not_predicted_and_why(tmp_path: Path) -> None:
+    restart = {"target": "email", "type": "restart", "at": "6s", "variants": ["sync"]}
+    text = words(written(tmp_path, drawn=False, predicted=True, faults=[restart], blocks=1, **NO_QUESTION)[1])
+    assert "sync: not predicted: how long a restart takes is not among the parameters." in text
+    assert "events, predicted events, measured" in text
+
+
 def test_it_says_what_it_cannot_show(report: tuple[str, Page]) -> None:
     text = words(report[1])
     for limit in ("not against the loss of power", "static members", "aiohttp transport", "Ratios travel"):
@@ -138,6 +151,37 @@ def test_what_a_scenario_says_stays_text(tmp_path: Path) -> None:
     assert "49" not in re.findall(r"<h1>(.*?)</h1>", html)[0]
 
 
+LOG_TAIL = """email/0 ended by itself (exit code 1)
+  </pre></style><img src=x onerror="alert(1)"> ]]> <![CDATA[ &amp; &#60;script&#62;
+  javascript:alert('1')"""
+
+
+def test_the_end_of_a_log_and_the_command_as_typed_stay_text(tmp_path: Path) -> None:
+    stored_run(tmp_path, problems=[LOG_TAIL], tags=[NASTY], blocks=1, **NO_QUESTION)
+    put_charts(tmp_path)
+    run = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**run, "command": f"bench run '{NASTY}'", "version": NASTY}))
+    environment = json.loads((tmp_path / "environment.json").read_text())
+    (tmp_path / "environment.json").write_text(json.dumps({**environment, NASTY: [NASTY], "cpu": NASTY}))
+    html = write_report(tmp_path).read_text(encoding="utf-8")
+    page = Page(html)
+    assert page.tags["script"] == page.tags["img"] == 0
+    assert "<script" not in html
+    assert page.attributes.isdisjoint({"onerror", "onload"})
+    assert all(line.strip() in words(page) for line in LOG_TAIL.splitlines())
+    assert page.text.count(NASTY) >= 4
+
+
+def test_what_a_scenario_says_stays_text_inside_the_drawings(tmp_path: Path) -> None:
+    title = NASTY.replace("登録", "") + ' ]]> <![CDATA[ <!-- " onload="alert(1) </title></svg>'
+    _, page = written(tmp_path, drawn=True, title=title, problems=[title], blocks=1, **NO_QUESTION)
+    assert page.tags["script"] == 0
+    assert page.tags["svg"] == len(CHARTS)
+    assert "onload" not in page.attributes
+    for chart in (tmp_path / "charts").glob("*.svg"):
+        minidom.parse(str(chart))  # well-formed, or it raises
+
+
 def test_a_run_that_is_not_valid_is_shown_and_decides_nothing(tmp_path: Path) -> None:
     reason = "interrupted after 5 of 6 trials"
     _, page = written(tmp_path, problems=[reason])
@@ -152,6 +196,36 @@ def test_losses_and_what_zero_leaves_possible_are_counted(tmp_path: Path) -> Non
     text = words(page)
     assert re.search(r"lost accepted, an effect missing 0 \(< 0\.42 %\) 15", text)
     assert "survivorship: not comparable" in text
+
+
+def test_registrations_that_ended_badly_are_named_with_what_happened(tmp_path: Path) -> None:
+    _, page = written(tmp_path, change=every_ending, blocks=1, **NO_QUESTION)
+    text = words(page)
+    stranded = str(luck.registration_id(luck.block_seed(1, 0), 2))  # index 2 failed after email, on the direct side
+    told = r"due at \d\.\d{3} s, told no \(\d+\) after [\d.]+ m?s; email done at \d\.\d{3} s; "
+    assert re.search(
+        rf"sync stranded, unexpected 1 {stranded} {told}analytics never reached; cache never reached", text
+    )
+    lost = str(luck.registration_id(luck.block_seed(1, 0), 0))
+    assert re.search(rf"events lost 2 {lost} due at .* accepted after .*; cache never reached", text)
+    named = re.findall(r"sync [a-z, ]+ 1 ([0-9a-f-]{36})", text)
+    assert len(named) == len(set(named)), "who is of two kinds is named once"
+    assert SHOWN <= len(named) <= 2 * SHOWN
+
+
+def test_where_every_registration_ended_well_none_is_named(tmp_path: Path) -> None:
+    _, page = written(tmp_path, blocks=1, **NO_QUESTION)
+    assert "what happened to each" not in words(page)
+
+
+def test_a_restart_has_one_time_and_says_when_the_process_was_back(tmp_path: Path) -> None:
+    stored_run(tmp_path, faults=[{"target": "email", "type": "restart", "at": "6s"}], blocks=1, **NO_QUESTION)
+    put_charts(tmp_path)
+    faults = pd.read_parquet(tmp_path / "faults.parquet").assign(ready_s=0.4321)
+    faults.to_parquet(tmp_path / "faults.parquet", index=False)
+    text = words(Page(write_report(tmp_path).read_text(encoding="utf-8")))
+    assert re.search(r"restart-email email restart 6 s 6\.001 s 6\.001 s 0\.432 s", text)
+    assert "email restarted" in text
 
 
 def test_a_run_cut_short_has_a_report_too(tmp_path: Path) -> None:

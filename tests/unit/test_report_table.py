@@ -82,6 +82,25 @@ def test_a_gap_says_why(tmp_path: Path) -> None:
     assert row(summary, "consumer lag at most").values[0] == "– (no broker)"
 
 
+def test_recovery_stands_in_the_table_where_there_was_a_fault(tmp_path: Path) -> None:
+    # Email is slow to 8 s of 12: too short a rest to see five seconds in a row.
+    short = summary_of(tmp_path / "short")
+    assert row(short, "recovery after the fault").values == ("– (not observed long enough)",) * 2
+    long = {"rate": 20, "duration": "18s", "warmup": "0s"}
+    sync, events = row(summary_of(tmp_path / "long", workload=long), "recovery after the fault").values
+    assert 0 <= float(sync) < 2
+    assert 0 <= float(events) < 2
+    quiet = summary_of(tmp_path / "quiet", faults=[], **NO_QUESTION)
+    assert "recovery after the fault" not in [found.label for found in side_by_side(quiet)]
+
+
+def test_a_side_that_did_not_recover_says_in_how_many_trials(tmp_path: Path) -> None:
+    summary = summary_of(tmp_path)
+    events = summary["variants"]["events"]  # type: ignore[index]
+    events |= {"recovery_s": None, "recovered": False, "recovered_trials": 1}
+    assert plain(row(summary, "recovery after the fault").values[1]) == "– (not recovered in 2 of 3 trials)"
+
+
 def test_a_side_that_accepted_nobody_has_no_latency(tmp_path: Path) -> None:
     summary = summary_of(tmp_path, change=nobody_accepted, **NO_QUESTION)
     assert row(summary, "accept p50").values == ("– (nobody accepted)",) * 2

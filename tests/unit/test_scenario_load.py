@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.scenario import Scenario, ScenarioError, load, load_text
+from benchmarks.scenario.sample import windows_bounds_ns
 from registration.latency import Latency
 
 HEAD = "version: 1\nname: x\n"
@@ -152,16 +153,73 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ("workload: {rate: .nan}", "workload.rate: nan is no finite number"),
         ("workload: {rate: '60'}", "workload.rate: '60' is no number"),
         ("workload: {rate: true}", "workload.rate: true is no number"),
+        ("workload: {rate: -5}", "workload.rate: -5 must be above 0"),
+        ("workload: {rate: }", "workload.rate: nothing stands here; give a value or leave the key out"),
+        ("workload: {executor: constant-vu}", "workload.executor: 'constant-vu' is not valid here; did you mean 'co"),
+        ("workload: {executor: constant-vus}", "workload.vus: a closed load needs the number of its people, as in vus"),
         (
-            "workload: {executor: constant-vus}",
-            "workload.executor: 'constant-vus' is not valid here; it must be 'constant-arrival-rate'",
+            "workload: {executor: constant-vus, vus: 5, rate: 50}",
+            "workload.rate: 'rate' is not for the executor 'constant-vus', only for 'constant-arrival-rate'",
         ),
-        ("workload: {keys: {distribution: zipf}}", "workload.keys: a mapping is not valid here; it must be 'unique'"),
+        (
+            "workload: {executor: constant-vus, vus: 5, maxInFlight: 5}",
+            "workload.maxInFlight: 'maxInFlight' is not for the executor 'constant-vus', only for "
+            "'constant-arrival-rate' and 'ramping-arrival-rate'",
+        ),
+        ("workload: {executor: constant-vus, vus: 0}", "workload.vus: 0 must be 1 or more"),
+        (
+            "workload: {vus: 5}",
+            "workload.vus: 'vus' is not for the executor 'constant-arrival-rate', only for 'constan",
+        ),
+        (
+            "workload: {executor: ramping-arrival-rate}",
+            "workload.stages: a ramp needs its stages, as in stages: [{duration: 10s, target: 80}]",
+        ),
+        (
+            "workload: {executor: ramping-arrival-rate, duration: 5s, stages: [{duration: 5s, target: 9}]}",
+            "workload.duration: 'duration' is not for the executor 'ramping-arrival-rate', only for",
+        ),
+        (
+            "workload: {executor: ramping-arrival-rate, stages: []}",
+            "workload.stages: the list is empty; give one entry or more",
+        ),
+        (
+            "workload: {executor: ramping-arrival-rate, stages: [{duration: 5s, targt: 9, target: 9}]}",
+            "workload.stages[0].targt: 'targt' is no key here; did you mean 'target'?",
+        ),
+        (
+            "workload: {executor: ramping-arrival-rate, stages: [{duration: 5, target: 9}]}",
+            "workload.stages[0].duration: 5 needs a unit: 5ms or 5s",
+        ),
+        (
+            "workload: {executor: ramping-arrival-rate, stages: [{duration: 5s, target: -1}]}",
+            "workload.stages[0].target: -1 must be 0 or more",
+        ),
+        (
+            "workload: {executor: ramping-arrival-rate, stages: [{duration: 5s, target: 0}]}",
+            "workload: rate × duration comes to no arrival at all; raise one of them",
+        ),
+        ("workload: {keys: {distribution: zipf}}", "workload.keys.count: this key is missing"),
+        (
+            "workload: {keys: {distribution: zip, count: 5}}",
+            "workload.keys.distribution: 'zip' is not valid here; did you mean 'zipf'?",
+        ),
+        (
+            "workload: {keys: {distribution: uniform, count: 5, s: 1.1}}",
+            "workload.keys.s: 's' is not for keys of distribution 'uniform', only for 'zipf'",
+        ),
+        ("workload: {keys: {distribution: zipf, count: 0}}", "workload.keys.count: 0 must be 1 or more"),
+        (
+            "workload: {keys: uniqe}",
+            "workload.keys: keys cannot be read; it must be 'unique' or a mapping, as in {dist",
+        ),
+        ("workload: {keys: 5}", "workload.keys: keys cannot be read; it must be 'unique' or a mapping, as in"),
+        ("services: {api: {}}", "services.api: 'api' cannot be a service's name, since it is that of another part"),
         ("workload: {timeout: 0ms}", "workload.timeout: the duration must be above 0ms"),
         ("workload: []", "workload: a list is no mapping of keys and values"),
         ("workload:", "workload: nothing is no mapping of keys and values"),
         ("sweep: {}", "sweep: 'sweep' is no key here"),
-        ("broker: {kind: rabbitmq}", "broker.kind: 'rabbitmq' is not valid here; it must be 'kafka'"),
+        ("broker: {kind: rabbitmq}", "broker.kind: 'rabbitmq' is not valid here; it must be "),
         ("broker: {partitions: 65}", "broker.partitions: 65 must be 64 or less"),
         ("api: {instances: 0}", "api.instances: 0 must be 1 or more"),
         ("variants: []", "variants: the list is empty; give one entry or more"),
@@ -227,8 +285,27 @@ def test_a_value_out_of_bounds_is_named(text: str, sentence: str) -> None:
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
-        ("type: kill", "faults[0].type: 'kill' is not valid here; it must be one of 'latency', 'error', 'hang'"),
-        ("type: hang, target: api", "faults[0].target: 'api' is no target of this scenario; it must be one of "),
+        ("type: kil", "faults[0].type: 'kil' is not valid here; did you mean 'kill'?"),
+        (
+            "type: hang, target: api",
+            "faults[0].target: 'api' does no work that could go wrong; only 'kill', 'pause' and 'restart' can hit it",
+        ),
+        ("type: kill, target: api/1", "faults[0].target: 'api/1': 'api' has 1 instance, counted from 0"),
+        ("type: kill, target: broker", "faults[0].target: 'broker' is no target of this scenario; it must be one of "),
+        ("type: hang, at: 20s", "faults[0].at: the fault begins at 20s, after the run, which lasts 20s"),
+        (
+            "type: restart",
+            "faults[0].duration: 'duration' is not for faults of type 'restart', only for 'latency', 'error', 'hang', "
+            "'kill' and 'pause'",
+        ),
+        ("type: kill, jitter: 1ms", "faults[0].jitter: 'jitter' is not for faults of type 'kill', only for 'latency'"),
+        (
+            "type: pause, probability: 0.5",
+            "faults[0].probability: 'probability' is not for faults of type 'pause', only for 'latency', 'error' and",
+        ),
+        ("type: kill, rate: 0.5", "faults[0].rate: 'rate' is not for faults of type 'kill', only for 'error'"),
+        ("type: kill, status: 500", "faults[0].status: 'status' is not for faults of type 'kill', only for 'error'"),
+        ("type: pause, latency: 1s", "faults[0].latency: 'latency' is not for faults of type 'pause', only for"),
         ("type: hang, target: email/1", "faults[0].target: 'email/1': 'email' has 1 instance, counted from 0"),
         ("type: hang, at: 15s", "faults[0].duration: the fault ends at 23s, after the run, which lasts 20s"),
         ("type: hang, duration: 0s", "faults[0].duration: the duration must be above 0ms"),
@@ -266,6 +343,167 @@ def test_a_fault_may_end_with_the_run_and_hit_one_instance() -> None:
         "services: {email: {instances: 2}}\nfaults:\n  - {target: email/1, type: hang, at: 12s, duration: 8s}\n"
     ).faults
     assert (fault.service, fault.instance, fault.begin_ns, fault.end_ns) == ("email", 1, 12 * 10**9, 20 * 10**9)
+
+
+@pytest.mark.parametrize("type_", ["latency, latency: 1s", "error", "hang", "kill", "pause"])
+def test_what_heals_needs_to_say_when(type_: str) -> None:
+    assert problem(f"faults:\n  - {{type: {type_}, target: email, at: 8s}}\n") == (
+        "faults[0].duration: a fault of this type needs the time until it heals, as in duration: 8s"
+    )
+
+
+def test_processes_of_services_and_of_the_api_can_be_hit() -> None:
+    text = (
+        "api: {instances: 2}\nservices: {email: {instances: 2}}\nfaults:\n"
+        "  - {target: email, type: kill, at: 1s, duration: 1s}\n"
+        "  - {target: email/1, type: pause, at: 2s, duration: 1s}\n"
+        "  - {target: api/1, type: restart, at: 2s}\n"
+        "  - {target: api, type: pause, at: 3s, duration: 1s}\n"
+    )
+    faults = loaded(text).faults
+    assert [fault.name for fault in faults] == ["kill-email", "pause-email-1", "restart-api-1", "pause-api"]
+    assert [(fault.service, fault.instance, fault.is_process) for fault in faults] == [
+        ("email", None, True),
+        ("email", 1, True),
+        ("api", 1, True),
+        ("api", None, True),
+    ]
+    assert [fault.duration_s for fault in faults] == [1.0, 1.0, None, 1.0]
+    assert (faults[2].begin_ns, faults[2].end_ns) == (2_000_000_000, 2_000_000_000)
+
+
+KILL = "{target: email, type: kill, at: 4s, duration: 3s}"
+
+
+@pytest.mark.parametrize(
+    ("second", "sentence"),
+    [
+        (
+            "{target: email, type: pause, at: 5s, duration: 1s}",
+            "faults[1].at: 'pause' of email/0 from 5s to 6s overlaps 'kill' from 4s to 7s (kill-email); a process can "
+            "have one such fault at a time",
+        ),
+        ("{target: email/0, type: kill, at: 6s, duration: 9s}", "faults[1].at: 'kill' of email/0 from 6s to 15s overl"),
+        ("{target: email, type: restart, at: 6.9s}", "faults[1].at: 'restart' of email/0 at 6.9s overlaps 'kill' from"),
+        ("{target: email, type: restart, at: 4s}", "faults[1].at: 'restart' of email/0 at 4s overlaps 'kill' from 4s"),
+    ],
+)
+def test_faults_of_one_process_that_overlap_are_refused(second: str, sentence: str) -> None:
+    assert problem(f"faults: [{KILL}, {second}]").startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "{target: email, type: pause, at: 7s, duration: 1s}",
+        "{target: cache, type: pause, at: 5s, duration: 1s}",
+        "{target: email, type: hang, at: 5s, duration: 1s}",
+        "{target: email, type: restart, at: 7s}",
+    ],
+)
+def test_faults_that_follow_each_other_or_hit_other_things_are_fine(second: str) -> None:
+    assert len(loaded(f"faults: [{KILL}, {second}]").faults) == 2
+
+
+def test_faults_of_one_process_in_different_variants_do_not_overlap() -> None:
+    text = "faults: [{}, {}]".format(
+        "{target: email, type: kill, at: 4s, duration: 3s, variants: [sync]}",
+        "{target: email, type: pause, at: 4s, duration: 3s, variants: [events]}",
+    )
+    assert len(loaded(text).faults) == 2
+
+
+def test_a_restart_has_no_during_and_after_begins_at_it() -> None:
+    scenario = loaded("faults: [{target: email, type: restart, at: 4s}, {target: api, type: restart, at: 6s}]")
+    assert (scenario.during_ns, scenario.after_ns) == (None, 6_000_000_000)
+    assert windows_bounds_ns(scenario) == {
+        "before": (0, 4_000_000_000),
+        "during": None,
+        "after": (6_000_000_000, 20_000_000_000),
+    }
+
+
+def test_during_is_of_the_faults_that_last() -> None:
+    scenario = loaded(
+        "faults: [{target: email, type: restart, at: 4s}, {target: email, type: hang, at: 6s, duration: 2s}]"
+    )
+    assert (scenario.during_ns, scenario.after_ns) == ((6_000_000_000, 8_000_000_000), 8_000_000_000)
+    assert windows_bounds_ns(scenario)["before"] == (0, 4_000_000_000)
+
+
+def test_a_run_without_faults_has_no_windows() -> None:
+    assert loaded("").after_ns is None
+    assert windows_bounds_ns(loaded("")) == {"before": None, "during": None, "after": None}
+
+
+@pytest.mark.parametrize(("window", "valid"), [("before", True), ("during", False), ("after", True)])
+def test_a_restart_makes_no_window_during(window: str, valid: bool) -> None:
+    text = (
+        "faults: [{target: email, type: restart, at: 4s}]\n"
+        f"hypothesis: {{metric: 'slo_ratio{{window:{window}}}', variant: sync, expect: '< 1'}}"
+    )
+    if valid:
+        assert loaded(text).hypothesis is not None
+    else:
+        assert "'window:during' needs a fault that lasts, and this scenario has none" in problem(text)
+
+
+RAMP = "workload: {executor: ramping-arrival-rate, startRate: 10, stages: [%s]%s}"
+
+
+def test_a_ramp_lasts_as_long_as_its_stages_and_has_the_arrivals_below_its_line() -> None:
+    workload = loaded(
+        RAMP % ("{duration: 10s, target: 50}, {duration: 5s, target: 50}, {duration: 4s, target: 0}", "")
+    ).workload
+    assert workload.duration_s == 19.0
+    assert workload.arrival_count == 300 + 250 + 100
+    assert workload.warmup_count == 30, "the warm-up has the rate that the run begins with"
+    assert workload.max_in_flight == 750, "1.5 × the highest rate × the timeout"
+    assert workload.rate_per_s == pytest.approx(650 / 19)
+    assert [workload.rate_at(at_s) for at_s in (-1, 0, 5, 10, 12, 17, 19, 99)] == [10, 10, 30, 50, 50, 25, 0, 0]
+    assert workload.highest_rate(12, 17) == 50
+
+
+def test_a_ramp_s_rates_count_per_time_unit() -> None:
+    workload = loaded(RAMP % ("{duration: 30s, target: 10}", ", timeUnit: 1m")).workload
+    assert (workload.rate_per_s, workload.arrival_count) == (pytest.approx(1 / 6), 5)
+
+
+def test_a_ramp_bounds_its_faults() -> None:
+    text = RAMP % ("{duration: 10s, target: 50}", "") + "\nfaults: [{target: email, type: kill, at: 5s, duration: 6s}]"
+    assert problem(text) == "faults[0].duration: the fault ends at 11s, after the run, which lasts 10s"
+
+
+def test_a_window_of_a_ramp_has_the_arrivals_that_its_rate_brings() -> None:
+    text = (
+        RAMP % ("{duration: 10s, target: 300}", ", arrivals: uniform")
+        + "\nfaults: [{target: email, type: hang, at: 2s, duration: 4s}]\n"
+        + "hypothesis: {metric: 'accept_latency_ms.p99{window:during}', variant: sync, expect: '< 1'}"
+    )
+    # From 68 to 184 a second within four seconds.
+    assert "needs 1,000 arrivals, and the window 'during' has 504;" in problem(text)
+
+
+def test_a_closed_load_has_people_and_no_rate() -> None:
+    workload = loaded("workload: {executor: constant-vus, vus: 7, duration: 5s}").workload
+    assert workload.closed
+    assert (workload.vus, workload.rate, workload.rate_per_s, workload.rate_at(1.0)) == (7, None, None, None)
+    assert (workload.arrival_count, workload.warmup_count, workload.max_in_flight) == (None, None, 7)
+
+
+def test_the_sample_of_a_closed_load_is_not_known_before() -> None:
+    text = "workload: {executor: constant-vus, vus: 1, duration: 1s}\n"
+    assert loaded(text + "hypothesis: {metric: accept_latency_ms.p999, variant: sync, expect: '< 1'}").hypothesis
+
+
+def test_keys_say_who_comes_again() -> None:
+    zipf = loaded("workload: {keys: {distribution: zipf, count: 100}}").workload.keys
+    even = loaded("workload: {keys: {distribution: uniform, count: 100}}").workload.keys
+    assert zipf is not None
+    assert even is not None
+    assert zipf.as_dict() == {"distribution": "zipf", "count": 100, "s": 1.1}
+    assert even.as_dict() == {"distribution": "uniform", "count": 100, "s": 0.0}
+    assert loaded("workload: {keys: unique}").workload.keys is None
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.scenario import Scenario, ScenarioError, load_text
+from benchmarks.scenario import BrokerSpec, Scenario, ScenarioError, load_text
 from benchmarks.scenario.resolve import dump
+from registration.latency import Latency
 
 TEXT = """
 version: 1
@@ -110,6 +111,150 @@ def test_a_change_that_makes_no_scenario_is_refused(
     with pytest.raises(ScenarioError) as caught:
         scenario.override(**changes)  # type: ignore[arg-type]
     assert str(caught.value).splitlines()[0] == sentence
+
+
+def test_a_setting_names_any_key_by_its_path(scenario: Scenario) -> None:
+    changed = scenario.override(
+        sets=[
+            "faults.0.latency=400ms",
+            "faults[1].at=19s",
+            "services.email.concurrency=8",
+            "services.analytics.latency.p99=90ms",
+            "services.sms.errorRate=0.5",
+            "workload.rate=80",
+            "slo.accept=100ms",
+            "variants.2.options.timeout=300ms",
+            "broker.partitions=3",
+            "hypothesis.expect=> 0.3",
+            'thresholds.accept_latency_ms.p95{variant:events}=["< 100"]',
+            "tags=[a, b]",
+            "title=Set by hand",
+        ]
+    )
+    assert changed.faults[0].latency_ms == Latency.fixed(400.0)
+    assert windows(changed) == [(10.0, 20.0), (19.0, 24.0)]
+    assert changed.services["email"].concurrency == 8
+    assert changed.services["analytics"].latency == Latency("lognormal", (10.0, 90.0))
+    assert changed.services["sms"].error_rate == 0.5
+    assert (changed.workload.rate, changed.workload.max_in_flight) == (80.0, 1200)
+    assert changed.slo.accept_ms == 100.0
+    assert changed.variant("sync-hurried").timeout_ms == 300.0
+    assert changed.variant("events").broker == BrokerSpec(partitions=3)
+    assert changed.hypothesis is not None
+    assert str(changed.hypothesis.parts[0].expect) == "> 0.3"
+    assert changed.thresholds["accept_latency_ms.p95{variant:events}"] == ("< 100",)
+    assert (changed.tags, changed.title) == (("a", "b"), "Set by hand")
+
+
+def test_a_whole_list_can_be_set_and_another_entry_added() -> None:
+    scenario = load_text("version: 1\nname: x\n", "x.yaml")
+    changed = scenario.override(
+        sets=["variants=[sync, events, sync-concurrent]", "faults.0={target: api, type: kill, at: 1s, duration: 1s}"]
+    )
+    assert changed.variant_names == ("sync", "events", "sync-concurrent")
+    assert [fault.name for fault in changed.faults] == ["kill-api"]
+
+
+def test_null_takes_a_key_away(scenario: Scenario) -> None:
+    changed = scenario.override(sets=["hypothesis=null", "faults.1=", "seed=~"])
+    assert (changed.hypothesis, len(changed.faults), changed.seed) == (None, 1, 1)
+
+
+def test_settings_come_after_the_other_options(scenario: Scenario) -> None:
+    changed = scenario.override(quick=True, rate=10, sets=["workload.rate=20", "workload.warmup=2s"])
+    assert (changed.workload.rate, changed.workload.warmup_s, changed.workload.duration_s) == (20.0, 2.0, 8.0)
+
+
+def test_another_executor_leaves_the_keys_of_the_old_one_behind(scenario: Scenario) -> None:
+    closed = scenario.override(sets=["workload.executor=constant-vus", "workload.vus=5"])
+    assert (closed.workload.vus, closed.workload.rate, closed.workload.duration_s) == (5, None, 25.0)
+    ramp = scenario.override(
+        sets=["workload.executor=ramping-arrival-rate", "workload.stages=[{duration: 25s, target: 80}]"]
+    )
+    assert (ramp.workload.arrival_count, ramp.workload.rate) == (1000, None)
+    again = ramp.override(sets=["workload.executor=constant-arrival-rate", "workload.duration=25s"])
+    assert again.workload.rate == 50.0
+
+
+def test_another_type_of_fault_leaves_the_keys_of_the_old_one_behind_and_takes_another_name(scenario: Scenario) -> None:
+    fault = scenario.override(sets=["faults.0.type=kill", "faults.0.target=api"]).faults[0]
+    assert (fault.name, fault.latency_ms, fault.duration_s) == ("kill-api", None, 10.0)
+    restart = scenario.override(sets=["faults.0.type=restart"]).faults[0]
+    assert (restart.name, restart.duration_s) == ("restart-email", None)
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("workload.rate", "--set workload.rate: write key=value, as in --set workload.rate=80"),
+        ("=5", "--set =5: write key=value, as in --set workload.rate=80"),
+        ("workload..rate=5", "--set workload..rate=5: the path has an empty part; write it as in faults.0.latency"),
+        ("workload.rate=[1", "--set workload.rate=[1: this is not YAML: "),
+        ("workload.rate=!!python/name:os.system", "--set workload.rate=!!python/name:os.system: the tag '"),
+        ("workload.rate=*a", "--set workload.rate=*a: the alias '*a' is not read here; write the value out"),
+        ("workload.rate=fast", "workload.rate: 'fast' is no number"),
+        ("workload.raet=5", "workload.raet: 'raet' is no key here; did you mean 'rate'?"),
+        ("wrkload.rate=5", "wrkload: 'wrkload' is no key here; did you mean 'workload'?"),
+        ("workload.duration=25", "workload.duration: 25 needs a unit: 25ms or 25s"),
+        ("services.emial.concurrency=5", "services.emial: 'emial' is no known service; did you mean 'email'? (a new"),
+        ("faults.0.latncy=5ms", "faults[0].latncy: 'latncy' is no key here; did you mean 'latency'?"),
+        (
+            "faults.5.at=1s",
+            "--set faults[5].at: faults is a list with 2 entries, counted from 0; faults.2 would add one",
+        ),
+        ("faults.first.at=1s", "--set faults.first.at: faults is a list with 2 entries, counted from 0;"),
+        (
+            "services.email.latency.p50=5ms",
+            "--set services.email.latency.p50: services.email.latency is '20ms' and has no 'p50'; set it as a whole",
+        ),
+        ("variants=[events]", "faults[1].variants[0]: 'sync' is no variant of this scenario; it must be 'events'"),
+        ("name=../../etc", "name: '../../etc' is no name; use small letters, digits and dashes"),
+    ],
+)
+def test_a_setting_that_makes_no_scenario_is_refused_with_its_path(
+    scenario: Scenario, setting: str, sentence: str
+) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        scenario.override(sets=[setting])
+    assert str(caught.value).splitlines()[0].removeprefix("the command line: ").startswith(sentence)
+
+
+def test_all_settings_that_cannot_be_read_are_reported_at_once(scenario: Scenario) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        scenario.override(sets=["a", "b", "faults.9.at=1s"])
+    assert len(caught.value.problems) == 3
+
+
+def test_the_stages_of_a_ramp_scale_with_the_duration() -> None:
+    text = (
+        "version: 1\nname: x\nworkload: {executor: ramping-arrival-rate, startRate: 9,"
+        " stages: [{duration: 10s, target: 40}, {duration: 5s, target: 0}]}\n"
+        "faults: [{target: email, type: restart, at: 9s}, {target: api, type: kill, at: 12s, duration: 3s}]\n"
+    )
+    scenario = load_text(text, "x.yaml").override(duration="5s")
+    assert scenario.workload.stages is not None
+    assert [stage.duration_s for stage in scenario.workload.stages] == [3.333333, 1.666667]
+    assert scenario.workload.duration_s == 5.0
+    assert windows(scenario) == [(3.0, 3.0), (4.0, 5.0)]
+
+
+def test_a_rate_for_a_load_that_has_none_is_refused() -> None:
+    scenario = load_text("version: 1\nname: x\nworkload: {executor: constant-vus, vus: 3}\n", "x.yaml")
+    with pytest.raises(ScenarioError, match="'rate' is not for the executor 'constant-vus'"):
+        scenario.override(rate=5)
+
+
+def test_a_threshold_and_a_hypothesis_about_a_window_that_is_gone_are_left_out() -> None:
+    text = (
+        "version: 1\nname: x\nfaults:\n"
+        "  - {target: email, type: kill, at: 4s, duration: 2s, variants: [sync]}\n"
+        "  - {target: email, type: restart, at: 4s, variants: [events]}\n"
+        'thresholds: {"slo_ratio{window:during}": ["> 0"], "slo_ratio{window:after}": ["> 0"]}\n'
+        'hypothesis: {metric: "slo_ratio{window:during}", variant: events, expect: "> 0"}\n'
+    )
+    chosen = load_text(text, "x.yaml").override(variants=["events"])
+    assert list(chosen.thresholds) == ["slo_ratio{window:after}"]
+    assert chosen.hypothesis is None
 
 
 def test_what_was_overridden_is_stored_and_read_back(scenario: Scenario) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.scenario import Problem, ScenarioError, load, load_text
+from benchmarks.scenario import Problem, ScenarioError, load_text
+from benchmarks.scenario import load as load_file
 from benchmarks.scenario.find import BUNDLED
 from benchmarks.scenario.resolve import dump
 
@@ -61,6 +63,28 @@ faults = st.lists(
     ),
     max_size=3,
 )
+# At most one on each process, so that they never overlap.
+process_faults = st.lists(
+    st.one_of(
+        st.fixed_dictionaries(
+            {
+                "type": st.sampled_from(["kill", "pause"]),
+                "duration": st.integers(1, 5_000).map(lambda ms: f"{ms}ms"),
+            }
+        ),
+        st.fixed_dictionaries({"type": st.just("restart")}),
+    ).flatmap(
+        lambda kind: st.fixed_dictionaries(
+            {
+                **{key: st.just(value) for key, value in kind.items()},
+                "target": st.sampled_from(["email", "analytics/0", "cache", "api", "api/0"]),
+                "at": st.integers(0, 4_000).map(lambda ms: f"{ms}ms"),
+            }
+        )
+    ),
+    max_size=3,
+    unique_by=lambda fault: str(fault["target"]).split("/")[0],
+)
 variants = st.lists(
     st.sampled_from(
         [
@@ -73,19 +97,44 @@ variants = st.lists(
     ),
     unique_by=str,
 ).map(lambda chosen: [*(variant for variant in chosen if variant != "events"), "events"])
+lengths = st.integers(10_000, 60_000).map(lambda ms: f"{ms}ms")
+load: dict[str, st.SearchStrategy[object]] = {
+    "arrivals": st.sampled_from(["poisson", "uniform"]),
+    "warmup": durations,
+    "timeout": durations,
+    "keys": st.one_of(
+        st.just("unique"),
+        st.just({"distribution": "uniform", "count": 9}),
+        st.fixed_dictionaries(
+            {"distribution": st.just("zipf"), "count": st.integers(1, 999)}, optional={"s": st.floats(0.1, 5)}
+        ),
+    ),
+}
 descriptions = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=80)
 scenarios = st.fixed_dictionaries(
     {
         "version": st.just(1),
         "name": st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
-        "workload": st.fixed_dictionaries(
-            {"duration": st.integers(10_000, 60_000).map(lambda ms: f"{ms}ms"), "rate": st.floats(0.5, 500)},
-            optional={
-                "arrivals": st.sampled_from(["poisson", "uniform"]),
-                "warmup": durations,
-                "timeout": durations,
-                "maxInFlight": st.integers(1, 999),
-            },
+        "workload": st.one_of(
+            st.fixed_dictionaries(
+                {"duration": lengths, "rate": st.floats(0.5, 500)},
+                optional={**load, "maxInFlight": st.integers(1, 999)},
+            ),
+            st.fixed_dictionaries(
+                {
+                    "executor": st.just("ramping-arrival-rate"),
+                    "stages": st.lists(
+                        st.fixed_dictionaries({"duration": lengths, "target": st.floats(0.5, 50)}),
+                        min_size=1,
+                        max_size=3,
+                    ),
+                },
+                optional={**load, "startRate": st.floats(0, 50), "timeUnit": st.just("2s")},
+            ),
+            st.fixed_dictionaries(
+                {"executor": st.just("constant-vus"), "vus": st.integers(1, 99), "duration": lengths},
+                optional={key: load[key] for key in ("warmup", "timeout", "keys")},
+            ),
         ),
     },
     optional={
@@ -94,7 +143,7 @@ scenarios = st.fixed_dictionaries(
         "tags": st.lists(descriptions.filter(bool), max_size=3),
         "services": services,
         "variants": variants,
-        "faults": faults,
+        "faults": st.builds(lambda work, process: work + process, faults, process_faults),
         "slo": st.fixed_dictionaries({"accept": durations, "complete": durations}),
         "drain": durations,
         "drainMayExpire": st.booleans(),
@@ -118,7 +167,7 @@ def test_what_is_resolved_loads_to_an_equal_scenario(data: dict[str, object]) ->
 
 @pytest.mark.parametrize("path", BUNDLED_FILES, ids=lambda path: path.stem)
 def test_a_bundled_scenario_is_valid_and_survives_the_way_through_the_store(path: Path) -> None:
-    scenario = load(path)
+    scenario = load_file(path)
     assert load_text(dump(scenario.resolved()), "stored") == scenario
 
 
@@ -182,8 +231,34 @@ HOSTILE = [
 ]
 
 
+# A file with every executor's keys, keys and process faults, beside the bundled ones.
+FULL = """version: 1
+name: full
+workload:
+  executor: ramping-arrival-rate
+  startRate: 10
+  stages: [{duration: 10s, target: 80}, {duration: 10s, target: 20}]
+  keys: {distribution: zipf, count: 1000, s: 1.1}
+api: {instances: 2}
+faults:
+  - {target: email, type: kill, at: 2s, duration: 2s}
+  - {target: email/0, type: pause, at: 5s, duration: 2s}
+  - {target: api/1, type: restart, at: 9s, variants: [sync]}
+thresholds: {"registrations.lost": ["== 0"]}
+hypothesis: {metric: "slo_ratio{window:during}", difference: events-sync, expect: "> 0.5"}
+"""
+CLOSED = "version: 1\nname: closed\nworkload: {executor: constant-vus, vus: 9, duration: 5s, keys: unique}\n"
+TEXTS = [FULL, CLOSED, *(path.read_text() for path in BUNDLED_FILES)]
+WORDS = sorted(set(re.findall(r"[a-zA-Z][a-zA-Z/-]+|\d+m?s?", "\n".join(TEXTS))))
+
+
+@pytest.mark.parametrize("text", [FULL, CLOSED], ids=["ramp", "closed"])
+def test_what_is_mutilated_below_is_valid_at_first(text: str) -> None:
+    assert load_text(text, "given").name
+
+
 @given(
-    st.sampled_from([path.read_text() for path in BUNDLED_FILES]),
+    st.sampled_from(TEXTS),
     st.lists(st.tuples(st.integers(0, 999), st.integers(0, 30), st.sampled_from(HOSTILE)), min_size=1, max_size=6),
 )
 @settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
@@ -192,6 +267,47 @@ def test_a_mutilated_file_is_a_scenario_or_a_list_of_problems(text: str, cuts: l
         at = place % (len(text) + 1)
         text = text[:at] + inserted + text[at + length :]
     only_a_scenario_or_problems(text)
+
+
+@given(
+    st.sampled_from(TEXTS),
+    st.lists(st.tuples(st.integers(0, 999), st.sampled_from([*WORDS, *HOSTILE])), min_size=1, max_size=4),
+)
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+def test_a_file_with_words_exchanged_is_a_scenario_or_a_list_of_problems(
+    text: str, exchanges: list[tuple[int, str]]
+) -> None:
+    for place, word in exchanges:
+        found = list(re.finditer(r"[a-zA-Z][a-zA-Z/-]+|\d+m?s?", text))
+        if found:
+            match = found[place % len(found)]
+            text = text[: match.start()] + word + text[match.end() :]
+    only_a_scenario_or_problems(text)
+
+
+PATHS = [
+    *("workload.rate", "workload.executor", "workload.stages.0.target", "workload.keys", "workload.keys.s", "workload"),
+    *("faults", "faults.0.type", "faults[1].target", "faults.9.at", "faults.2", "variants", "variants.0.base", "seed"),
+    *("services.email.latency.p50", "services.email", "thresholds.drain_s", "hypothesis.expect", "hypothesis.all.0"),
+    *("", ".", "a..b", "a[0", "0", "name", "broker.partitions", "slo.accept", "drain.x", "faults.x"),
+]
+
+
+@given(
+    st.sampled_from(TEXTS),
+    st.lists(st.tuples(st.sampled_from(PATHS), st.sampled_from([*WORDS, *HOSTILE])), min_size=1, max_size=3),
+)
+@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+def test_any_setting_makes_a_scenario_or_a_list_of_problems(text: str, sets: list[tuple[str, str]]) -> None:
+    scenario = load_text(text, "given")
+    problems: tuple[Problem, ...] = ()
+    try:
+        changed = scenario.override(sets=[f"{path}={value}" for path, value in sets])
+        assert load_text(dump(changed.resolved()), "stored") == changed
+    except ScenarioError as error:
+        problems = error.problems
+        assert problems, "an error names what is wrong"
+    assert all(str(problem).startswith("the command line: ") for problem in problems)
 
 
 @given(st.text(max_size=200))

@@ -68,6 +68,36 @@ def test_what_is_no_plain_mapping_is_refused_at_its_line(text: str, sentence: st
     assert refusal(text).startswith(sentence)
 
 
+def test_an_alias_bomb_is_refused_at_its_first_anchor() -> None:
+    """Nine levels of nine aliases each would be 387 million values."""
+    levels = [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 10)]
+    text = "l0: &l0 lol\n" + "\n".join(levels)
+    assert refusal(text) == "x.yaml:1: the anchor '&l0' is not read here; write values out"
+
+
+@pytest.mark.parametrize("tag", ["!!python/object/apply:os.system ['true']", "!!python/name:os.system", "!x 1"])
+def test_a_tag_makes_no_object(tag: str) -> None:
+    assert refusal(f"version: {tag}\n").startswith("x.yaml:1: the tag '")
+
+
+def test_a_tab_is_named_as_what_it_is() -> None:
+    assert "a tab (indent with spaces)" in refusal("workload:\n\trate: 60\n")
+
+
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"\x7fELF\x02\x01\x01\x00" + bytes(range(256)))
+    with pytest.raises(ScenarioError, match=r"x\.yaml:\d+: "):
+        load(path)
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"")
+    with pytest.raises(ScenarioError, match=r"x\.yaml:1: the file is empty; a scenario begins with 'version: 1'"):
+        load(path)
+
+
 def test_a_file_that_is_not_text_is_refused_at_its_line(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_bytes(b"version: 1\nname: \xff\xfe\n")

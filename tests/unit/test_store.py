@@ -11,7 +11,7 @@ from synthetic import FAULTS_COLUMNS, LAG_COLUMNS, RESOURCES_COLUMNS, facts_of
 
 from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFrames
 from benchmarks.analysis.validity import TrialResult
-from benchmarks.store import Results, ResultsError, default_directory, load_trials, write_text
+from benchmarks.store import DID_NOT_END, Results, ResultsError, default_directory, load_trials, write_text
 
 
 def frame(columns: tuple[str, ...], trial: int) -> pd.DataFrame:
@@ -94,10 +94,25 @@ def test_a_trial_that_was_cut_short_is_not_read(tmp_path: Path) -> None:
     assert [loaded.facts.number for loaded in load_trials(tmp_path)] == [1]
 
 
+def test_each_registration_is_listed_beside_the_frames_it_comes_from(tmp_path: Path) -> None:
+    results = Results.create(tmp_path)
+    save(results, trial(1))
+    listed = pd.read_parquet(results.trial_directory("01-sync") / "registrations.parquet")
+    assert list(listed["registration_id"]) == [1]
+    assert list(listed["missing"]) == ["email,analytics,cache"]
+
+
+def test_a_run_without_a_word_on_its_end_did_not_come_to_it(tmp_path: Path) -> None:
+    results = Results.create(tmp_path)
+    assert results.run_problems() == [DID_NOT_END]
+    results.write_json("run.json", {"problems": []})
+    assert results.run_problems() == []
+
+
 def test_a_run_s_frames_hold_those_of_all_trials(tmp_path: Path) -> None:
     results = Results.create(tmp_path)
     results.save_run([trial(1), trial(2, "events")])
-    for name in ("history", "effects", "lag", "resources", "faults"):
+    for name in ("history", "effects", "lag", "resources", "faults", "registrations"):
         assert pd.read_parquet(tmp_path / f"{name}.parquet")["trial"].tolist() == [1, 2]
 
 

@@ -24,7 +24,7 @@ WINDOW = [
 ]
 VARIANT = [
     *("broker", "findings", *WINDOW, "registrations", "effects", "outstanding_max", "consumer_lag_max"),
-    *("drain_s", "recovery_s", "cpu_ms_per_registration", "rss_mb_max", "windows"),
+    *("drain_s", "recovery_s", "recovered", "recovered_trials", "cpu_ms_per_registration", "rss_mb_max", "windows"),
 ]
 
 
@@ -97,7 +97,14 @@ class TestShape:
         assert sync["consumer_lag_max"] is None
         assert events["broker"] == {"kind": "kafka", "version": "4.1.0"}
         assert events["consumer_lag_max"] > 0
-        assert sync["recovery_s"] is None
+        assert sync["windows"]["during"] is not None
+
+    def test_recovery_is_that_of_every_trial(self, summary: dict) -> None:
+        sync = summary["variants"]["sync"]
+        times = [trial["recovery_s"] for trial in sync["trials"]]
+        assert sync["recovery_s"] == pytest.approx(sum(times) / 3, rel=1e-5)
+        assert (sync["recovered"], sync["recovered_trials"]) == (True, 3)
+        assert [trial["recovered_trials"] for trial in sync["trials"]] == [1, 1, 1]
 
     def test_it_is_json_without_nan_and_with_six_digits(self, summary: dict) -> None:
         assert json.loads(json.dumps(summary, allow_nan=False)) == summary

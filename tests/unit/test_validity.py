@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from synthetic import RESOURCES_COLUMNS, SECOND, Script, facts_of, quiet, result_of, scenario_of
+from synthetic import NO_WINDOWS, RESOURCES_COLUMNS, SECOND, Script, around, facts_of, quiet, result_of, scenario_of
 
-from benchmarks.analysis.history import TrialFacts
+from benchmarks.analysis.history import TrialFacts, read_trial
 from benchmarks.analysis.metrics import measure
+from benchmarks.analysis.reconcile import reconcile
 from benchmarks.analysis.validity import TrialResult, backlog_growth, busiest_share, findings, invalid_reasons
 from benchmarks.load.rows import Outcome
 from benchmarks.scenario.model import Slo
@@ -149,12 +150,64 @@ class TestTrial:
         assert "the times of 1 effects run backwards" in reason
 
 
+class TestProcessFaults:
+    """What a killed process leaves behind is the system's business and speaks against no run."""
+
+    def test_an_api_that_was_killed_leaves_requests_without_a_reply(self, tmp_path: Path) -> None:
+        script = Script()
+        for index in range(100):
+            script.happy(index, 20.0 * index)
+        script.arrival(100, 2000, 2000, outcome=Outcome.INDETERMINATE, status=0)
+        script.api(100, 2001)
+        script.arrival(101, 2010, 2010, outcome=Outcome.INDETERMINATE, status=0)
+        script.api(101, 2011, 2012)
+        script.arrival(102, 2020, answered_ms=2021, outcome=Outcome.REFUSED, status=0)
+        result = quiet(script.facts, script.frames(tmp_path))
+        assert reasons(result) == []
+        ended = reconcile(result.frames.history, result.frames.effects, script.facts).registrations
+        assert ended["stranded"] == 1  # the one whose user had been stored
+        assert ended["complete"] == 100
+
+    def test_a_consumer_that_was_killed_gets_its_event_again(self, tmp_path: Path) -> None:
+        script = Script(facts_of(variant="events", base="events"))
+        script.arrival(0, 0, 1, 5)
+        script.api(0, 1, 2, 4)
+        for service in ("email", "analytics", "cache"):
+            script.effect(0, service, 20, received_ms=10)
+        script.deliveries.clear()
+        script.effect(0, "email", 2050, received_ms=2040, settled_ms=2060)
+        result = quiet(script.facts, script.frames(tmp_path))
+        assert reasons(result) == []
+        found = reconcile(result.frames.history, result.frames.effects, script.facts)
+        assert found.registrations["duplicated"] == 1
+        assert found.effects_by_service["email"]["duplicated"] == 1
+        assert found.effects["duplicated"] == 1
+
+    def test_a_service_that_was_frozen_answers_late_and_in_order(self, tmp_path: Path) -> None:
+        script = Script()
+        script.arrival(0, 0, 1, 2003, outcome=Outcome.FAILED, status=504)
+        script.api(0, 1, 2, 2002)
+        script.effect(0, "email", 6020, received_ms=3, started_ms=6000, settled_ms=6021)
+        result = quiet(script.facts, script.frames(tmp_path))
+        assert reasons(result) == []
+
+
+class TestAClosedTrial:
+    def test_it_is_judged_by_what_was_issued(self, tmp_path: Path) -> None:
+        """Its schedule is what was issued, so that nothing can be late, missing or too much against a plan."""
+        script = Script(facts_of(closed=True))
+        for index in range(50):
+            script.happy(index, 200.0 * index)
+        script.write(tmp_path)
+        assert reasons(quiet(script.facts, read_trial(tmp_path, script.facts, None))) == []
+
+
 class TestFindings:
     def found(self, *results: TrialResult) -> list[str]:
         during = (6 * SECOND, 12 * SECOND)
         return findings(
             results,
-            [measure(r.frames.history, r.frames.effects, r.facts, Slo(), during) for r in results],
+            [measure(r.frames.history, r.frames.effects, r.facts, Slo(), around(during, r.facts)) for r in results],
         )
 
     def test_a_system_that_keeps_up_has_none(self, tmp_path: Path) -> None:
@@ -172,7 +225,7 @@ class TestFindings:
         for index in range(10):
             script.arrival(index, 1000.0 * index, 1000.0 * index, 20_000)
         result = quiet(script.facts, script.frames(tmp_path))
-        metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), None)
+        metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), NO_WINDOWS)
         assert findings([result], [metrics]) == []
 
     def test_a_backlog_that_grows_without_any_fault(self, tmp_path: Path) -> None:
@@ -180,7 +233,7 @@ class TestFindings:
         for index in range(200):
             script.arrival(index, 50.0 * index, 50.0 * index, 20_000)
         result = quiet(script.facts, script.frames(tmp_path))
-        metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), None)
+        metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), NO_WINDOWS)
         (rate,) = backlog_growth(result, metrics).values()
         assert rate == pytest.approx(20, rel=0.01)
         assert findings([result], [metrics]) == [f"unstable: backlog grows {rate:.3g}/s"]
@@ -191,7 +244,21 @@ class TestFindings:
         assert self.found(*stable, unstable) == []
 
     def test_a_saturated_api(self, tmp_path: Path) -> None:
-        assert self.found(sampled(trial(tmp_path), "api/0", [0.97] * 20)) == ["saturated: api"]
+        saturated = sampled(trial(tmp_path, facts_of(duration_ns=20 * SECOND)), "api/0", [0.97] * 40)
+        assert "saturated: api" in self.found(saturated)
+
+    def test_a_trial_that_does_not_recover_is_told_even_if_the_others_did(self, tmp_path: Path) -> None:
+        *recovering, failing = [result_of(scenario_of(), n, "events", n, tmp_path / str(n)) for n in (1, 2, 3)]
+        history = failing.frames.history
+        history.loc[(history["intended_ns"] >= 12 * SECOND) & (history["index"] % 2 == 0), "outcome"] = "failed"
+        (finding,) = self.found(*recovering, failing)
+        assert finding.startswith("not recovered within 8 s after the heal: in the last second ")
+        assert finding.endswith(" errors (limit 2) (so 1 of 3 trials)")
+
+    def test_a_run_too_short_to_see_a_recovery_says_so_once(self, tmp_path: Path) -> None:
+        short = scenario_of(workload={"rate": 40, "duration": "16s", "warmup": "2s"})
+        (finding,) = self.found(*[result_of(short, n, "events", n, tmp_path / str(n)) for n in (1, 2)])
+        assert "4 s are left after the heal, 5 are needed; use a longer duration (so 2 of 2 trials)" in finding
 
 
 class TestBusiestShare:

@@ -1,0 +1,38 @@
+"""The process of the embedded broker: a producer that never produces, around the broker that librdkafka keeps in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from registration.process import Link, Role, RoleError, main
+
+_ANSWERS_WITHIN_S = 10.0
+
+
+async def run(link: Link) -> None:
+    """Keep the broker alive until the harness closes the pipe."""
+    try:
+        from confluent_kafka import KafkaException, Producer, libversion
+    except ImportError as error:
+        raise RoleError(
+            f"--broker embedded needs the package confluent-kafka, which cannot be imported ({error})",
+            "pip install 'sync-vs-events[embedded]', or leave --broker out: bench then starts a real Kafka",
+        ) from error
+    # It makes its own bootstrap address, on a free port of loopback.
+    producer = Producer({"test.mock.num.brokers": 1, "log_level": 3})
+    try:
+        listed = producer.list_topics(timeout=_ANSWERS_WITHIN_S)
+    except KafkaException as error:
+        raise RoleError(
+            f"the embedded broker does not answer: {error}", "look at broker.log in the run's logs"
+        ) from error
+    (broker,) = listed.brokers.values()
+    link.send(type="ready", bootstrap=f"{broker.host}:{broker.port}", version=libversion()[0])
+    async for _ in link.messages():
+        pass
+
+
+ROLES: Mapping[str, Role] = {"broker": run}
+
+if __name__ == "__main__":
+    main(ROLES)

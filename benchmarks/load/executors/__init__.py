@@ -1,0 +1,22 @@
+"""The load models: which arrivals there are, and when. One file each, in the same order of sections.
+
+    what it is told → rows, requests → begin → due → next_ns → settled → over → prepare
+
+All times are absolute CLOCK_MONOTONIC ns but those in the rows, which are scenario times.
+"""
+
+from __future__ import annotations
+
+from benchmarks.load.executors.constant_vus import ConstantVus
+from benchmarks.load.executors.open import Open
+from benchmarks.load.executors.port import Executor
+from benchmarks.load.settings import OpenSettings, Settings
+
+
+def make_executor(settings: Settings) -> Executor:
+    """The executor that the settings ask for. Raises OSError or ValueError where its files cannot be had."""
+    match settings.executor:
+        case OpenSettings() as model:
+            return Open(settings, model)
+        case model:
+            return ConstantVus(settings, model)

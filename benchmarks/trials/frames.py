@@ -1,0 +1,71 @@
+"""What a trial sampled beside its traces, as frames: lag, resources and faults, in scenario time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.analysis.history import TrialFacts
+from benchmarks.faults.schedule import Happened
+from benchmarks.scenario import Scenario
+
+
+def lag_frame(rows: Sequence[tuple[int, str, int]], facts: TrialFacts) -> pd.DataFrame:
+    """From (t_ns absolute, group, records)."""
+    frame = pd.DataFrame(rows, columns=["t_ns", "group", "lag"])
+    frame["t_ns"] -= facts.start_ns
+    return _identified(frame.astype({"t_ns": "int64", "group": "str", "lag": "int64"}), facts)
+
+
+def resource_frame(rows: Sequence[tuple[int, str, float, float | None]], facts: TrialFacts) -> pd.DataFrame:
+    """From (t_ns absolute, process, cumulative cpu_ms, rss_mb)."""
+    frame = pd.DataFrame(rows, columns=["t_ns", "process", "cpu_ms", "rss_mb"])
+    frame["t_ns"] -= facts.start_ns
+    return _identified(frame.astype({"process": "str", "cpu_ms": "float64", "rss_mb": "float64"}), facts)
+
+
+def fault_frame(
+    scenario: Scenario,
+    edges: Mapping[tuple[str, str], Sequence[int]],
+    happened: Sequence[Happened],
+    facts: TrialFacts,
+) -> pd.DataFrame:
+    """One row per fault of the scenario: as planned, and as it really began (first) and ended (last).
+
+    `edges` is what services saw of faults in their work, `happened` what was done to processes; times absolute.
+    """
+    rows = []
+    for fault in scenario.faults:
+        mine = [done for done in happened if done.fault == fault.name]
+        begins = [*edges.get((fault.name, "begin"), []), *(done.begin_ns for done in mine)]
+        ends = [*edges.get((fault.name, "end"), []), *(done.end_ns for done in mine)]
+        # A pause is over with its signal; only a process that was started again had to become ready.
+        ready_s = max((done.ready_s for done in mine), default=None) if fault.type != "pause" else None
+        rows.append(
+            {
+                "name": fault.name,
+                "target": fault.target,
+                "type": fault.type,
+                "planned_begin_ns": fault.begin_ns,
+                "planned_end_ns": fault.end_ns,
+                "begin_ns": min(begins) - facts.start_ns if begins else None,
+                "end_ns": max(ends) - facts.start_ns if ends else None,
+                "ready_s": ready_s,
+                "applicable": fault.concerns(facts.variant),
+            }
+        )
+    columns = ["name", "target", "type", "planned_begin_ns", "planned_end_ns", "begin_ns", "end_ns", "ready_s"]
+    frame = pd.DataFrame(rows, columns=[*columns, "applicable"])
+    times = dict.fromkeys(("planned_begin_ns", "planned_end_ns", "begin_ns", "end_ns"), "Int64")
+    words = dict.fromkeys(("name", "target", "type"), "str")
+    return _identified(frame.astype({**times, **words, "ready_s": "float64", "applicable": "bool"}), facts)
+
+
+def _identified(frame: pd.DataFrame, facts: TrialFacts) -> pd.DataFrame:
+    """The frame behind the columns that every frame of a run begins with."""
+    frame.insert(0, "trial", np.int16(facts.number))
+    frame.insert(1, "variant", facts.variant)
+    frame.insert(2, "block", np.int16(facts.block))
+    return frame.astype({"variant": "str"})

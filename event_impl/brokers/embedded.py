@@ -1,0 +1,77 @@
+"""The broker inside librdkafka, a stand-in in memory: spoken to as Kafka is, but for what it cannot do.
+
+It makes a topic when it is asked about it, always of four partitions. Its groups take in one member and no second one,
+and after a crash they keep that member's successor waiting for many seconds. So nobody joins a group here: the one
+consumer of each takes all partitions by itself, and the group's name only keeps its offsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from aiokafka import TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+
+from event_impl.brokers.kafka import KafkaAdmin, KafkaClient, KafkaSubscriber
+from event_impl.brokers.port import BrokerError, Delivery
+
+PARTITIONS = 4
+
+
+class EventsDroppedError(BrokerError):
+    """It keeps 5 MB and 10,000 messages a partition, and throws the oldest away, read or not."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the embedded broker has dropped events that nobody had consumed yet",
+            "make the run shorter or the backlog smaller, or leave --broker out: a real Kafka keeps every event",
+        )
+
+
+class EmbeddedClient(KafkaClient):
+    """The way to the embedded broker, named by its bootstrap address `host:port`."""
+
+    def subscriber(
+        self,
+        topic: str,
+        *,
+        group: str,
+        member: str,
+        max_unsettled: int,
+        on_settled: Callable[[Delivery], None],
+    ) -> EmbeddedSubscriber:
+        return EmbeddedSubscriber(self._connection, topic, group, member, max_unsettled, on_settled)
+
+    def admin(self) -> EmbeddedAdmin:
+        return EmbeddedAdmin(self._connection)
+
+
+class EmbeddedSubscriber(KafkaSubscriber):
+    """The only member of its group. It goes on at the group's offsets, and at no other: a gap is an error."""
+
+    _offset_reset = "none"
+    # A fetch that waits is answered when its time is over, not when something comes.
+    _fetch_wait_ms = 5
+
+    async def _join(self) -> None:
+        partitions = [TopicPartition(self._topic, number) for number in range(PARTITIONS)]
+        self._consumer.assign(partitions)
+        for partition in partitions:
+            self._consumer.seek(partition, await self._consumer.committed(partition) or 0)
+
+    async def deliveries(self) -> AsyncIterator[Delivery]:
+        try:
+            async for delivery in super().deliveries():
+                yield delivery
+        except OffsetOutOfRangeError as error:
+            raise EventsDroppedError from error
+
+
+class EmbeddedAdmin(KafkaAdmin):
+    """Topics come by themselves; offsets are seen from outside as on Kafka."""
+
+    async def create_topic(self, topic: str, partitions: int) -> None:
+        if partitions != PARTITIONS:
+            raise BrokerError(f"the embedded broker makes topics of {PARTITIONS} partitions, not of {partitions}")
+        self._partitions[topic] = partitions
+        await self._reader.end_offsets(self._all(topic))
