@@ -22,7 +22,7 @@ def command(argv: list[str], *, die_with_parent: bool = True) -> list[str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Tie this process to its parent, lift its limit of open files, then exec. Exits with 1 where the parent has gone already."""
+    """Tie this process to its parent, lift its limit of open files, then exec. Exits with 1 without a parent."""
     import ctypes
     import resource
 

@@ -109,8 +109,6 @@ class Ensemble:
             return task.result()
         finally:
             task.cancel()
-            # It may have failed as well, and its error has been told already.
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def fail(self, error: Exception) -> None:
         """Fail the trial; the first error counts."""
