@@ -12,14 +12,13 @@ import datetime
 import enum
 import secrets
 import shutil
-import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import environment
+from benchmarks import environment, scratch
 from benchmarks.analysis.validity import TrialResult
 from benchmarks.brokers import KINDS, Broker, BrokerUnavailable, connect
 from benchmarks.planning.plan import Plan, make_plan
@@ -125,7 +124,13 @@ async def _run(
         problems = [f"{trouble.problem.splitlines()[0]} after {len(trials)} of {len(plan.trials)} trials"]
     results.write_json("run.json", {**about, "problems": problems})
     observer.step("drawing the charts")
-    summary = finish(results, trials)
+    # In a thread, so that a signal is heard meanwhile. What is saved by now is saved: the report is brought to its end.
+    finishing = asyncio.ensure_future(asyncio.to_thread(finish, results, trials))
+    try:
+        summary = await asyncio.shield(finishing)
+    except asyncio.CancelledError:
+        summary = await finishing
+        trouble = trouble or _Trouble(ExitCode.INTERRUPTED, "interrupted; everything had been measured by then", "")
     if trouble is not None:
         return Outcome(results.directory, summary, trouble.exit_code, trouble.problem, trouble.next_step)
     return Outcome(results.directory, summary, _exit_code(summary))
@@ -141,7 +146,8 @@ async def _perform(
     """Start the broker, run the trials and stop the broker. `trials` grows as they end."""
     broker: Broker | None = None
     # Private to this run, and outside the results: a log of messages is not what was measured.
-    broker_directory = Path(tempfile.mkdtemp(prefix="sync-vs-events-"))
+    scratch.sweep()
+    broker_directory = scratch.make()
     try:
         # Known before the broker is, and again with it: a broker that does not start shall leave the rest behind.
         results.write_json("environment.json", environment.describe(None))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -40,9 +41,27 @@ class ResultsError(Exception):
 
 
 def default_directory(scenario: str, root: Path = Path("results")) -> Path:
-    """`results/<scenario>/<UTC stamp>`, under the working directory."""
+    """`results/<scenario>/<UTC stamp>`, under the working directory; a second one of the same second ends with `-2`.
+
+    It is made here, so that no other run can take it. Raises ResultsError where it cannot be.
+    """
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-    return root / scenario / stamp
+    for number in itertools.count(1):
+        directory = root / scenario / (stamp if number == 1 else f"{stamp}-{number}")
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            if (root / scenario).is_dir():
+                continue
+            raise _unwritable(directory, "a file is in the way") from None
+        except OSError as error:
+            raise _unwritable(directory, error.strerror or str(error)) from error
+        return directory
+    raise AssertionError("the count does not end")
+
+
+def _unwritable(directory: Path, why: str) -> ResultsError:
+    return ResultsError(f"the results directory {directory} cannot be written: {why}", "name one that can with --out")
 
 
 class Results:
@@ -71,10 +90,7 @@ class Results:
             for folder in ("trials", "logs", "charts"):
                 (directory / folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ResultsError(
-                f"the results directory {directory} cannot be written: {error.strerror}",
-                "name one that can with --out",
-            ) from error
+            raise _unwritable(directory, error.strerror or str(error)) from error
         return cls(directory)
 
     @property

@@ -13,7 +13,7 @@ from event_impl.brokers import CLIENTS
 from event_impl.brokers.port import BrokerError, Delivery
 from event_impl.variants import VARIANTS
 from registration import event, luck
-from registration.process import Link, RoleError
+from registration.process import GRACEFUL_S, Link, RoleError
 from registration.registration import Registration
 from registration.work import Worker
 
@@ -61,6 +61,9 @@ class Receiver:
         if self._consuming is not None:
             self._consuming.cancel()
             await asyncio.wait([self._consuming])  # how it ended was reported when it did
+        if self._tasks:
+            # As long as an HTTP server gives its callers; what is not done by then comes again to the successor.
+            await asyncio.wait(self._tasks, timeout=GRACEFUL_S)
         for task in self._tasks:
             task.cancel()
         await self._subscriber.close()

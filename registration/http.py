@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 import uvicorn
 from starlette.applications import Starlette
 
-from registration.process import RoleError
+from registration.process import GRACEFUL_S, RoleError
 
 HOST = "127.0.0.1"
 BACKLOG = 2048
@@ -57,7 +57,7 @@ class HttpServer:
             log_level="warning",
             backlog=BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=1,
+            timeout_graceful_shutdown=GRACEFUL_S,
             date_header=False,
             server_header=False,
         )

@@ -22,6 +22,9 @@ from typing import cast
 
 Message = Mapping[str, object]
 
+# What a process that is asked to end gives to the work in its hands, on either side.
+GRACEFUL_S = 1
+
 _LINE_LIMIT = 2**24  # bytes; the settings of a large scenario are one line
 
 

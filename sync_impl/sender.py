@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Iterator
 from typing import cast
 
@@ -16,9 +17,11 @@ from httpx_aiohttp import AiohttpTransport
 from registration import luck
 from registration.api import AnnounceError
 from registration.http import HOST
-from registration.process import Link, RoleError
+from registration.process import Link
 from registration.registration import Registration, body_of
 from sync_impl.variants import VARIANTS
+
+_log = logging.getLogger(__name__)
 
 # No client pool binds: a slow service must not be slow because its caller ran out of connections.
 _CONNECTIONS_PER_SERVICE = 1000
@@ -57,7 +60,7 @@ class Sender:
             self._calling -= 1
 
     async def probe(self, first_id: int) -> None:
-        """Call every instance of every service once, with a reserved id. Raises RoleError where one does not answer."""
+        """Call every instance of every service once, with a reserved id. Silence leaves one unproven."""
         ids = itertools.count(first_id)
         for service, urls in self._urls.items():
             for url in urls:
@@ -65,7 +68,7 @@ class Sender:
                 try:
                     await self._post(service, url, Registration(id_, id_, "probe@example.com"))
                 except AnnounceError as error:
-                    raise RoleError(f"the probe of {service} failed: {error}") from error
+                    _log.warning("a probe failed, the next round decides: %s", error)
 
     async def close(self) -> None:
         for client in self._clients.values():

@@ -59,12 +59,12 @@ class TrialFacts:
     readiness_proven: bool
     pending: dict[str, list[str]]
     broker: dict[str, object] | None
-    events_over: list[dict[str, object]]
     cpu_begin_ms: dict[str, float]
     cpu_end_ms: dict[str, float]
     broker_idle_ms_per_s: float | None
     rss_mb_max: dict[str, float]
     cores: int = 1
+    cpu_span_s: float = 0.0  # from the first to the last reading of the processor times
     closed: bool = False
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,7 +71,9 @@ class Sums:
     window_s: float = 0.0
     completed: int = 0  # completed at all
     cpu_ms: tuple[tuple[str, float], ...] = ()
+    cpu_is_whole: bool = True  # False where a process that took part, such as somebody else's broker, was not measured
     idle_ms: float | None = None
+    completed_with_idle: int = 0  # in the trials of which the idle share is known
 
     def ratios(self) -> dict[str, float | None]:
         return {
@@ -81,17 +83,20 @@ class Sums:
         }
 
     def cpu_ms_per_registration(self) -> dict[str, object]:
-        """Total (idle share included), by process, and the broker's idle share."""
-        total = sum(value for _, value in self.cpu_ms) if self.cpu_ms else None
+        """Total (idle share included), by process, and the broker's idle share.
+
+        A total without the broker would flatter the side that has one, so there is none then.
+        """
+        total = sum(value for _, value in self.cpu_ms) if self.cpu_ms and self.cpu_is_whole else None
         return {
             "total": None if total is None else share(total, self.completed),
             "by_process": {process: share(value, self.completed) for process, value in self.cpu_ms},
-            "idle": None if self.idle_ms is None else share(self.idle_ms, self.completed),
+            "idle": None if self.idle_ms is None else share(self.idle_ms, self.completed_with_idle),
         }
 
 
 def summed(parts: Iterable[Sums]) -> Sums:
-    """The sums over several trials. A process or an idle share that one trial lacks counts for the others."""
+    """The sums over several trials. An idle share that one trial lacks is that of the others."""
     every = list(parts)
     cpu: dict[str, float] = {}
     for part in every:
@@ -106,7 +111,9 @@ def summed(parts: Iterable[Sums]) -> Sums:
         window_s=sum(part.window_s for part in every),
         completed=sum(part.completed for part in every),
         cpu_ms=tuple(cpu.items()),
+        cpu_is_whole=all(part.cpu_is_whole for part in every),
         idle_ms=sum(idle) if idle else None,
+        completed_with_idle=sum(part.completed for part in every if part.idle_ms is not None),
     )
 
 
@@ -185,10 +192,13 @@ def measure(
         if process in facts.cpu_end_ms
     )
     idle = facts.broker_idle_ms_per_s
-    idle_ms = None if idle is None else idle * facts.end_ns / 1e9
+    idle_ms = None if idle is None else idle * facts.cpu_span_s
+    whole_cpu = facts.broker is None or "broker" in facts.cpu_begin_ms
 
     def window(inside: Bounds, cpu_ms: tuple[tuple[str, float], ...], idle_ms: float | None) -> WindowMetrics:
-        return _window(history, table, inside, slo, facts.services, cpu_ms, idle_ms)
+        measured = _window(history, table, inside, slo, facts.services, cpu_ms, idle_ms)
+        known = 0 if idle_ms is None else measured.sums.completed
+        return replace(measured, sums=replace(measured.sums, cpu_is_whole=whole_cpu, completed_with_idle=known))
 
     series = outstanding(history, effects, facts)
     before, after = bounds["before"], bounds["after"]

@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import stdtrit
 
+from benchmarks.analysis.series import LATENCIES
 from benchmarks.scenario.metric import Expectation, Metric
 
 FEWEST_BLOCKS = 3
@@ -93,7 +94,7 @@ def estimate(kind: Kind, metric: str, first: Sequence[float | None], second: Seq
         return Estimate(None, None, tuple(per_block), reason)
     if not known:
         return Estimate(None, None, (), "no block was measured on both sides")
-    logs = kind == "ratio" or (kind == "variant" and "_ms" in metric and min(known) > 0)
+    logs = kind == "ratio" or (kind == "variant" and metric.startswith(LATENCIES) and min(known) > 0)
     scaled = [math.log(value) for value in known] if logs else known
     back = math.exp if logs else float
     value = back(float(np.mean(scaled)))

@@ -6,10 +6,10 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +29,8 @@ from benchmarks.words.numbers import DASH, figure, milliseconds, percent, plural
 if TYPE_CHECKING:
     from benchmarks.scenario import Scenario, Workload
     from benchmarks.words.table import Row
+
+T = TypeVar("T")
 
 _RESULTS_ROOT = Path("results")
 # When several runs end differently, the first of these that one of them had.
@@ -64,16 +66,17 @@ def run_all(
         # Before the first panel: a first fetch has a progress bar of its own.
         with FetchBar(talk) as bar:
             try:
-                asyncio.run(prepare(bar))
+                asyncio.run(_interruptible(prepare(bar)))
             except BrokerUnavailable as error:
                 return _unavailable(talk, error)
+            except asyncio.CancelledError:
+                _complain(talk, "interrupted before anything was measured", "")
+                return ExitCode.INTERRUPTED
     codes: list[ExitCode] = []
     written: list[tuple[str, Path]] = []
     for scenario in scenarios:
-        directory = default_directory(scenario.name, _RESULTS_ROOT)
-        if out is not None:
-            directory = out if len(scenarios) == 1 else out / scenario.name
         try:
+            directory = _directory(scenario.name, out, several=len(scenarios) > 1)
             results = Results.create(directory)
         except ResultsError as error:
             _complain(talk, str(error), error.next_step)
@@ -104,30 +107,29 @@ def run_all(
     return next(code for code in _ORDER if code in codes)
 
 
+def _directory(name: str, out: Path | None, *, several: bool) -> Path:
+    if out is None:
+        return default_directory(name, _RESULTS_ROOT)
+    return out / name if several else out
+
+
 def _run_one(scenario: Scenario, results: Results, talk: Console, broker_address: str | None, typed: str) -> Outcome:
     observing: AbstractContextManager[LivePanel | PlainLines] = (
         LivePanel(talk) if talk.is_terminal else PlainLines(talk)
     )
 
-    async def interruptible(observer: LivePanel | PlainLines) -> Outcome:
-        task = asyncio.ensure_future(
-            run(
-                scenario,
-                results,
-                observer,
-                broker_address=broker_address,
-                command=typed,
-            )
-        )
-        _end_on_signals(task)
-        return await task
-
     with observing as observer:
-        return asyncio.run(interruptible(observer))
+        return asyncio.run(
+            _interruptible(run(scenario, results, observer, broker_address=broker_address, command=typed))
+        )
 
 
-def _end_on_signals(task: asyncio.Future[Outcome]) -> None:
-    """The first Ctrl-C (or SIGTERM) ends the run in order; the second ends the program, and the kernel its children."""
+async def _interruptible(work: Coroutine[object, object, T]) -> T:
+    """What `work` returns; the first Ctrl-C (or SIGTERM) cancels it.
+
+    The second ends the program at once, and the kernel its children.
+    """
+    task = asyncio.ensure_future(work)
     asked = False
 
     def end() -> None:
@@ -139,6 +141,7 @@ def _end_on_signals(task: asyncio.Future[Outcome]) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, end)
+    return await task
 
 
 def print_summary(summary: Mapping[str, object], directory: Path, console: Console) -> None:

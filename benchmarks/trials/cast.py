@@ -18,7 +18,9 @@ from benchmarks.processes.ports import HOST
 from benchmarks.scenario import Scenario, VariantSpec
 from benchmarks.scenario.workload import Workload
 
-LAG_SAMPLE_PERIOD_S = 0.2
+# A sample is a handful of requests to the broker under test: few under load, more once it only drains.
+LAG_SAMPLE_PERIOD_S = 0.5
+DRAIN_SAMPLE_PERIOD_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,15 @@ def make_cast(
     topics = None
     if broker is not None:
         groups = {name: _group(name, trial, run_tag) for name in scenario.services}
-        settings = {**common, "name": "topics", "groups": groups, "sample_period_s": LAG_SAMPLE_PERIOD_S}
+        settings = {
+            **common,
+            "name": "topics",
+            "groups": groups,
+            "sample_period_s": LAG_SAMPLE_PERIOD_S,
+            "drain_sample_period_s": DRAIN_SAMPLE_PERIOD_S,
+            # One node of ours holds one replica; a cluster decides by how many nodes it has.
+            "replicas": 1 if broker.ours else None,
+        }
         topics = Part("topics", side, "topics", {**settings, "delete_topic": not broker.ours})
 
     load = Part(

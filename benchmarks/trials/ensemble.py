@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 READY_TIMEOUT_S = 30.0
 _STOP_GRACE_S = 3.0
+_CLEAN_UP_GRACE_S = 8.0  # for the role that removes the trial's topic from somebody else's cluster
 _END_GRACE_S = 5.0
 
 
@@ -94,7 +95,11 @@ class Ensemble:
 
     async def stop(self) -> None:
         """End every process in order, and by force whoever takes too long. Nobody is left."""
-        await asyncio.gather(*(child.stop(_STOP_GRACE_S) for child in self._children.values()))
+
+        def grace_s(name: str) -> float:
+            return _CLEAN_UP_GRACE_S if self._parts[name].settings.get("delete_topic") else _STOP_GRACE_S
+
+        await asyncio.gather(*(child.stop(grace_s(name)) for name, child in self._children.items()))
 
     async def unless_failed(self, work: Awaitable[T]) -> T:
         """What `work` returns, or the error of the first process that fails before it is done."""

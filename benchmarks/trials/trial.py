@@ -146,6 +146,8 @@ async def _perform(
         # A restart near the end may still be under way; the drain is for a system that is whole.
         await running.unless_failed(asyncio.shield(faults))
         stage.observer.step("draining")
+        if parts.topics is not None:
+            running[parts.topics.name].send(type="drain")
         drained = await _drain(running, parts, scenario.drain_s, start_ns + duration_ns)
         cpu_end_ms = sampler.cpu_ms()
         # After the drain nobody works; only a person's unanswered request can keep the generator.
@@ -181,12 +183,12 @@ async def _perform(
         readiness_proven=proven,
         pending=pending,
         broker={"kind": broker.info.kind, "version": broker.info.version} if broker is not None else None,
-        events_over=[],
         cpu_begin_ms={name: ms for name, ms in cpu_begin_ms.items() if name in mine},
         cpu_end_ms={name: ms for name, ms in cpu_end_ms.items() if name in mine},
         broker_idle_ms_per_s=stage.broker_idle_ms_per_s if broker is not None else None,
         rss_mb_max={name: mb for name, mb in rss_mb_max.items() if name in mine},
         cores=psutil.cpu_count() or 1,
+        cpu_span_s=(drained.end_ns - start_ns) / 1e9,
         closed=workload.closed,
     )
     return facts, sampler

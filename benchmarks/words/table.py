@@ -164,6 +164,8 @@ def _why_missing(side: Side, line: _Line, metric: Metric) -> str:
     if metric.name == "consumer_lag_max" and side.uses_broker:
         kind = Reading(side.figures).text("broker", "kind")
         return "the embedded broker has no groups" if kind == EMBEDDED else "not sampled"
+    if metric.name == "cpu_ms_per_registration" and side.uses_broker and side.of(Metric("registrations", "complete")):
+        return "the broker is not ours to measure"
     if metric.name == "recovery_s" and side.figures.get("recovered") is False:
         recovered = side.of(Metric("recovered_trials"))
         trials = len(side.by_block(metric))

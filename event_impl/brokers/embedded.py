@@ -70,7 +70,7 @@ class EmbeddedSubscriber(KafkaSubscriber):
 class EmbeddedAdmin(KafkaAdmin):
     """Topics come by themselves; offsets are seen from outside as on Kafka."""
 
-    async def create_topic(self, topic: str, partitions: int) -> None:
+    async def create_topic(self, topic: str, partitions: int, replicas: int | None = None) -> None:  # noqa: ARG002
         if partitions != PARTITIONS:
             raise BrokerError(f"the embedded broker makes topics of {PARTITIONS} partitions, not of {partitions}")
         self._partitions[topic] = partitions

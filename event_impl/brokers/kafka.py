@@ -28,6 +28,9 @@ _SESSION_TIMEOUT_MS = 10_000
 _HEARTBEAT_MS = 1_000
 _FETCH_WAIT_MS = 500
 _COMMIT_RETRY_S = 0.1
+_USUAL_REPLICAS = 3
+# How long the library goes on with a message; who waits for it has bounds of their own.
+_LEAST_REQUEST_TIMEOUT_MS = 2_000
 _JOIN_TIMEOUT_S = 20.0
 _POLL_MS = 200
 _HELD_BACK_POLL_MS = 10  # while a partition is full: how soon it is seen that it has room again
@@ -67,7 +70,7 @@ class KafkaPublisher:
             acks="all",
             enable_idempotence=True,
             linger_ms=0,
-            request_timeout_ms=round(timeout_s * 1000),
+            request_timeout_ms=max(round(timeout_s * 1000), _LEAST_REQUEST_TIMEOUT_MS),
         )
 
     async def open(self) -> None:
@@ -140,6 +143,8 @@ class KafkaSubscriber(ConsumerRebalanceListener):
 
     async def deliveries(self) -> AsyncIterator[Delivery]:
         while True:
+            if self._committer is not None and self._committer.done():
+                self._committer.result()  # what ended it, such as a full disk, must not be silent
             assigned = self._consumer.assignment()
             room = [partition for partition in assigned if self._unsettled(partition) < self._max_unsettled]
             # Asking only those with room is what pauses the others. The library's own pause throws away what it has
@@ -239,6 +244,7 @@ class KafkaAdmin:
             request_timeout_ms=_ADMIN_TIMEOUT_MS,
         )
         self._partitions: dict[str, int] = {}
+        self._coordinators: dict[str, int] = {}
 
     async def open(self) -> None:
         address = self._connection["bootstrap_servers"]
@@ -246,11 +252,15 @@ class KafkaAdmin:
             await self._admin.start()
             await self._reader.start()
 
-    async def create_topic(self, topic: str, partitions: int) -> None:
-        """Make the topic, one replica, and wait until each partition has a leader."""
+    async def create_topic(self, topic: str, partitions: int, replicas: int | None = None) -> None:
+        """Make the topic, and wait until each partition has a leader."""
         self._partitions[topic] = partitions
         with _told_as(f"the topic {topic} could not be created"):
-            answer = await self._admin.create_topics([NewTopic(topic, partitions, 1)], timeout_ms=_ADMIN_TIMEOUT_MS)
+            if replicas is None:
+                cluster = await self._admin.describe_cluster()
+                replicas = min(_USUAL_REPLICAS, len(cluster["brokers"]))
+            new = NewTopic(topic, partitions, replicas)
+            answer = await self._admin.create_topics([new], timeout_ms=_ADMIN_TIMEOUT_MS)
             # The library hands a refusal back inside the answer instead of raising it.
             for _, code, *_ in answer.topic_errors:
                 if code:
@@ -299,5 +309,13 @@ class KafkaAdmin:
 
     async def _committed(self, topic: str, group: str) -> dict[TopicPartition, int]:
         # By name: the embedded broker does not know what a question about all of them means. -1: none committed.
-        found = await self._admin.list_consumer_group_offsets(group, partitions=self._all(topic))
+        if group not in self._coordinators:  # asked once, not with every sample
+            self._coordinators[group] = await self._admin.find_coordinator(group)
+        try:
+            found = await self._admin.list_consumer_group_offsets(
+                group, self._coordinators[group], partitions=self._all(topic)
+            )
+        except KafkaError:
+            del self._coordinators[group]  # it may have moved
+            raise
         return {partition: meta.offset for partition, meta in found.items() if meta.offset >= 0}

@@ -68,7 +68,8 @@ class Admin(Protocol):
 
     async def open(self) -> None: ...
 
-    async def create_topic(self, topic: str, partitions: int) -> None: ...
+    async def create_topic(self, topic: str, partitions: int, replicas: int | None = None) -> None:
+        """Make it, with `replicas` of each partition; None: three, or one a node where there are fewer nodes."""
 
     async def delete_topic(self, topic: str) -> None: ...
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import cast
 
 from event_impl.brokers import CLIENTS
@@ -25,15 +26,19 @@ async def run(link: Link) -> None:
     admin = CLIENTS[cast(str, settings["broker"])](cast(str, settings["bootstrap"])).admin()
     try:
         await admin.open()
-        await admin.create_topic(topic, cast(int, settings["partitions"]))
+        replicas = cast(int | None, settings["replicas"])
+        await admin.create_topic(topic, cast(int, settings["partitions"]), replicas)
     except BrokerError as error:
         raise RoleError(str(error), error.next_step) from error
     link.send(type="ready")
     # One at a time: the sampler and a request of the harness share a connection and a consumer.
     turn = asyncio.Lock()
-    sampler = asyncio.create_task(_sample_forever(link, admin, turn))
+    pace = _Pace(cast(float, settings["sample_period_s"]))
+    sampler = asyncio.create_task(_sample_forever(link, admin, turn, pace))
     async for message in link.messages():
-        if message["type"] == "pending":
+        if message["type"] == "drain":
+            pace.period_s = cast(float, settings["drain_sample_period_s"])
+        elif message["type"] == "pending":
             try:
                 async with turn:
                     link.send(type="pending", services=await _pending(admin, topic, groups))
@@ -50,11 +55,17 @@ async def run(link: Link) -> None:
     await admin.close()
 
 
-async def _sample_forever(link: Link, admin: Admin, turn: asyncio.Lock) -> None:
+@dataclass
+class _Pace:
+    """How often the lag is sampled: seldom under load, since each sample is work for the broker that is measured."""
+
+    period_s: float
+
+
+async def _sample_forever(link: Link, admin: Admin, turn: asyncio.Lock, pace: _Pace) -> None:
     settings = link.settings
     topic = cast(str, settings["topic"])
     groups = cast(dict[str, str], settings["groups"])
-    period_s = cast(float, settings["sample_period_s"])
     while True:
         t_ns = time.monotonic_ns()
         try:
@@ -63,7 +74,7 @@ async def _sample_forever(link: Link, admin: Admin, turn: asyncio.Lock) -> None:
             link.send(type="lag", t_ns=t_ns, groups={service: lags[group] for service, group in groups.items()})
         except Exception as error:  # noqa: BLE001 - a sample that fails is a gap in a curve, not the end of the trial
             _log.warning("no sample of the lag: %r", error)
-        await asyncio.sleep(period_s)
+        await asyncio.sleep(pace.period_s)
 
 
 async def _pending(admin: Admin, topic: str, groups: dict[str, str]) -> dict[str, list[str]]:

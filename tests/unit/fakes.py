@@ -102,7 +102,7 @@ class FakeAdmin:
     async def open(self) -> None:
         pass
 
-    async def create_topic(self, topic: str, partitions: int) -> None:
+    async def create_topic(self, topic: str, partitions: int, replicas: int | None = None) -> None:
         pass
 
     async def lag(self, topic: str, groups: Sequence[str]) -> Mapping[str, int]:

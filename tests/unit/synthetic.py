@@ -63,7 +63,6 @@ def facts_of(**changes: object) -> TrialFacts:
         readiness_proven=True,
         pending={},
         broker=None,
-        events_over=[],
         cpu_begin_ms={},
         cpu_end_ms={},
         broker_idle_ms_per_s=None,

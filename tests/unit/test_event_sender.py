@@ -69,10 +69,16 @@ async def test_a_probe_goes_to_every_partition_with_an_id_of_its_own(sender: Sen
 
 
 @pytest.mark.parametrize("flag", ["refuses", "fails"])
-async def test_a_probe_that_fails_is_an_error_of_the_role(sender: Sender, publisher: FakePublisher, flag: str) -> None:
+async def test_a_probe_that_fails_leaves_it_to_the_next_round(
+    sender: Sender, publisher: FakePublisher, flag: str, caplog: pytest.LogCaptureFixture
+) -> None:
     setattr(publisher, flag, True)
-    with pytest.raises(RoleError, match="the probe of partition 0 failed"):
-        await sender.probe(1)
+    await sender.probe(1)
+    assert "a probe failed" in caplog.text
+    assert not publisher.log
+    setattr(publisher, flag, False)
+    await sender.probe(4)
+    assert len(publisher.log) == 3
 
 
 async def test_a_broker_that_does_not_answer_is_an_error_of_the_role(sender: Sender, publisher: FakePublisher) -> None:

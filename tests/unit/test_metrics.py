@@ -21,7 +21,7 @@ from synthetic import (
 )
 
 from benchmarks.analysis.history import TrialFacts
-from benchmarks.analysis.metrics import TrialMetrics, combined_stats, geometric_mean, measure, stats
+from benchmarks.analysis.metrics import Sums, TrialMetrics, combined_stats, geometric_mean, measure, stats, summed
 from benchmarks.analysis.series import latencies, outstanding, over_time
 from benchmarks.load.rows import Outcome
 from benchmarks.planning.arrivals import schedule
@@ -270,6 +270,19 @@ class TestOutstanding:
 
 
 class TestCost:
+    def test_a_broker_that_was_not_measured_leaves_no_total(self, tmp_path: Path) -> None:
+        script = Script(
+            facts_of(cpu_begin_ms={"api/0": 0.0}, cpu_end_ms={"api/0": 60.0}, broker={"kind": "kafka", "version": None})
+        )
+        script.happy(0, 0)
+        cost = measured(script, tmp_path).whole.sums.cpu_ms_per_registration()
+        assert cost == {"total": None, "by_process": {"api/0": 60.0}, "idle": None}
+
+    def test_an_idle_share_that_one_trial_lacks_is_that_of_the_others(self) -> None:
+        known = Sums(completed=100, cpu_ms=(("broker", 500.0),), idle_ms=100.0, completed_with_idle=100)
+        unknown = Sums(completed=100, cpu_ms=(("broker", 500.0),))
+        assert summed([known, known, unknown]).cpu_ms_per_registration()["idle"] == 1.0
+
     def test_processor_time_is_shared_out_over_completed_registrations(self, tmp_path: Path) -> None:
         script = Script(
             facts_of(
@@ -277,6 +290,8 @@ class TestCost:
                 cpu_begin_ms={"api/0": 100.0, "broker": 1000.0},
                 cpu_end_ms={"api/0": 160.0, "broker": 1240.0},
                 broker_idle_ms_per_s=15.0,
+                broker={"kind": "kafka", "version": "4"},
+                cpu_span_s=12.0,
             )
         )
         script.happy(0, 0)

@@ -140,3 +140,9 @@ def test_latest_points_to_the_newest_run_by_a_relative_link(tmp_path: Path) -> N
         Results.create(tmp_path / "baseline" / name).point_latest(tmp_path)
     assert os.readlink(tmp_path / "latest") == os.path.join("baseline", "second")  # noqa: PTH115, PTH118
     assert (tmp_path / "latest" / "trials").is_dir()
+
+
+def test_two_runs_of_one_scenario_in_the_same_second_have_directories_of_their_own(tmp_path: Path) -> None:
+    made = {default_directory("baseline", tmp_path) for _ in range(3)}
+    assert len(made) == 3
+    assert all(directory.is_dir() for directory in made)

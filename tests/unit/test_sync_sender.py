@@ -10,7 +10,6 @@ from fakes import FakeLink
 
 from registration import luck
 from registration.api import AnnounceError
-from registration.process import RoleError
 from registration.registration import Registration, body_of, traceparent_of, user_id
 from sync_impl import sender as sender_module
 from sync_impl.sender import Sender
@@ -134,7 +133,10 @@ async def test_a_probe_reaches_every_instance_with_an_id_of_its_own(sender: Send
     assert ids == [luck.probe_id(number) for number in (5, 6, 7, 8)]
 
 
-async def test_a_probe_that_is_not_answered_is_an_error_of_the_role(sender: Sender, network: Network) -> None:
-    network.answers[1004] = refuse
-    with pytest.raises(RoleError, match="the probe of cache failed"):
-        await sender.probe(1)
+async def test_a_probe_that_is_not_answered_leaves_it_to_the_next_round(
+    sender: Sender, network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    network.answers[1001] = refuse
+    await sender.probe(1)
+    assert "a probe failed" in caplog.text
+    assert network.called[-1] == 1004, "the others are asked all the same"
