@@ -17,7 +17,7 @@ TREE = Path(__file__).parents[2]
 BOUND_S = 90.0
 NOBODY_LEFT_WITHIN_S = 10.0
 # `kill -9` at random moments: this many here; the seed is printed, so that a failure can be repeated.
-KILLS = int(os.environ.get("BENCH_TEST_KILLS", "6"))
+KILLS = int(os.environ.get("BENCH_TEST_KILLS", "3"))
 
 SCENARIO = """\
 version: 1

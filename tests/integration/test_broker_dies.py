@@ -29,8 +29,10 @@ def children() -> set[psutil.Process]:
     return set(psutil.Process().children(recursive=True))
 
 
-def broker_process() -> psutil.Process:
-    (found,) = [child for child in children() if {"kafka.Kafka", "benchmarks.brokers.embedded"} & set(child.cmdline())]
+def broker_process(before: set[psutil.Process]) -> psutil.Process:
+    """The broker that the run has started; the one that other tests share was there before."""
+    started = children() - before
+    (found,) = [child for child in started if {"kafka.Kafka", "benchmarks.brokers.embedded"} & set(child.cmdline())]
     return found
 
 
@@ -39,12 +41,13 @@ class Killer(SilentObserver):
 
     def __init__(self, at_trial: int) -> None:
         self._at_trial = at_trial
+        self._before = children()
         self.killed_s = 0.0
         self.noticed_s = 0.0
 
     def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
         if trial.number == self._at_trial:
-            broker_process().send_signal(signal.SIGKILL)
+            broker_process(self._before).send_signal(signal.SIGKILL)
             self.killed_s = time.monotonic()
 
     def step(self, message: str) -> None:
@@ -86,10 +89,12 @@ def test_killed_while_a_variant_runs_that_does_not_use_it_it_ends_the_run_too(tm
 
 
 def test_a_broker_that_only_pauses_is_not_dead(tmp_path: Path) -> None:
+    before = children()
+
     class Pauser(SilentObserver):
         def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
             if trial.number == 2:
-                pid = broker_process().pid
+                pid = broker_process(before).pid
                 os.kill(pid, signal.SIGSTOP)
                 asyncio.get_running_loop().call_later(0.5, os.kill, pid, signal.SIGCONT)
 
