@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-Json = Mapping[str, object]
+from benchmarks.analysis.statistics import SURVIVORSHIP_LIMIT
 
-# A latency comparison between sides whose shares of acked arrivals differ by more than this is survivorship.
-SURVIVORSHIP_POINTS = 0.01
+Json = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Reading:
     def survivorship(self, variants: tuple[str, ...], window: str | None = None) -> bool:
         """Whether the shares of acked arrivals differ by more than a point, so that latencies do not compare."""
         ratios = [ratio for name in variants if (ratio := self.figure(name, "accept_ratio", window=window)) is not None]
-        return bool(ratios) and max(ratios) - min(ratios) > SURVIVORSHIP_POINTS
+        return bool(ratios) and max(ratios) - min(ratios) > SURVIVORSHIP_LIMIT
 
     def _at(self, path: tuple[str, ...]) -> object:
         found: object = self.document
