@@ -70,6 +70,20 @@ def run(
     duration: DurationOption = None,
     set_: SetOption = None,
     quick: QuickOption = False,
+    repeat_invalid: Annotated[
+        int, typer.Option(min=0, help="How often a block may be repeated that something else on the machine disturbed.")
+    ] = 2,
+    load_workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that make the load; the schedule is dealt out to them.")
+    ] = 1,
+    load_master: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Have the load made on other hosts, by that many `bench load-worker HOST:PORT`. HOST is the address "
+            "of this machine that they can reach. The API and the Locust master listen on it, unprotected.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where the results go; default results/SCENARIO/STAMP, under this directory.")
     ] = None,
@@ -84,6 +98,7 @@ def run(
     """
     from benchmarks.brokers.external import names_a_secret
     from benchmarks.terminal import command
+    from benchmarks.trials.load_workers import LoadWorkers, LoadWorkersError
 
     if broker is not None and names_a_secret(broker):
         _fail(
@@ -105,8 +120,22 @@ def run(
         )
         for name in scenarios
     ]
+    try:
+        workers = LoadWorkers.of(load_workers, load_master)
+        for scenario in loaded:
+            workers.check(scenario.workload)
+    except LoadWorkersError as error:
+        _fail(USAGE, str(error), "see docs/load.md")
     broker = None if embedded else broker  # which the scenario names by now
-    code = command.run_all(loaded, broker_address=broker, out=out, as_json=json, typed=_typed())
+    code = command.run_all(
+        loaded,
+        broker_address=broker,
+        out=out,
+        as_json=json,
+        typed=_typed(),
+        repeat_invalid=repeat_invalid,
+        load_workers=workers,
+    )
     raise typer.Exit(code)
 
 
@@ -207,6 +236,39 @@ def report(
 
 
 @app.command()
+def compare(
+    old: Annotated[Path, typer.Argument(help="The results directory of the run to compare with.")],
+    new: Annotated[Path, typer.Argument(help="The results directory of the run that may differ.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON on standard output.")] = False,
+) -> None:
+    """Compare two stored runs of one scenario on one machine, such as before and after a change.
+
+    Exit codes: 0 compared, whatever differs · 2 no run, or not comparable, with the reason · 110 a run is not valid ·
+    111 its files are damaged.
+    """
+    from benchmarks.terminal.compare import compare_runs
+
+    raise typer.Exit(compare_runs(old, new, _stdout(), _stderr(), as_json=json))
+
+
+@app.command()
+def load_worker(
+    master: Annotated[str, typer.Argument(help="HOST:PORT, as given to `bench run --load-master` on the other host.")],
+    wait: Annotated[float, typer.Option(min=1, max=300, help="Seconds without a run after which it ends.")] = 300,
+) -> None:
+    """Make a share of the load of a run on another host, one trial after the other, until Ctrl-C or `--wait`.
+
+    Exit codes: 0 it has made load, and nobody asks any more · 2 usage · 105 interrupted · 111 nobody asked.
+    """
+    from benchmarks.terminal.load_worker import load_worker
+
+    host, _, port = master.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        _fail(USAGE, f"{master!r} is no HOST:PORT", "give what the run was given with --load-master")
+    raise typer.Exit(load_worker(host, int(port), wait, _stdout()))
+
+
+@app.command()
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on standard output.")] = False,
 ) -> None:
@@ -220,6 +282,64 @@ def doctor(
     examination = examine(THEMES)
     print_examination(examination, _stdout(), as_json=json)
     raise typer.Exit(0 if examination.possible else ENVIRONMENT)
+
+
+@app.command()
+def calibrate(
+    aa: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--aa",
+            metavar="SCENARIO",
+            help="Measure the noise floor of this scenario; default baseline; may be repeated.",
+        ),
+    ] = None,
+    blocks: Annotated[int | None, typer.Option(min=3, help="Blocks of an A/A run; default 5.")] = None,
+    rate: RateOption = None,
+    duration: Annotated[
+        str | None, typer.Option(help="Length of an A/A trial, as in 30s; default half of the scenario's.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART",
+            help="Measure only this part: timer, clock, generator, harness, broker or noise; several with commas, or "
+            "repeated.",
+        ),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="About a quarter of the time, and labelled so.")] = False,
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="Print what is stored as JSON on standard output, all else on standard error."),
+    ] = False,
+) -> None:
+    """Measure what this machine and this harness can show, and store it for every run to come.
+
+    Exit codes: 0 ok · 2 usage · 104 a scenario is not valid · 105 interrupted · 110 an A/A run is not valid ·
+    111 a part could not be measured.
+    """
+    from benchmarks.calibration import noise
+    from benchmarks.calibration.effort import QUICK, USUAL
+    from benchmarks.calibration.measure import NAMES, NOISE, Order
+    from benchmarks.scenario import ScenarioError
+    from benchmarks.scenario.problems import choice_hint
+    from benchmarks.terminal.calibrate import run_calibration
+
+    parts = [part.strip() for text in only or NAMES for part in text.split(",")]
+    for part in parts:
+        if part not in NAMES:
+            _fail(USAGE, f"--only: {part!r} is no part; {choice_hint(part, NAMES)}", "")
+    if NOISE not in parts and (aa, blocks, rate, duration) != (None,) * 4:
+        _fail(USAGE, "--aa, --blocks, --rate and --duration are about A/A runs, which --only leaves out", "add noise")
+    effort = QUICK if quick else USUAL
+    scenarios = []
+    for name in dict.fromkeys(aa or ["baseline"]) if NOISE in parts else ():
+        try:
+            scenarios.append(noise.prepared(_loaded(name), effort, blocks=blocks, rate=rate, duration=duration))
+        except ScenarioError as error:
+            print(error, file=sys.stderr)
+            raise typer.Exit(NOT_A_SCENARIO) from None
+    raise typer.Exit(run_calibration(Order(parts, scenarios, effort, _typed()), as_json=json))
 
 
 @broker_app.command()

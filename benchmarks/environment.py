@@ -12,7 +12,10 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import machine
 from benchmarks.brokers import BrokerInfo
+from benchmarks.calibration.store import stored
+from benchmarks.trials.load_workers import LoadWorkers
 
 _PACKAGES = (
     *("sync-vs-events", "aiohttp", "aiokafka", "gevent", "httptools", "httpx", "httpx-aiohttp", "locust", "numpy"),
@@ -20,13 +23,13 @@ _PACKAGES = (
 )
 
 
-def describe(broker: BrokerInfo | None) -> dict[str, object]:
-    """Machine, clocks, versions and broker. No host name, no user, no path: a report is made to be shared."""
+def describe(broker: BrokerInfo | None, load_workers: LoadWorkers) -> dict[str, object]:
+    """Machine, clocks, versions, broker, calibration. No host name, no user, no path: a report is made to be shared."""
     clock = time.get_clock_info("monotonic")
     return {
         "os": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
-        "cpu": _cpu_model(),
+        "cpu": machine.cpu_model(),
         "cores": psutil.cpu_count(),
         "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count(),
         "memory_mb": round(psutil.virtual_memory().total / 2**20),
@@ -35,9 +38,11 @@ def describe(broker: BrokerInfo | None) -> dict[str, object]:
         "load_average": [round(load, 2) for load in os.getloadavg()],
         "clock": {"name": "CLOCK_MONOTONIC", "implementation": clock.implementation, "resolution_s": clock.resolution},
         "clock_source": _first_line(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python": machine.python(),
         "packages": _versions(),
         "broker": None if broker is None else _broker(broker),
+        "load": load_workers.as_dict(),
+        "calibration": stored(),
     }
 
 
@@ -56,14 +61,6 @@ def _versions() -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     return versions
-
-
-def _cpu_model() -> str | None:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or None
 
 
 def _is_virtual() -> bool | None:

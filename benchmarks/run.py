@@ -1,6 +1,7 @@
 """One run, from a scenario to its report.
 
-    directory, plan → broker → trial 1 … n, each saved as it ends → broker stopped → finish: summary, charts, report
+    directory, plan → broker, warmed → block 1 … n, judged and repeated where disturbed; each trial saved as it ends
+                    → broker stopped → finish: summary, charts, report
 
 Whatever happens after the first finished trial, `finish` is reached: what was measured is kept and can be read.
 """
@@ -10,17 +11,20 @@ from __future__ import annotations
 import asyncio
 import datetime
 import enum
+import functools
 import secrets
 import shutil
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import metadata
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks import environment, scratch
+from benchmarks import environment, machine, scratch
+from benchmarks.analysis.ceiling import ceiling_warnings
+from benchmarks.analysis.noise import floor_for
 from benchmarks.analysis.validity import TrialResult
 from benchmarks.brokers import KINDS, Broker, BrokerUnavailable, connect
+from benchmarks.calibration.store import stored as calibrated
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
@@ -28,7 +32,10 @@ from benchmarks.progress import Observer
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.resolve import dump
 from benchmarks.store import DID_NOT_END, Results, load_trials, write_text
-from benchmarks.trials.trial import Stage, run_trial
+from benchmarks.trials.blocks import run_blocks
+from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
+from benchmarks.trials.short_start import short_start
+from benchmarks.trials.trial import Stage
 
 
 class ExitCode(enum.IntEnum):
@@ -71,15 +78,18 @@ async def run(
     *,
     broker_address: str | None = None,
     command: str = "",
+    repeat_invalid: int = 0,
+    load_workers: LoadWorkers = ONE_HERE,
 ) -> Outcome:
     """Run every trial of the scenario's plan and write the results directory.
 
     Cancelling the task that awaits this ends the run early and in order. `broker_address`: a cluster to use instead
-    of starting a broker. `command` is what the user typed, for the report. A disk that is full or gone is an outcome
-    without a summary: what has been saved by then stays, and `rebuild` finishes it.
+    of starting a broker. `command` is what the user typed, for the report. `repeat_invalid`: how often a block may be
+    repeated that was disturbed. `load_workers` make the load. A disk that is full or gone is an outcome without a
+    summary: what has been saved by then stays, and `rebuild` finishes it.
     """
     try:
-        return await _run(scenario, results, observer, broker_address, command)
+        return await _run(scenario, results, observer, broker_address, command, repeat_invalid, load_workers)
     except OSError as error:
         return Outcome(
             results.directory,
@@ -91,13 +101,19 @@ async def run(
 
 
 async def _run(
-    scenario: Scenario, results: Results, observer: Observer, broker_address: str | None, command: str
+    scenario: Scenario,
+    results: Results,
+    observer: Observer,
+    broker_address: str | None,
+    command: str,
+    repeat_invalid: int,
+    load_workers: LoadWorkers,
 ) -> Outcome:
-    plan = make_plan(scenario)
+    plan = planned(scenario)
     about = {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": command,
-        "version": version(),
+        "version": machine.version(),
     }
     # First of all, and overwritten at the end: if we are killed, this is what stands.
     results.write_json("run.json", {**about, "problems": [DID_NOT_END]})
@@ -107,7 +123,7 @@ async def _run(
     trouble: _Trouble | None = None
     trials: list[TrialResult] = []
     try:
-        await _perform(plan, results, observer, broker_address, trials)
+        await _perform(plan, results, observer, broker_address, repeat_invalid, load_workers, trials)
     except asyncio.CancelledError:
         trouble = _Trouble(ExitCode.INTERRUPTED, "interrupted", "")
     except (ChildError, BrokerUnavailable, NoFreePort) as error:
@@ -121,7 +137,8 @@ async def _run(
     problems = []
     if trouble is not None:
         # The first line says what; what a process said last follows it, and is for the terminal.
-        problems = [f"{trouble.problem.splitlines()[0]} after {len(trials)} of {len(plan.trials)} trials"]
+        counted = sum(not trial.facts.superseded for trial in trials)
+        problems = [f"{trouble.problem.splitlines()[0]} after {counted} of {len(plan.trials)} trials"]
     results.write_json("run.json", {**about, "problems": problems})
     observer.step("drawing the charts")
     # In a thread, so that a signal is heard meanwhile. What is saved by now is saved: the report is brought to its end.
@@ -141,27 +158,26 @@ async def _perform(
     results: Results,
     observer: Observer,
     broker_address: str | None,
+    repeat_invalid: int,
+    load_workers: LoadWorkers,
     trials: list[TrialResult],
 ) -> None:
-    """Start the broker, run the trials and stop the broker. `trials` grows as they end."""
+    """Start the broker and warm it, run the blocks and stop the broker. `trials` grows as they end."""
     broker: Broker | None = None
     # Private to this run, and outside the results: a log of messages is not what was measured.
     scratch.sweep()
     broker_directory = scratch.make()
     try:
         # Known before the broker is, and again with it: a broker that does not start shall leave the rest behind.
-        results.write_json("environment.json", environment.describe(None))
+        results.write_json("environment.json", environment.describe(None, load_workers))
         if any(trial.variant.uses_broker for trial in plan.trials):
             observer.step("starting the broker")
             broker = await _broker(plan, broker_address, broker_directory, results.logs)
-            results.write_json("environment.json", environment.describe(broker.info))
-        stage = Stage(plan, broker, results.logs, secrets.token_hex(4), Ports().take, observer)
-        for trial in plan.trials:
-            observer.trial_began(trial)
-            result = await run_trial(trial, stage, results.trial_directory(trial.label))
-            results.save_trial(result)
-            trials.append(result)
-            observer.trial_ended(trial)
+            results.write_json("environment.json", environment.describe(broker.info, load_workers))
+        tag, take_port = secrets.token_hex(4), Ports().take
+        stage = Stage(plan, broker, results.logs, tag, take_port, observer, load_workers=load_workers)
+        await short_start(stage)
+        await run_blocks(stage, results, trials, repeats=repeat_invalid)
     finally:
         try:
             if broker is not None:
@@ -176,8 +192,18 @@ async def _broker(plan: Plan, address: str | None, directory: Path, logs: Path) 
     return await KINDS[plan.scenario.broker.kind](directory, logs / "broker.log")
 
 
+def planned(scenario: Scenario) -> Plan:
+    """The plan of a run on this machine, which knows its noise floor and ceiling if it was calibrated."""
+    workload = scenario.workload
+    calibration = {"calibration": calibrated()}
+    floor, _ = floor_for(calibration, scenario.name, workload.rate_per_s, workload.duration_s)
+    plan = make_plan(scenario, floor)
+    return replace(plan, warnings=(*plan.warnings, *ceiling_warnings(workload, calibration)))
+
+
 def finish(results: Results, trials: Sequence[TrialResult]) -> Mapping[str, object]:
     """From finished trials to summary, charts and report. Needs no broker; repeatable on stored results."""
+    from benchmarks.analysis.residual import compare_run
     from benchmarks.analysis.summary import summarise
     from benchmarks.charts import draw_all
     from benchmarks.planning.predict import predict
@@ -185,11 +211,21 @@ def finish(results: Results, trials: Sequence[TrialResult]) -> Mapping[str, obje
 
     scenario = load_text((results.directory / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml")
     plan = make_plan(scenario)
-    predicted = {name: predict(plan, name).as_dict() for name in scenario.variant_names}
-    summary = summarise(scenario, trials, run_problems=results.run_problems(), predicted=predicted)
+    replayed = compare_run(
+        scenario, [trial for trial in trials if not trial.facts.superseded], functools.partial(predict, plan)
+    )
+    summary = summarise(
+        scenario,
+        trials,
+        run_problems=results.run_problems(),
+        predicted=replayed.predicted,
+        residuals=replayed.summary,
+        environment=results.environment(),
+    )
     results.write_json("summary.json", summary)
-    if trials:
+    if any(not trial.facts.superseded for trial in trials):
         results.save_run(trials)
+        results.save_frame("residuals", replayed.frame)
         draw_all(results.directory)
         write_report(results.directory)
     return summary
@@ -203,14 +239,6 @@ def rebuild(directory: Path) -> Mapping[str, object]:
     if not (directory / "scenario.yaml").is_file():
         raise FileNotFoundError(f"{directory} is not a run: it has no scenario.yaml")
     return finish(Results(directory), load_trials(directory))
-
-
-def version() -> str:
-    """The version of the installed distribution."""
-    try:
-        return metadata.version("sync-vs-events")
-    except metadata.PackageNotFoundError:  # a tree on PYTHONPATH
-        return "unknown"
 
 
 def _exit_code(summary: Mapping[str, object]) -> ExitCode:

@@ -20,7 +20,9 @@ from benchmarks.analysis.history import TrialFacts, TrialFrames
 from benchmarks.analysis.reconcile import reconcile
 from benchmarks.analysis.validity import TrialResult
 
-_FRAMES = ("history", "effects", "lag", "resources", "faults")
+_FRAMES = ("history", "effects", "lag", "resources", "faults", "in_flight")
+# Came later than the others: a trial that was stored before has none, and is read as one of which nothing was sampled.
+_LATER = ("in_flight",)
 # Says what the others come to, registration by registration, so it is written and never read back.
 _DERIVED = ("registrations",)
 
@@ -103,6 +105,24 @@ class Results:
     def write_json(self, name: str, data: Mapping[str, object]) -> None:
         write_text(self.directory / name, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
+    def environment(self) -> Mapping[str, object]:
+        """Where the run ran; empty where it did not come as far as to say so.
+
+        Raises ResultsError where the file was damaged since.
+        """
+        path = self.directory / "environment.json"
+        if not path.is_file():
+            return {}
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(found, dict):
+                raise TypeError("it holds no object")
+        except (ValueError, TypeError) as error:
+            raise ResultsError(
+                f"{path} cannot be read: {error}", "move it away: the trials are reported without it"
+            ) from error
+        return found
+
     def run_problems(self) -> list[str]:
         """Why the run did not come to its planned end; a `run.json` that is not there says that too.
 
@@ -125,15 +145,24 @@ class Results:
         for name, frame in _frames_of(result).items():
             _write_parquet(frame, directory / f"{name}.parquet")
         _write_parquet(result.frames.warmup, directory / "warmup.parquet")
+        self.save_facts(result)
+
+    def save_facts(self, result: TrialResult) -> None:
+        """Write `trial.json` of a trial whose frames are there."""
         facts = {**result.facts.as_dict(), "problems": list(result.frames.problems)}
+        directory = self.trial_directory(result.facts.label)
         write_text(directory / "trial.json", json.dumps(facts, indent=2) + "\n")
 
     def save_run(self, results: Sequence[TrialResult]) -> None:
-        """Write the frames of all finished trials, one below the other."""
-        frames = [_frames_of(result) for result in results]
+        """Write the frames of all finished trials that count, one below the other."""
+        frames = [_frames_of(result) for result in results if not result.facts.superseded]
         for name in (*_FRAMES, *_DERIVED):
             together = pd.concat([of_trial[name] for of_trial in frames], ignore_index=True)
             _write_parquet(together, self.directory / f"{name}.parquet")
+
+    def save_frame(self, name: str, frame: pd.DataFrame) -> None:
+        """Write `<name>.parquet`, something that was computed from the trials."""
+        _write_parquet(frame, self.directory / f"{name}.parquet")
 
     def point_latest(self, root: Path) -> bool:
         """Let `<root>/latest` point to this run; False where it cannot: something of the user's stands there."""
@@ -164,13 +193,18 @@ def load_trials(directory: Path) -> list[TrialResult]:
 def _load_trial(path: Path) -> TrialResult:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        frames = {name: pd.read_parquet(path.parent / f"{name}.parquet") for name in (*_FRAMES, "warmup")}
+        frames = {
+            name: pd.read_parquet(path.parent / f"{name}.parquet")
+            for name in (*_FRAMES, "warmup")
+            if name not in _LATER or (path.parent / f"{name}.parquet").is_file()
+        }
         return TrialResult(
             TrialFacts.from_dict(data),
             TrialFrames(frames["history"], frames["effects"], frames["warmup"], tuple(data["problems"])),
             frames["lag"],
             frames["resources"],
             frames["faults"],
+            **{name: frames[name] for name in _LATER if name in frames},
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ResultsError(
@@ -199,5 +233,6 @@ def _frames_of(result: TrialResult) -> dict[str, pd.DataFrame]:
         "lag": result.lag,
         "resources": result.resources,
         "faults": result.faults,
+        "in_flight": result.in_flight,
         "registrations": reconcile(result.frames.history, result.frames.effects, result.facts).frame,
     }

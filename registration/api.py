@@ -21,7 +21,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from registration import luck
-from registration.http import HttpServer
+from registration.http import HOST, HttpServer
+from registration.in_flight import InFlightSampler
 from registration.process import Link
 from registration.registration import Registration
 from registration.trace import Kind, Trace
@@ -74,6 +75,11 @@ class Api:
         self._in_flight = 0
 
     @property
+    def in_flight(self) -> int:
+        """Registrations in the handler now: received and not replied to."""
+        return self._in_flight
+
+    @property
     def busy(self) -> int:
         return max(self._in_flight, self._sender.busy)
 
@@ -122,14 +128,16 @@ class Api:
 
 async def run(link: Link, make_sender: Callable[[Link], Sender]) -> None:
     """The role `api`: serve until the harness closes the pipe."""
-    trace = Trace(link.trace_path(), {"process": link.name, "role": "api"})
+    trace = link.open_trace({"role": "api"})
     users = Users(link.directory)
     sender = make_sender(link)
     await sender.open()
     api = Api(sender, users, trace, link.broken)
-    server = HttpServer(api.app(), cast(int, link.settings["port"]))
+    server = HttpServer(api.app(), cast(int, link.settings["port"]), cast(str, link.settings.get("host", HOST)))
     await server.open()
-    link.send(type="ready")
+    sampler = InFlightSampler(link.trace_path().with_suffix(".inflight"), lambda: api.in_flight)
+    sampler.open()
+    link.ready()
     probes = 0
     async for message in link.messages():
         match message["type"]:
@@ -140,6 +148,7 @@ async def run(link: Link, make_sender: Callable[[Link], Sender]) -> None:
             case "idle":
                 link.send(type="idle", question=message["question"], busy=api.busy)
     await server.close()
+    sampler.close()
     await sender.close()
     users.close()
     trace.close()

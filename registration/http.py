@@ -1,4 +1,7 @@
-"""An HTTP server on one loopback port, the same one for the API and for the services that are called directly."""
+"""An HTTP server on one port, the same one for the API and for the services that are called directly.
+
+On loopback, but for an API whose load comes from other hosts.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,18 @@ BACKLOG = 2048
 _KEEP_ALIVE_S = 3600
 
 
-def listen(port: int) -> socket.socket:
-    """Bind and listen on loopback. Raises RoleError where the port is taken."""
+def listen(port: int, host: str = HOST) -> socket.socket:
+    """Bind and listen on an IPv4 address. Raises RoleError where the port is taken, or the address is not ours."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
             raise RoleError(f"port {port} is taken", "run again: another free port will be chosen") from error
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise RoleError(f"{host} is no address of this machine", "name one that is with --load-master") from error
         raise
     listener.listen(BACKLOG)
     listener.setblocking(False)
@@ -46,8 +51,8 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """uvicorn with Starlette, inside the running event loop."""
 
-    def __init__(self, app: Starlette, port: int) -> None:
-        self._listener = listen(port)
+    def __init__(self, app: Starlette, port: int, host: str = HOST) -> None:
+        self._listener = listen(port, host)
         config = uvicorn.Config(
             app,
             http="httptools",
@@ -60,6 +65,7 @@ class HttpServer:
             timeout_graceful_shutdown=GRACEFUL_S,
             date_header=False,
             server_header=False,
+            proxy_headers=False,
         )
         self._server = _Server(config)
         self._serving: asyncio.Task[None] | None = None

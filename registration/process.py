@@ -10,6 +10,7 @@ the pipe and also when the harness is dead.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -19,6 +20,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
+
+from registration.trace import NoTrace, Trace
 
 Message = Mapping[str, object]
 
@@ -48,11 +51,26 @@ class Link:
     def trace_path(self) -> Path:
         return self.directory / f"{self.name.replace('/', '-')}.trace"
 
+    def open_trace(self, header: Mapping[str, object]) -> Trace:
+        """This process's trace, with its name in the header; one that keeps nothing where the settings say so."""
+        if not self.settings.get("trace", True):
+            return NoTrace()
+        return Trace(self.trace_path(), {"process": self.name, **header})
+
     def send(self, **message: object) -> None:
         """Tell the harness. A harness that is gone is not an error: the end of the input follows."""
         with suppress(BrokenPipeError):
             # One write for one short line: pipes keep writes up to 4 KiB whole.
             os.write(sys.stdout.fileno(), json.dumps(message).encode() + b"\n")
+
+    def ready(self) -> None:
+        """Tell the harness that work can come. What is in memory by now stays there: the collector looks past it.
+
+        One that walks through every imported module takes tens of milliseconds, and falls on whoever comes then.
+        """
+        gc.collect()
+        gc.freeze()
+        self.send(type="ready")
 
     def broken(self, error: BaseException) -> None:
         """Tell the harness that this process can no longer do its part: a trial that went on would measure that."""

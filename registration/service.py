@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, cast
 
+from registration.alarm import sleep_until
 from registration.faults import WorkFault
 from registration.process import Link
 from registration.services import kind_of
-from registration.trace import Trace
-from registration.work import Worker, WorkSettings, sleep_until
+from registration.work import Worker, WorkSettings
 
 
 class Receiver(Protocol):
@@ -33,8 +33,7 @@ class Receiver(Protocol):
 async def run(link: Link, make_receiver: Callable[[Link, Worker], Receiver]) -> None:
     """The role `service`: work until the harness closes the pipe."""
     settings = WorkSettings.from_dict(cast(Mapping[str, object], link.settings["work"]))
-    header = {"process": link.name, "role": "service", "service": settings.service, "instance": settings.instance}
-    trace = Trace(link.trace_path(), dict(header))
+    trace = link.open_trace({"role": "service", "service": settings.service, "instance": settings.instance})
     destination = kind_of(settings.service).destination(link.directory)
     worker = Worker(settings, destination, trace)
     receiver = make_receiver(link, worker)
@@ -43,7 +42,7 @@ async def run(link: Link, make_receiver: Callable[[Link, Worker], Receiver]) -> 
     if started is not None:  # a successor: scenario time has begun already
         windows = _begin(link, worker, started)
     await receiver.open()
-    link.send(type="ready")
+    link.ready()
     async for message in link.messages():
         match message["type"]:
             case "start":

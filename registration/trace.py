@@ -81,6 +81,28 @@ class Trace:
         os.close(self._fd)
 
 
+class NoTrace(Trace):
+    """Keeps nothing. Only `bench calibrate` asks for it, to learn what a trace costs: nothing can be reconciled."""
+
+    def __init__(self) -> None:
+        """It has no file."""
+
+    def record(
+        self,
+        kind: Kind,
+        registration_id: uuid.UUID,
+        *,
+        delivery: int = 0,
+        attempt: int = 0,
+        status: int = 0,
+        t_ns: int | None = None,
+    ) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
 def _whole_length(fd: int) -> int:
     """How many bytes of an open trace are its header and whole records; 0 where not even the header is whole."""
     head, newline, _ = os.pread(fd, _LONGEST_HEADER, 0).partition(b"\n")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from registration import luck
+from registration.alarm import sleep_until
 from registration.effects import Destination
 from registration.faults import WorkFault
 from registration.latency import Latency
@@ -148,12 +149,3 @@ class Worker:
     def settled(self, registration: Registration, delivery: int) -> None:
         """Record that this delivery will not come again."""
         self._trace.record(Kind.SETTLED, registration.registration_id, delivery=delivery)
-
-
-async def sleep_until(deadline_ns: int, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
-    """Sleep until `clock_ns()` has reached the deadline: never shorter, up to about a millisecond longer.
-
-    Event loops round timers to milliseconds, and some wake early; asking again is what makes the work's time honest.
-    """
-    while (remaining_ns := deadline_ns - clock_ns()) > 0:  # noqa: ASYNC110 - there is no event but time
-        await asyncio.sleep(max(remaining_ns / 1e9, 0.001))

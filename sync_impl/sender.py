@@ -35,8 +35,9 @@ class Sender:
     def __init__(self, link: Link) -> None:
         self._calling = 0
         ports = cast(dict[str, list[int]], link.settings["services"])
-        self._urls = {service: [f"http://{HOST}:{port}/work" for port in of] for service, of in ports.items()}
-        self._turns: dict[str, Iterator[str]] = {service: itertools.cycle(of) for service, of in self._urls.items()}
+        # Parsed once: the client would parse a string anew with each call.
+        self._urls = {name: [httpx.URL(f"http://{HOST}:{port}/work") for port in of] for name, of in ports.items()}
+        self._turns: dict[str, Iterator[httpx.URL]] = {name: itertools.cycle(of) for name, of in self._urls.items()}
         self._timeout_s = cast(float, link.settings["timeout_s"])
         self._variant = VARIANTS[cast(str, link.settings["variant"])]
         self._clients: dict[str, httpx.AsyncClient] = {}
@@ -77,12 +78,14 @@ class Sender:
     async def _call(self, service: str, registration: Registration) -> None:
         await self._post(service, next(self._turns[service]), registration)
 
-    async def _post(self, service: str, url: str, registration: Registration) -> None:
+    async def _post(self, service: str, url: httpx.URL, registration: Registration) -> None:
         headers = {"content-type": "application/json", "traceparent": registration.traceparent}
+        # Built here rather than by `post`, which would merge settings that no call has: a fifth of the call's CPU time.
+        request = httpx.Request("POST", url, headers=headers, content=body_of(registration))
         try:
             # httpx bounds each phase of a call; this bounds the call.
             async with asyncio.timeout(self._timeout_s):
-                response = await self._clients[service].post(url, content=body_of(registration), headers=headers)
+                response = await self._clients[service].send(request)
         except TimeoutError:
             raise AnnounceError(504, f"{service} did not answer within {self._timeout_s:g} s") from None
         except httpx.HTTPError as error:

@@ -9,6 +9,7 @@ Nothing is judged here: no percentile, no category. All later steps are pure fun
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -42,7 +43,11 @@ class TrialFacts:
     `pending` names the registrations whose message for a service was still in a log when the drain ended. CPU times
     and memory are those of the system under test (API, services, broker) by process; CPU times are cumulative, taken
     at scenario time 0 and at the end of the drain. `cores` are the machine's. `closed`: arrivals were issued as answers
-    came, so that none was planned and each was intended when it was issued.
+    came, so that none was planned and each was intended when it was issued. `attempt` counts the times that the trial's
+    block was repeated before; `superseded`: the block was repeated afterwards, for these `reasons`, and the trial does
+    not count. `load_workers` made the load; where they were elsewhere, `load_clock` says how far their clocks were from
+    ours (`offset_ms`, true to within `error_ms`, and whether it is the `same_host`), and `load_busy_share` the largest
+    share of a core that one of them took over five seconds.
     """
 
     number: int
@@ -66,6 +71,19 @@ class TrialFacts:
     cores: int = 1
     cpu_span_s: float = 0.0  # from the first to the last reading of the processor times
     closed: bool = False
+    attempt: int = 0
+    superseded: bool = False
+    reasons: tuple[str, ...] = ()
+    load_workers: int = 1
+    load_clock: dict[str, object] | None = None
+    load_busy_share: float | None = None
+
+    @property
+    def clock_error_ns(self) -> int | None:
+        """By how much the times of the load may be off those of the services; None where all share one clock."""
+        if self.load_clock is None or self.load_clock["same_host"]:
+            return None
+        return math.ceil(float(str(self.load_clock["error_ms"])) * 1e6)
 
     @property
     def label(self) -> str:
@@ -79,15 +97,15 @@ class TrialFacts:
 
     def as_dict(self) -> dict[str, object]:
         """A dictionary for JSON."""
-        return {**asdict(self), "services": list(self.services)}
+        return {**asdict(self), "services": list(self.services), "reasons": list(self.reasons)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> TrialFacts:
         """The inverse of `as_dict`. Raises TypeError where a field is missing."""
         known = {field.name: data[field.name] for field in fields(cls) if field.name in data}
-        services = known.get("services")
-        if isinstance(services, list):
-            known["services"] = tuple(services)
+        for name in ("services", "reasons"):
+            if isinstance(known.get(name), list):
+                known[name] = tuple(known[name])  # type: ignore[arg-type]  # a list, as the line above says
         return cls(**known)  # type: ignore[arg-type]  # written by as_dict
 
 

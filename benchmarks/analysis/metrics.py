@@ -126,6 +126,14 @@ class WindowMetrics:
     latencies: dict[str, Stats]
     completion_by_service: dict[str, Stats]
 
+    def without_completion(self) -> WindowMetrics:
+        """The same with null for completion: its two ends were read from the clocks of two hosts."""
+        return replace(
+            self,
+            latencies={**self.latencies, "completion_latency_ms": dict.fromkeys(STATS)},
+            completion_by_service={service: dict.fromkeys(STATS) for service in self.completion_by_service},
+        )
+
     def as_dict(self) -> dict[str, object]:
         return {
             "counts": self.counts,
@@ -198,6 +206,8 @@ def measure(
     def window(inside: Bounds, cpu_ms: tuple[tuple[str, float], ...], idle_ms: float | None) -> WindowMetrics:
         measured = _window(history, table, inside, slo, facts.services, cpu_ms, idle_ms)
         known = 0 if idle_ms is None else measured.sums.completed
+        if facts.clock_error_ns is not None:
+            measured = measured.without_completion()
         return replace(measured, sums=replace(measured.sums, cpu_is_whole=whole_cpu, completed_with_idle=known))
 
     series = outstanding(history, effects, facts)

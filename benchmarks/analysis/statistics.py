@@ -6,18 +6,22 @@ within a trial, latencies depend on each other, so their number says nothing abo
     ratio         log of each block's ratio  → mean, t interval → exp      (geometric mean of the ratios)
     difference    each block's difference    → mean, t interval
     one variant   each block's value, logs for latencies → mean, t interval
+    unpaired      two runs of other seeds: logs (or values) of each side → difference of the means, Welch's interval
+
+The page about it is `docs/statistics.md`.
 """
 
 from __future__ import annotations
 
 import enum
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from benchmarks.analysis.series import LATENCIES
 from benchmarks.scenario.metric import Expectation, Metric
@@ -28,6 +32,14 @@ SURVIVORSHIP_LIMIT = 0.01  # a point of accept_ratio
 # Latencies of those who got through: they look the better, the more gave up.
 SURVIVOR_METRICS = ("accept_latency_ms", "reply_latency_ms", "service_time_ms", "completion_latency_ms")
 _SHARES = ("accept_ratio", "slo_ratio")
+# The service time counts from the send, so the generator's lateness is no part of it.
+RESOLVED_METRICS = ("accept_latency_ms", "reply_latency_ms", "completion_latency_ms")
+RESOLUTION = 10.0  # a latency is to be this many times the generator's own delay
+SIGNIFICANCE = 1 - CONFIDENCE
+# With fewer blocks a bootstrap is too narrow: it can draw no value that it has not seen.
+BOOTSTRAP_BLOCKS = 10
+_RESAMPLES = 9_999
+_BOOTSTRAP_SEED = 1
 
 # Ten standard deviations, as hyperfine has it; 1.4826 turns the median absolute deviation into one (Iglewicz & Hoaglin
 # 1993, "How to detect and handle outliers").
@@ -51,13 +63,17 @@ class Verdict(enum.Enum):
 class Estimate:
     """An estimate over blocks. `interval` is null where there is none, and `reason` then says why.
 
-    `per_block` holds each block's ratio, difference or value, null where it has none.
+    `per_block` holds each block's ratio, difference or value, null where it has none. `p` is that of the t test that
+    there is no effect, null for one variant, which is compared with nothing. `bootstrap` is a second interval, from
+    `BOOTSTRAP_BLOCKS` blocks up.
     """
 
     value: float | None
     interval: Interval | None
     per_block: tuple[float | None, ...]
     reason: str | None = None
+    p: float | None = None
+    bootstrap: Interval | None = None
 
     @property
     def blocks(self) -> int:
@@ -69,9 +85,66 @@ def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Inter
     n = len(values)
     if n < 2:
         raise ValueError(f"an interval needs at least two values, not {n}")
-    mean = float(np.mean(values))
-    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * float(np.std(values, ddof=1)) / math.sqrt(n)
+    return t_interval_of(float(np.mean(values)), _standard_error(values), n - 1, confidence)
+
+
+def t_interval_of(mean: float, standard_error: float, freedom: float, confidence: float = CONFIDENCE) -> Interval:
+    """Student's t interval around a mean, from its standard error and its degrees of freedom, which may be broken."""
+    half = float(stdtrit(freedom, (1 + confidence) / 2)) * standard_error
     return mean - half, mean + half
+
+
+def t_test(mean: float, standard_error: float, freedom: float) -> float:
+    """The two-sided p of a mean of zero. Without any spread 1 for zero, and 0, the limit of t, for all else."""
+    if standard_error == 0:
+        return 1.0 if mean == 0 else 0.0
+    return 2 * float(stdtr(freedom, -abs(mean / standard_error)))
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    # Equal values have a mean that can be off by a rounding, and so a tiny spread.
+    return 0.0 if min(values) == max(values) else float(np.std(values, ddof=1)) / math.sqrt(len(values))
+
+
+def holm(ps: Sequence[float | None]) -> list[float | None]:
+    """The p values of a family, corrected for their number; null stays null and counts for nothing.
+
+    Holm 1979, "A simple sequentially rejective multiple test procedure": the k-th smallest of m is multiplied with
+    m - k + 1, and none is smaller than one before it.
+    """
+    places = sorted((p, place) for place, p in enumerate(ps) if p is not None)
+    corrected: list[float | None] = [None] * len(ps)
+    largest = 0.0
+    for rank, (p, place) in enumerate(places):
+        largest = max(largest, min(1.0, (len(places) - rank) * p))
+        corrected[place] = largest
+    return corrected
+
+
+def bootstrap_interval(values: Sequence[float]) -> Interval | None:
+    """The BCa interval of the mean (Efron 1987, "Better bootstrap confidence intervals"), the same for the same values.
+
+    Null below `BOOTSTRAP_BLOCKS` values, and where the resamples leave it undefined.
+    """
+    if len(values) < BOOTSTRAP_BLOCKS:
+        return None
+    if min(values) == max(values):
+        return values[0], values[0]
+    from scipy.stats import DegenerateDataWarning, bootstrap  # half a second, which few runs need
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # told by the null
+        found = bootstrap(
+            (np.asarray(values),),
+            np.mean,
+            confidence_level=CONFIDENCE,
+            n_resamples=_RESAMPLES,
+            method="BCa",
+            vectorized=True,
+            rng=np.random.default_rng(_BOOTSTRAP_SEED),
+        ).confidence_interval
+    low, high = float(found.low), float(found.high)
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
 def estimate(kind: Kind, metric: str, first: Sequence[float | None], second: Sequence[float | None] = ()) -> Estimate:
@@ -94,17 +167,69 @@ def estimate(kind: Kind, metric: str, first: Sequence[float | None], second: Seq
         return Estimate(None, None, tuple(per_block), reason)
     if not known:
         return Estimate(None, None, (), "no block was measured on both sides")
-    logs = kind == "ratio" or (kind == "variant" and metric.startswith(LATENCIES) and min(known) > 0)
+    logs = _on_logs(kind, metric, known)
     scaled = [math.log(value) for value in known] if logs else known
-    back = math.exp if logs else float
-    value = back(float(np.mean(scaled)))
+    value = _back(float(np.mean(scaled)), logs)
     if len(known) < FEWEST_BLOCKS:
         return Estimate(
             value, None, tuple(per_block), f"{len(known)} of at least {FEWEST_BLOCKS} blocks: no interval, no verdict"
         )
-    low, high = t_interval(scaled)
+    bootstrapped = bootstrap_interval(scaled)
+    return Estimate(
+        value,
+        _bounded(t_interval(scaled), kind, metric, logs),
+        tuple(per_block),
+        p=None if kind == "variant" else t_test(float(np.mean(scaled)), _standard_error(scaled), len(scaled) - 1),
+        bootstrap=None if bootstrapped is None else _bounded(bootstrapped, kind, metric, logs),
+    )
+
+
+def estimate_unpaired(
+    kind: Literal["ratio", "difference"], metric: str, first: Sequence[float | None], second: Sequence[float | None]
+) -> Estimate:
+    """The estimate for sides whose blocks have nothing in common, such as those of two runs with other seeds.
+
+    The interval and the p are Welch's (1947, "The generalization of 'Student's' problem when several different
+    population variances are involved"), whose sides may vary differently; with no pairs `per_block` is empty.
+    """
+    sides = [[value for value in side if value is not None] for side in (first, second)]
+    missing = len(first) + len(second) - sum(map(len, sides))
+    logs = kind == "ratio"
+    if missing or not all(sides) or (logs and min(map(min, sides)) <= 0):
+        return Estimate(None, None, (), f"a block of {metric} has no figure" + (", or a zero" if logs else ""))
+    scaled = [[math.log(value) for value in side] if logs else side for side in sides]
+    mean = float(np.mean(scaled[0]) - np.mean(scaled[1]))
+    if min(map(len, scaled)) < FEWEST_BLOCKS:
+        fewest = min(map(len, scaled))
+        return Estimate(
+            _back(mean, logs), None, (), f"{fewest} of at least {FEWEST_BLOCKS} blocks: no interval, no verdict"
+        )
+    squares = [_standard_error(side) ** 2 for side in scaled]
+    if all(min(side) == max(side) for side in scaled):
+        mean = scaled[0][0] - scaled[1][0]  # without the rounding of a mean
+    error = math.sqrt(sum(squares))
+    # Welch–Satterthwaite; without any spread it does not matter.
+    parts = sum(square**2 / (len(side) - 1) for square, side in zip(squares, scaled, strict=True))
+    freedom = sum(squares) ** 2 / parts if parts else 1.0
+    return Estimate(
+        _back(mean, logs),
+        _bounded(t_interval_of(mean, error, freedom), kind, metric, logs),
+        (),
+        p=t_test(mean, error, freedom),
+    )
+
+
+def _on_logs(kind: Kind, metric: str, known: Sequence[float]) -> bool:
+    return kind == "ratio" or (kind == "variant" and metric.startswith(LATENCIES) and min(known) > 0)
+
+
+def _back(value: float, logs: bool) -> float:
+    return math.exp(value) if logs else value
+
+
+def _bounded(interval: Interval, kind: Kind, metric: str, logs: bool) -> Interval:
     least, most = _space(kind, metric)
-    return Estimate(value, (max(back(low), least), min(back(high), most)), tuple(per_block))
+    return max(_back(interval[0], logs), least), min(_back(interval[1], logs), most)
 
 
 def _ratio(first: float | None, second: float | None) -> float | None:
@@ -172,12 +297,38 @@ def survivorship(metric: Metric, first_ratio: float | None, second_ratio: float 
     )
 
 
-def mark(kind: Kind, found: Estimate) -> str | None:
-    """`?` where the interval spans no effect and has a width: noise could be all there is."""
-    if found.interval is None or found.interval[0] == found.interval[1]:
+def unresolved(metric: Metric, first: Mapping[str, object], second: Mapping[str, object]) -> str | None:
+    """Why two latencies are too small to be compared with this generator, or null. `first` and `second` are figures.
+
+    The smaller p50 of the metric's latency is to be ten times the larger p50 of the schedule delay, in its window.
+    """
+    if metric.name not in RESOLVED_METRICS:
         return None
+    windows = tuple(tag for tag in metric.tags if tag[0] == "window")
+    latencies = [lookup(side, Metric(metric.name, "p50", metric.tags)) for side in (first, second)]
+    delays = [lookup(side, Metric("schedule_delay_ms", "p50", windows)) for side in (first, second)]
+    smaller = min((value for value in latencies if value is not None), default=None)
+    delay = max((value for value in delays if value is not None), default=None)
+    if smaller is None or delay is None or smaller >= RESOLUTION * delay:
+        return None
+    return (
+        f"unresolved: the smaller p50 is {_figure(smaller)} ms, under {RESOLUTION:g} times the {_figure(delay)} ms by "
+        "which the generator itself sent late (p50 of schedule_delay_ms); give it a core of its own, or lower the rate"
+    )
+
+
+def mark(kind: Kind, found: Estimate, floor: Interval | None = None) -> str | None:
+    """`≈` where the interval lies within the noise floor, `?` where it spans no effect and is wider, else null.
+
+    One that has no width and is no effect is exactly that, and no question.
+    """
+    if found.interval is None or kind == "variant":
+        return None
+    low, high = found.interval
+    if floor is not None and floor[0] <= low and high <= floor[1]:
+        return "≈"
     nothing = 1.0 if kind == "ratio" else 0.0
-    return "?" if found.interval[0] <= nothing <= found.interval[1] else None
+    return "?" if low < high and low <= nothing <= high else None
 
 
 def outliers(values: Sequence[float | None]) -> list[int]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.analysis.ceiling import ceiling_warnings
+from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.metrics import (
     TrialMetrics,
     WindowMetrics,
@@ -20,11 +22,14 @@ from benchmarks.analysis.metrics import (
     measure,
     summed,
 )
+from benchmarks.analysis.noise import floor_for, no_floor
+from benchmarks.analysis.order import order_effect_of
 from benchmarks.analysis.recovery import together
 from benchmarks.analysis.series import LATENCIES
 from benchmarks.analysis.statistics import lookup
 from benchmarks.analysis.validity import TrialResult, findings, invalid_reasons
 from benchmarks.analysis.verdict import Side, comparison_of, comparisons_of, outlier_warnings
+from benchmarks.planning.utilisation import saturation_planned
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.metric import WINDOWS, Expectation, Metric
 from benchmarks.scenario.sample import windows_bounds_ns
@@ -59,18 +64,30 @@ def summarise(
     *,
     run_problems: Sequence[str] = (),
     predicted: Mapping[str, object] | None = None,
+    residuals: Mapping[str, object] | None = None,
+    environment: Mapping[str, object] | None = None,
 ) -> Json:
     """The dictionary of `summary.json` (design: `docs/measurement.md`); only finite numbers, six significant digits.
 
     `run_problems` are reasons against the run that no trial knows of, such as that it was interrupted. `predicted` is
-    what the parameters alone say. Variants without a finished trial are left out, with a warning.
+    what the parameters alone say. `environment` is where the run ran, with the machine's calibration. Trials whose
+    block was repeated are told of and count nowhere. Variants without a finished trial are left out, with a warning.
     """
-    variants = _by_variant(scenario, trials)
+    counted = [trial for trial in trials if not trial.facts.superseded]
+    variants = _by_variant(scenario, counted)
     figures = {variant.name: variant.figures() for variant in variants}
     reasons = list(run_problems)
     for variant in variants:
-        reasons += invalid_reasons(variant.name, variant.trials, drain_may_expire=scenario.drain_may_expire)
+        reasons += invalid_reasons(
+            variant.name,
+            variant.trials,
+            drain_may_expire=scenario.drain_may_expire,
+            saturation_planned=saturation_planned(scenario),
+        )
     sides = {variant.name: Side(variant.name, variant.uses_broker, figures[variant.name]) for variant in variants}
+    workload = scenario.workload
+    floor, why_none = floor_for(environment, scenario.name, workload.rate_per_s, workload.duration_s)
+    order_effect, order_warnings = order_effect_of(list(sides.values()))
     summary: Json = {
         "format_version": FORMAT_VERSION,
         "scenario": scenario.name,
@@ -79,11 +96,20 @@ def summarise(
         "valid": not reasons,
         "invalid_reasons": reasons,
         "variants": figures,
-        "comparison": comparison_of(scenario.hypothesis, sides, valid=not reasons),
-        "comparisons": comparisons_of(list(sides.values()), with_faults=scenario.during_ns is not None),
+        "comparison": comparison_of(scenario.hypothesis, sides, valid=not reasons, floor=floor),
+        "comparisons": comparisons_of(list(sides.values()), with_faults=scenario.during_ns is not None, floor=floor),
         "thresholds": _thresholds(scenario.thresholds, figures),
-        "warnings": [*_warnings(scenario, variants), *outlier_warnings(list(sides.values()))],
+        "repeated_blocks": _repeated_blocks(trials),
+        "warnings": [
+            *_warnings(scenario, variants),
+            *outlier_warnings(list(sides.values())),
+            *order_warnings,
+            *ceiling_warnings(workload, environment),
+        ],
+        "order_effect": order_effect,
+        "noise_floor": no_floor(why_none or "") if floor is None else floor.as_dict(),
         "predicted": None if predicted is None else dict(predicted),
+        "residuals": None if residuals is None else dict(residuals),
     }
     return {key: rounded(value) for key, value in summary.items()}
 
@@ -99,6 +125,18 @@ def rounded(value: object) -> object:
     if isinstance(value, (float, np.floating)):
         return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
     return value
+
+
+def _repeated_blocks(trials: Sequence[TrialResult]) -> list[Json]:
+    """The attempts at a block that do not count: which, why, and their trials."""
+    attempts: dict[tuple[int, int], list[TrialFacts]] = {}
+    for trial in trials:
+        if trial.facts.superseded:
+            attempts.setdefault((trial.facts.block, trial.facts.attempt), []).append(trial.facts)
+    return [
+        {"block": block, "attempt": attempt, "reasons": list(facts[0].reasons), "trials": [one.label for one in facts]}
+        for (block, attempt), facts in sorted(attempts.items())
+    ]
 
 
 def _by_variant(scenario: Scenario, trials: Sequence[TrialResult]) -> list[_Variant]:
@@ -200,4 +238,15 @@ def _warnings(scenario: Scenario, variants: Sequence[_Variant]) -> list[str]:
                 f"trial {trial.facts.label}: the fault {name} never began; read its processes' logs before trusting it"
                 for name in silent["name"]
             ]
-    return warnings
+    return warnings + _clock_warnings([trial.facts for variant in variants for trial in variant.trials])
+
+
+def _clock_warnings(trials: Sequence[TrialFacts]) -> list[str]:
+    """What it means that the load came from a host with another clock; nothing where it did not."""
+    errors_ms = [error_ns / 1e6 for facts in trials if (error_ns := facts.clock_error_ns) is not None]
+    if not errors_ms:
+        return []
+    return [
+        "the load came from other hosts: accept latencies are by their clocks, and completion is not given, since it "
+        f"would span two (their offsets were measured to within {max(errors_ms):.3g} ms)"
+    ]

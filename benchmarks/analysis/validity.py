@@ -1,27 +1,37 @@
 """The run judges itself: what the apparatus failed at makes it invalid, what the system failed at is a finding.
 
-A reason is a sentence with the measured value, the limit and what to do about it.
+    each trial → trial_reasons ─┐
+    a variant  → variant_reasons┴→ reasons against the run
+    a block    → block_reasons → whether to repeat it, while the run goes on
+
+A reason is a sentence with the measured value, the limit and what to do about it; `docs/validity.md` says why each
+limit is where it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.analysis.history import TrialFacts, TrialFrames
+from benchmarks.analysis.little import disagreements
 from benchmarks.analysis.metrics import TrialMetrics
-from benchmarks.analysis.series import latencies, outstanding
+from benchmarks.analysis.series import outstanding
+from benchmarks.analysis.shares import PRESSURE, STEAL, busiest_share, foreign_share
 
 DROPPED_LIMIT = 0.001
-DELAY_LIMIT_MS = 5.0
+DELAY_LIMIT_MS = 2.0
 DELAY_P99_SAMPLE = 1_000
+GAP_LIMIT_MS = 50.0  # the largest single schedule delay
 BUSY_LIMIT = 0.9  # of one core
 BUSY_SPAN_S = 5.0
 STEAL_LIMIT = 0.1  # of the machine's time
+FOREIGN_LIMIT = 0.1  # of the machine's time
+PRESSURE_LIMIT = 0.7  # of the time
 
 # A backlog grows when, over the last half of a window, it gains at least this share of what arrives, and more than
 # the noise of a system that keeps up: there the number outstanding is about Poisson, its deviation its square root.
@@ -33,24 +43,93 @@ _GRID = 200
 _HISTORY_ORDER = ("intended_ns", "sent_ns", "received_ns", "stored_ns", "replied_ns", "answered_ns")
 _EFFECTS_ORDER = ("received_ns", "started_ns", "applied_ns", "settled_ns")
 
+IN_FLIGHT_COLUMNS = ("trial", "variant", "block", "t_ns", "process", "in_flight")
+
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What one finished trial left: facts, frames, and samples (columns: `docs/measurement.md`)."""
+    """What one finished trial left: facts, frames, and samples (columns: `docs/measurement.md`).
+
+    `in_flight` is empty for a trial that was stored before it was sampled.
+    """
 
     facts: TrialFacts
     frames: TrialFrames
     lag: pd.DataFrame
     resources: pd.DataFrame
     faults: pd.DataFrame
+    in_flight: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(IN_FLIGHT_COLUMNS)))
 
 
-def invalid_reasons(variant: str, trials: Sequence[TrialResult], *, drain_may_expire: bool) -> list[str]:
+@dataclass(frozen=True)
+class Sent:
+    """How one trial's arrivals were sent: what the limits over a variant's trials need of it.
+
+    `delays_ms`: the schedule delay of each arrival that was sent, shape (n,).
+    """
+
+    offered: int
+    dropped: int
+    delays_ms: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, history: pd.DataFrame) -> Sent:
+        delays = (history["sent_ns"] - history["intended_ns"]).dropna().to_numpy(dtype=np.float64) / 1e6
+        return cls(len(history), int((history["outcome"] == "dropped").sum()), delays)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a trial does not count. `passing`: another attempt may be spared it."""
+
+    text: str
+    passing: bool = False
+
+
+def invalid_reasons(
+    variant: str, trials: Sequence[TrialResult], *, drain_may_expire: bool, saturation_planned: bool = False
+) -> list[str]:
     """Why the trials of one variant do not count; empty where nothing speaks against them."""
-    reasons = [*_dropped(variant, trials), *_schedule_delay(variant, trials)]
+    reasons = variant_reasons(variant, [Sent.of(trial.frames.history) for trial in trials])
     for trial in trials:
-        name = f"trial {trial.facts.label}"
-        reasons += [f"{name}: {reason}" for reason in _trial_reasons(trial, drain_may_expire)]
+        reasons += trial_reasons(trial, drain_may_expire, saturation_planned=saturation_planned)
+    return reasons
+
+
+def variant_reasons(variant: str, trials: Sequence[Sent]) -> list[str]:
+    """What speaks against a variant's trials together: arrivals dropped, or sent late."""
+    return [reason.text for reason in _sent(variant, trials, sum(trial.offered for trial in trials))]
+
+
+def trial_reasons(trial: TrialResult, drain_may_expire: bool, *, saturation_planned: bool = False) -> list[str]:
+    """What speaks against one trial by itself.
+
+    `saturation_planned`: the scenario wants more work than the machine or the services have room for, so that a starved
+    machine is a finding.
+    """
+    return [
+        f"trial {trial.facts.label}: {reason.text}" for reason in _trial(trial, drain_may_expire, saturation_planned)
+    ]
+
+
+def block_reasons(
+    trials: Sequence[TrialResult], *, drain_may_expire: bool, saturation_planned: bool, planned: int | None
+) -> list[Reason]:
+    """What speaks against the trials of one block, one for each variant, while the run goes on.
+
+    The limits over a variant's trials are applied to each trial: where no trial exceeds a share, all together do not
+    either. `planned`: the arrivals that a variant will have in all its blocks, which decides by which percentile the
+    schedule delay is judged in the end; None where nobody knows.
+    """
+    reasons: list[Reason] = []
+    for trial in trials:
+        label = trial.facts.label
+        sent = Sent.of(trial.frames.history)
+        reasons += _sent(f"trial {label}", [sent], sent.offered if planned is None else planned)
+        reasons += [
+            Reason(f"trial {label}: {reason.text}", reason.passing)
+            for reason in _trial(trial, drain_may_expire, saturation_planned)
+        ]
     return reasons
 
 
@@ -59,8 +138,10 @@ def findings(trials: Sequence[TrialResult], measured: Sequence[TrialMetrics]) ->
 
     A limit that more than half of them share, and recovery wherever one of them has no time of it.
     """
-    saturated = [_saturated(trial) for trial in trials]
-    found = ["saturated: api"] if 2 * sum(saturated) > len(trials) else []
+    found = ["saturated: api"] if 2 * sum(_saturated(trial) for trial in trials) > len(trials) else []
+    starved = [share for trial in trials if (share := _pressure(trial)) is not None]
+    if 2 * len(starved) > len(trials):
+        found.append(f"saturated: machine (a task waited for a core {max(starved):.0%} of the time)")
     growth: dict[str, list[float]] = {}
     for trial, metrics in zip(trials, measured, strict=True):
         for window, rate in backlog_growth(trial, metrics).items():
@@ -109,123 +190,190 @@ def backlog_growth(trial: TrialResult, metrics: TrialMetrics) -> dict[str, float
     return growing
 
 
-def busiest_share(
-    resources: pd.DataFrame, process: str, begin_ns: int, end_ns: int, span_s: float = BUSY_SPAN_S
-) -> float | None:
-    """The largest share of one core that `process` took over any `span_s`; over all there is where that is less.
-
-    Null with fewer than two samples.
-    """
-    mine = resources[(resources["process"] == process) & resources["t_ns"].between(begin_ns, end_ns)].sort_values(
-        "t_ns"
-    )
-    t_s = mine["t_ns"].to_numpy(dtype=np.float64) / 1e9
-    cpu_s = mine["cpu_ms"].to_numpy(dtype=np.float64) / 1e3
-    if len(t_s) < 2:
-        return None
-    # Each sample is the begin of a span that ends at the first sample `span_s` later, or a little less far: samples
-    # are never exactly that far apart.
-    span_s = min(span_s, t_s[-1] - t_s[0])
-    first = np.flatnonzero(t_s + span_s <= t_s[-1] + 1e-9)
-    last = np.minimum(np.searchsorted(t_s, t_s[first] + span_s - 1e-9), len(t_s) - 1)
-    return float(np.max((cpu_s[last] - cpu_s[first]) / (t_s[last] - t_s[first])))
-
-
-def _dropped(variant: str, trials: Sequence[TrialResult]) -> list[str]:
-    offered = sum(len(trial.frames.history) for trial in trials)
-    dropped = sum(int((trial.frames.history["outcome"] == "dropped").sum()) for trial in trials)
-    if offered == 0 or dropped / offered <= DROPPED_LIMIT:
-        return []
-    return [
-        f"{variant}: the load generator dropped {dropped:,} of {offered:,} arrivals ({dropped / offered:.2%}, limit "
-        f"{DROPPED_LIMIT:.1%}); lower the rate, or raise maxInFlight if it waited for answers"
-    ]
+def _sent(whose: str, trials: Sequence[Sent], sample: int) -> Iterator[Reason]:
+    """The limits on dropped and late arrivals; of `sample` arrivals in all."""
+    offered, dropped = sum(trial.offered for trial in trials), sum(trial.dropped for trial in trials)
+    if offered and dropped / offered > DROPPED_LIMIT:
+        yield Reason(
+            f"{whose}: the load generator dropped {dropped:,} of {offered:,} arrivals ({dropped / offered:.2%}, limit "
+            f"{DROPPED_LIMIT:.1%}); lower the rate, or raise maxInFlight if it waited for answers",
+            passing=True,
+        )
+    delays_ms = np.concatenate([trial.delays_ms for trial in trials])
+    if delays_ms.size == 0:
+        yield Reason(f"{whose}: not one arrival was sent; see the load generator's log")
+        return
+    name, q = ("p99", 0.99) if sample >= DELAY_P99_SAMPLE else ("p95", 0.95)
+    delay_ms = float(np.quantile(delays_ms, q))
+    if delay_ms > DELAY_LIMIT_MS:
+        yield Reason(
+            f"{whose}: arrivals were sent late, schedule delay {name} {delay_ms:.3g} ms (limit {DELAY_LIMIT_MS:g} ms); "
+            "lower the rate, or free a core for the load generator",
+            passing=True,
+        )
 
 
-def _schedule_delay(variant: str, trials: Sequence[TrialResult]) -> list[str]:
-    delays = np.concatenate(
-        [latencies(t.frames.history, t.frames.effects, ())["schedule_delay_ms"].dropna().to_numpy() for t in trials]
-    )
-    if delays.size == 0:
-        return [f"{variant}: not one arrival was sent; see the load generator's log"]
-    name, q = ("p99", 0.99) if delays.size >= DELAY_P99_SAMPLE else ("p95", 0.95)
-    delay_ms = float(np.quantile(delays, q))
-    if delay_ms <= DELAY_LIMIT_MS:
-        return []
-    return [
-        f"{variant}: arrivals were sent late, schedule delay {name} {delay_ms:.3g} ms (limit {DELAY_LIMIT_MS:g} ms); "
-        "lower the rate, or free a core for the load generator"
-    ]
-
-
-def _trial_reasons(trial: TrialResult, drain_may_expire: bool) -> list[str]:
-    facts = trial.facts
-    reasons = list(trial.frames.problems)
+def _trial(trial: TrialResult, drain_may_expire: bool, saturation_planned: bool) -> Iterator[Reason]:
+    facts, history = trial.facts, trial.frames.history
+    yield from map(Reason, trial.frames.problems)
     if not facts.readiness_proven:
-        reasons.append("readiness was not proven: a service did not answer its probe; see logs/")
-    reasons += _rows_that_do_not_add_up(trial.frames.history)
-    reasons += _backwards(trial.frames.history, _HISTORY_ORDER, "arrivals")
-    reasons += _backwards(trial.frames.effects, _EFFECTS_ORDER, "effects")
-    busy = busiest_share(trial.resources, "load", 0, facts.duration_ns)
-    if busy is not None and busy > BUSY_LIMIT:
-        reasons.append(
-            f"the load generator took {busy:.0%} of a core over {BUSY_SPAN_S:g} s (limit {BUSY_LIMIT:.0%}); "
-            "lower the rate: its latencies are partly its own"
-        )
-    steal = _steal_share(trial)
-    if steal is not None and steal > STEAL_LIMIT:
-        reasons.append(
-            f"the host took {steal:.0%} of the machine's time away (steal, limit {STEAL_LIMIT:.0%}); "
-            "run it again when the host is quieter, or on another one"
-        )
+        yield Reason("readiness was not proven: a service did not answer its probe; see logs/", passing=True)
+    yield from _rows_that_do_not_add_up(history)
+    yield from _records_that_are_missing(history, trial.frames.effects)
+    # What one host sent and another received cannot be told apart by less than their clocks' error.
+    yield from _backwards(history, _HISTORY_ORDER, "arrivals", facts.clock_error_ns or 0)
+    yield from _backwards(trial.frames.effects, _EFFECTS_ORDER, "effects")
+    yield from _in_hand(trial)
+    yield from _gap(history)
+    yield from _busy_generator(trial)
+    yield from _taken_from_the_machine(trial, saturation_planned)
     if facts.drain_expired and not drain_may_expire:
         left = "" if facts.drain_s is None else f" after {facts.drain_s:.3g} s"
-        reasons.append(
+        yield Reason(
             f"work was left when the drain expired{left}; give it longer with drain, or allow it with drainMayExpire"
         )
-    return reasons
 
 
-def _rows_that_do_not_add_up(history: pd.DataFrame) -> list[str]:
-    reasons = []
+def _rows_that_do_not_add_up(history: pd.DataFrame) -> Iterator[Reason]:
     undecided = int(history["outcome"].isna().sum())
     if undecided:
-        reasons.append(
+        yield Reason(
             f"{undecided:,} of {len(history):,} arrivals have no outcome: the load generator ended early; see logs/"
         )
     twice = int(history["registration_id"].duplicated().sum())
     if twice:
-        reasons.append(f"{twice:,} registration ids stand more than once in the history; this is a bug, please report")
-    return reasons
+        yield Reason(f"{twice:,} registration ids stand more than once in the history; this is a bug, please report")
 
 
-def _backwards(frame: pd.DataFrame, order: Sequence[str], rows: str) -> list[str]:
-    """Whether times that are there come in `order` in every row."""
+def _records_that_are_missing(history: pd.DataFrame, effects: pd.DataFrame) -> Iterator[Reason]:
+    """A step that cannot have happened without an earlier one, of which there is no record.
+
+    Each record is written before the next step is taken, so that a process which is killed leaves none of these.
+    """
+    acked = history["outcome"] == "acked"
+    for rows, wanted, what in (
+        (history[acked], ("received_ns", "stored_ns", "replied_ns"), "arrivals were acked"),
+        (effects[effects["applied_ns"].notna()], ("received_ns", "started_ns"), "effects were applied"),
+    ):
+        missing = rows[list(wanted)].isna()
+        number = int(missing.any(axis=1).sum())
+        if number:
+            first = rows.loc[missing.any(axis=1), "registration_id"].iloc[0]
+            names = " or ".join(name.removesuffix("_ns") for name in wanted if missing[name].any())
+            yield Reason(
+                f"{number:,} {what} of which nobody recorded that they were {names} (the first: {first}); records were "
+                "lost: is the disk full, or was a file in raw/ changed?"
+            )
+
+
+def _in_hand(trial: TrialResult) -> Iterator[Reason]:
+    """The API's own count against its trace, by Little's law."""
+    arrivals = pd.concat(
+        [part[["received_ns", "replied_ns"]] for part in (trial.frames.warmup, trial.frames.history) if len(part)]
+        or [trial.frames.history[["received_ns", "replied_ns"]]],
+        ignore_index=True,
+    )
+    for found in disagreements(arrivals, trial.in_flight, trial.faults, trial.facts.duration_ns):
+        yield Reason(
+            f"the API saw {found.counted:.3g} registrations in flight on average from {found.begin_s:.3g} s to "
+            f"{found.end_s:.3g} s, its rows say {found.traced:.3g} (they may differ by {found.limit:.2g}): records "
+            "were lost, or their times are wrong; this is a bug or a full disk, please look at raw/"
+        )
+
+
+def _gap(history: pd.DataFrame) -> Iterator[Reason]:
+    sent = history[history["sent_ns"].notna()]
+    delays_ms = (sent["sent_ns"] - sent["intended_ns"]).to_numpy(dtype=np.float64) / 1e6
+    late = int((delays_ms > GAP_LIMIT_MS).sum())
+    if late:
+        worst = int(np.argmax(delays_ms))
+        at_s = int(sent["intended_ns"].iloc[worst]) / 1e9
+        yield Reason(
+            f"the load generator stood still: the arrival intended at {at_s:.3f} s was sent {delays_ms[worst]:.3g} ms "
+            f"late, and {late:,} of {len(history):,} by more than the limit of {GAP_LIMIT_MS:g} ms; run it again when "
+            "the machine is quieter, or free a core for the load generator",
+            passing=True,
+        )
+
+
+def _busy_generator(trial: TrialResult) -> Iterator[Reason]:
+    names = sorted({str(name) for name in trial.resources["process"].unique()})
+    # One process is called load; several are called load/0, load/1, …
+    for process in [name for name in names if name.split("/")[0] == "load"]:
+        busy = busiest_share(trial.resources, process, 0, trial.facts.duration_ns, BUSY_SPAN_S)
+        if busy is not None and busy.value > BUSY_LIMIT:
+            which = "the load generator" if process == "load" else f"the load generator's process {process}"
+            yield Reason(
+                f"{which} took {busy.value:.0%} of a core over {BUSY_SPAN_S:g} s (limit {BUSY_LIMIT:.0%}); "
+                "lower the rate: its latencies are partly its own",
+                passing=True,
+            )
+    elsewhere = trial.facts.load_busy_share
+    if elsewhere is not None and elsewhere > BUSY_LIMIT:
+        yield Reason(
+            f"a load worker on another host took {elsewhere:.0%} of a core over {BUSY_SPAN_S:g} s (limit "
+            f"{BUSY_LIMIT:.0%}); lower the rate, or let more workers share it",
+            passing=True,
+        )
+
+
+def _taken_from_the_machine(trial: TrialResult, saturation_planned: bool) -> Iterator[Reason]:
+    """Processor time that the run wanted and did not get."""
+    facts = trial.facts
+    steal = busiest_share(trial.resources, STEAL, 0, facts.end_ns)
+    stolen = 0.0 if steal is None else steal.value / facts.cores
+    if stolen > STEAL_LIMIT:
+        yield Reason(
+            f"the host took {stolen:.0%} of the machine's time away (steal, limit {STEAL_LIMIT:.0%}); "
+            "run it again when the host is quieter, or on another one",
+            passing=True,
+        )
+    foreign = foreign_share(
+        trial.resources, 0, facts.duration_ns, uses_broker=facts.broker is not None, span_s=BUSY_SPAN_S
+    )
+    if foreign is not None and foreign.value / facts.cores > FOREIGN_LIMIT:
+        yield Reason(
+            f"other programs took {foreign.value / facts.cores:.0%} of the machine's processor time over "
+            f"{BUSY_SPAN_S:g} s, from {foreign.begin_s:.3g} s on (limit {FOREIGN_LIMIT:.0%}); end them, and run it "
+            "again",
+            passing=True,
+        )
+    pressure = _pressure(trial)
+    if pressure is not None and not saturation_planned and not _saturated(trial):
+        yield Reason(
+            f"the machine was starved: a task had to wait for a core {pressure:.0%} of the load's time (CPU pressure, "
+            f"limit {PRESSURE_LIMIT:.0%}); lower the rate, or run it on more cores",
+            passing=True,
+        )
+
+
+def _pressure(trial: TrialResult) -> float | None:
+    """The share of the load's time in which a task waited for a core, where that is too much."""
+    share = busiest_share(trial.resources, PRESSURE, 0, trial.facts.duration_ns)
+    return share.value if share is not None and share.value > PRESSURE_LIMIT else None
+
+
+def _backwards(frame: pd.DataFrame, order: Sequence[str], rows: str, error_ns: int = 0) -> Iterator[Reason]:
+    """Whether times that are there come in `order` in every row, but for `error_ns`."""
     latest = np.full(len(frame), -np.inf)
     wrong: NDArray[np.bool_] = np.zeros(len(frame), dtype=bool)
     for column in order:
         t_ns = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
-        wrong |= t_ns < latest
+        wrong |= t_ns < latest - error_ns
         latest = np.fmax(latest, t_ns)
     number = int(wrong.sum())
-    if not number:
-        return []
-    example = frame["registration_id"][wrong].iloc[0]
-    return [
-        f"the times of {number:,} {rows} run backwards (the first: {example}); "
-        "the processes did not share one clock, or this is a bug: please report"
-    ]
-
-
-def _steal_share(trial: TrialResult) -> float | None:
-    taken = busiest_share(trial.resources, "machine", 0, trial.facts.end_ns, span_s=float("inf"))
-    return None if taken is None else taken / trial.facts.cores
+    if number:
+        example = frame["registration_id"][wrong].iloc[0]
+        yield Reason(
+            f"the times of {number:,} {rows} run backwards (the first: {example}); "
+            "the processes did not share one clock, or this is a bug: please report"
+        )
 
 
 def _saturated(trial: TrialResult) -> bool:
     processes = {str(name) for name in trial.resources["process"].unique() if str(name).split("/")[0] == "api"}
-    shares = [busiest_share(trial.resources, process, 0, trial.facts.duration_ns) for process in processes]
-    return any(share is not None and share > BUSY_LIMIT for share in shares)
+    shares = [busiest_share(trial.resources, process, 0, trial.facts.duration_ns, BUSY_SPAN_S) for process in processes]
+    return any(share is not None and share.value > BUSY_LIMIT for share in shares)
 
 
 def _at(series: pd.DataFrame, t_s: NDArray[np.float64]) -> NDArray[np.float64]:

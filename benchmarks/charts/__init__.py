@@ -1,4 +1,4 @@
-"""The charts: six slides of one run, each as SVG and PNG, drawn from the stored results and nothing else.
+"""The charts: seven slides of one run, each as SVG and PNG, drawn from the stored results and nothing else.
 
     results/ → Material → one `Chart` after the other → results/charts/<name>.svg, <name>.png
 
@@ -13,6 +13,7 @@ from benchmarks.charts import (
     accept_latency_over_time,
     completion_beside_accept,
     latency_percentiles,
+    measured_minus_predicted,
     outcomes_over_time,
     outstanding_and_lag,
     where_each_ended,
@@ -28,6 +29,7 @@ CHARTS: tuple[Chart, ...] = (
     latency_percentiles.CHART,
     outstanding_and_lag.CHART,
     where_each_ended.CHART,
+    measured_minus_predicted.CHART,
 )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # From this ratio of the largest to the smallest figure on, a linear axis would flatten one side to nothing.
 LOG_RATIO = 20.0
 _TICK_ROOM_PT = 40.0
+_SHARES = {0.0: "0", 0.5: "50 %", 0.9: "90 %", 0.99: "99 %", 0.999: "99.9 %", 0.9999: "99.99 %", 0.99999: "99.999 %"}
 TIME_LABEL = "seconds into the run, by the intended time of the arrival"
 
 
@@ -70,6 +71,15 @@ def share(axes: Axes) -> None:
     """A vertical axis from 0 to 100 %."""
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+
+
+def nines(axes: Axes, furthest: float, label: str) -> None:
+    """A horizontal axis of shares q at -log10(1 - q), up to the place `furthest`: each nine is as wide as the last."""
+    places = {-math.log10(1 - share): text for share, text in _SHARES.items()}
+    known = {place: text for place, text in places.items() if place <= furthest + 1e-9}
+    axes.set_xticks(list(known), list(known.values()))
+    axes.grid(axis="x", color=palette.FAINT, linewidth=0.7)
+    axes.set_xlabel(label, fontsize=TICK_PT, color=palette.QUIET, labelpad=3)
 
 
 def whole(axes: Axes, highest: float) -> None:

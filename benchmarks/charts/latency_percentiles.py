@@ -9,20 +9,18 @@ from numpy.typing import NDArray
 
 from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
-from benchmarks.charts.sheet import TICK_PT, EndLabel, Sheet
+from benchmarks.charts.sheet import EndLabel, Sheet
 from benchmarks.charts.wording import acked_note, told, while_clause, window_name
 from benchmarks.scenario.sample import windows_bounds_ns
 from benchmarks.words.numbers import milliseconds
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from benchmarks.charts.material import Material
 
 # How a title says a percentile, and the smallest sample of a trial that it takes.
 _STATS = {"p99": ("1 in 100", 1_000), "p95": ("1 in 20", 200), "p90": ("1 in 10", 100), "p50": ("1 in 2", 1)}
-_TICKS = {0.0: "0", 0.5: "50 %", 0.9: "90 %", 0.99: "99 %", 0.999: "99.9 %", 0.9999: "99.99 %", 0.99999: "99.999 %"}
 _REACH = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 _BEYOND = 10  # a percentile needs as many samples beyond it: p99 from 1,000 samples, p99.9 from 10,000
 _POINTS = 240
@@ -75,7 +73,7 @@ def draw(material: Material) -> Figure:
             end_labels=[label.text for label in labels],
         )
         axis.latency(axes, shown_ms)
-        _ticks(axes, furthest)
+        axis.nines(axes, furthest, "share of those accepted")
         for name, trials in panel.items():
             colour = material.colours[name]
             for x, values in trials:
@@ -122,13 +120,6 @@ def _end(material: Material, variant: str, trials: list[Curve], inside: tuple[in
     figures = {stat: material.summary.figure(variant, "accept_latency_ms", stat, window=window) for stat in reached}
     told_of = [f" {stat} {milliseconds(value)}" for stat, value in figures.items() if value is not None]
     return EndLabel(float(values[-1]), variant + (told_of[-1] if told_of else ""), material.colours[variant], bold=True)
-
-
-def _ticks(axes: Axes, furthest: float) -> None:
-    known = {-np.log10(1 - q): text for q, text in _TICKS.items() if -np.log10(1 - q) <= furthest + 1e-9}
-    axes.set_xticks(list(known), list(known.values()))
-    axes.grid(axis="x", color=palette.FAINT, linewidth=0.7)
-    axes.set_xlabel("share of those accepted", fontsize=TICK_PT, color=palette.QUIET, labelpad=3)
 
 
 CHART = Chart(

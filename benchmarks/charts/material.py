@@ -43,6 +43,7 @@ class Material:
     history: pd.DataFrame
     effects: pd.DataFrame
     lag: pd.DataFrame
+    residuals: pd.DataFrame
     facts: tuple[TrialFacts, ...]
 
     @classmethod
@@ -55,6 +56,7 @@ class Material:
             history=pd.read_parquet(results / "history.parquet"),
             effects=pd.read_parquet(results / "effects.parquet"),
             lag=pd.read_parquet(results / "lag.parquet"),
+            residuals=pd.read_parquet(results / "residuals.parquet"),
             facts=tuple(
                 TrialFacts.from_dict(json.loads(path.read_text(encoding="utf-8")))
                 for path in sorted(results.glob("trials/*/trial.json"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.doctor import clocks, disk, kafka, limits, memory, network, processors, program, terminal
+from benchmarks.doctor import calibration, clocks, disk, kafka, limits, memory, network, processors, program, terminal
 from benchmarks.doctor.examination import Examination, Theme, examine
 from benchmarks.doctor.finding import Finding, State
 
@@ -16,6 +16,7 @@ THEMES: tuple[Theme[Any], ...] = (
     Theme("program", program.look, program.judge),
     Theme("processors", processors.look, processors.judge),
     Theme("clocks", clocks.look, clocks.judge),
+    Theme("calibration", calibration.look, calibration.judge),
     Theme("limits", limits.look, limits.judge),
     Theme("memory", memory.look, memory.judge),
     Theme("disk", disk.look, disk.judge),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.doctor.finding import Finding, note, ok
+from registration.timerfd import has_timerfd
 
 _COARSE_S = 1e-6
 _NAPS = 100
@@ -30,15 +30,19 @@ class Facts:
 
 
 def look() -> Facts:
-    source = None
-    with suppress(OSError):
-        source = _SOURCE.read_text(encoding="ascii").strip()
     return Facts(
         resolution_s=time.get_clock_info("monotonic").resolution,
-        source=source,
-        timerfd=hasattr(ctypes.CDLL(None), "timerfd_create"),
+        source=clock_source(),
+        timerfd=has_timerfd(),
         late_ms=lateness_ms(time.monotonic_ns, time.sleep),
     )
+
+
+def clock_source() -> str | None:
+    """What the kernel reads the time from; None where it does not say."""
+    with suppress(OSError):
+        return _SOURCE.read_text(encoding="ascii").strip()
+    return None
 
 
 def lateness_ms(clock_ns: Callable[[], int], sleep: Callable[[float], None]) -> list[float]:

@@ -4,6 +4,7 @@
                  ↓
              Recorder → rows on disk, reports → Locust's events
 
-`rows` and `settings` are free of gevent and locust: the harness imports them. Importing locust patches the whole
-process, so it happens in one place, first thing in `__main__`.
+A `Run` is one of these chains in a `Process`; a `Master` has `Worker`s on other hosts make it, each with a `Run` of a
+share. `rows`, `shares` and `settings` are free of gevent and locust: the harness imports them. Importing locust patches
+the whole process, so it happens in one place, first thing in `__main__`.
 """

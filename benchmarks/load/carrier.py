@@ -10,20 +10,25 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 import gevent
-from gevent.event import Event
+from gevent.event import AsyncResult, Event
 from locust import User, events, task
 from locust.env import Environment
 from locust.event import EventHook
 from locust.exception import StopUser
+from locust.runners import LocalRunner, Runner
 from locust.stats import RequestStats
 
 from benchmarks.load.recorder import Recorder, Report
 from benchmarks.load.rows import Outcome
-from benchmarks.load.settings import Settings
+from benchmarks.load.settings import Address, Settings
 
 logger = logging.getLogger(__name__)
+
+PLUGINS_VARIABLE = "BENCH_LOCUST_PLUGINS"
+"""Environment variable: Locust plugin modules to import, separated by commas."""
 
 _QUIT_LIMIT_S = 0.5
 
@@ -39,50 +44,80 @@ class _NoStats(RequestStats):
     def log_error(self, *_: object) -> None: ...
 
 
-class Carrier:
-    """Runs `begin` as the work of one Locust user and fires an event for each report.
+def anybody_listens() -> bool:
+    """Whether an event that says what became of an arrival would reach anybody."""
+    return bool(events.request._handlers)  # Locust has no public way to ask
 
-    `news` is set where the recorder has new reports.
+
+AnyRunner = TypeVar("AnyRunner", bound=Runner)
+
+
+class Carrier(Generic[AnyRunner]):
+    """Fires Locust's events, and runs the load as the work of one Locust user.
+
+    On the usual runner `start` spawns that user; on a worker's runner the master does.
     """
 
-    def __init__(self, recorder: Recorder, news: Event, settings: Settings, plugins: Sequence[str] = ()) -> None:
-        """Import `plugins` (module names), which register their listeners as in a locustfile, and fire `init`."""
-        self._recorder = recorder
-        self._name = settings.path
-        self._news = news
-        self._over = False
-        self._began = False
-        self._begin: Callable[[], None] = lambda: None
-        host, port = settings.addresses[0]
+    def __init__(
+        self,
+        plugins: Sequence[str],
+        make_runner: Callable[[Environment], AnyRunner],
+        host: Address | None = None,
+    ) -> None:
+        """Import `plugins` (module names), which register their listeners as in a locustfile, and fire `init`.
+
+        `host` is what listeners see as Locust's host; a worker's runner learns it from the master.
+        """
+        self._over = self._began = self._has_quit = False
+        self._begin: AsyncResult[Callable[[], None]] = AsyncResult()
         for plugin in plugins:
             importlib.import_module(plugin)
         # Locust's global events: what the decorators of locustfiles and plugins add their listeners to.
-        self._environment = Environment(user_classes=[self._user_class()], events=events, host=f"http://{host}:{port}")
+        self._environment = Environment(
+            user_classes=[self._user_class()],
+            events=events,
+            host=None if host is None else f"http://{host[0]}:{host[1]}",
+        )
         self._environment.stats = _NoStats()
-        self._runner = self._environment.create_local_runner()
-        _fire(events.init, environment=self._environment, runner=self._runner, web_ui=None)
+        listeners = len(events.request._handlers)
+        self.runner = make_runner(self._environment)
+        # The runner's own listener feeds the statistics, which are off.
+        for listener in events.request._handlers[listeners:]:
+            events.request.remove_listener(listener)  # type: ignore[no-untyped-call]
+        self._environment.runner = self.runner
+        _fire(events.init, environment=self._environment, runner=self.runner, web_ui=None)
+
+    def attach(self, recorder: Recorder, news: Event, settings: Settings) -> None:
+        """Whose reports to fire events for; `news` is set where the recorder has new ones."""
+        self._recorder = recorder
+        self._news = news
+        self._name = settings.path
 
     def start(self, begin: Callable[[], None]) -> None:
-        """Fire `test_start` and spawn the user, which calls `begin`."""
-        self._begin = begin
-        self._runner.start(user_count=1, spawn_rate=1)
+        """Have the user call `begin`, and on the usual runner fire `test_start` and spawn it."""
+        self._begin.set(begin)
+        if isinstance(self.runner, LocalRunner):
+            self.runner.start(user_count=1, spawn_rate=1)
 
     def finish(self, limit_s: float) -> None:
         """No more reports will come: let the user fire the last ones and go, at most `limit_s` long."""
         self._over = True
         self._news.set()
-        if not self._runner.user_greenlets.join(limit_s):
+        if not self.runner.user_greenlets.join(limit_s):
             logger.warning("a Locust listener is too slow: it misses the last events")
 
     @property
     def stopped(self) -> bool:
         """The user came and went: a listener stopped the test."""
-        return self._began and self._runner.user_count == 0
+        return self._began and self.runner.user_count == 0
 
     def quit(self) -> None:
-        """Fire `test_stop`, `quitting` and `quit`. Bounded: a listener that hangs does not keep the process."""
+        """Fire `test_stop`, `quitting` and `quit`, once. Bounded: a listener that hangs does not keep the process."""
+        if self._has_quit:
+            return
+        self._has_quit = True
         with gevent.Timeout(_QUIT_LIMIT_S, False):
-            self._runner.quit()
+            self.runner.quit()
             _fire(events.quitting, environment=self._environment, reverse=True)
             _fire(events.quit, exit_code=self._environment.process_exit_code or 0)
 
@@ -94,7 +129,7 @@ class Carrier:
 
             def on_start(self) -> None:
                 carrier._began = True
-                carrier._begin()
+                carrier._begin.get()()
 
             @task
             def register(self) -> None:

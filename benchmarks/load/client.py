@@ -19,6 +19,11 @@ class Client:
         """Send an exchange to the server whose turn it is."""
         self._pools[exchange.index % len(self._pools)].dispatch(exchange)
 
+    def open_spares(self) -> None:
+        """Open all spare connections: for before the load."""
+        for pool in self._pools:
+            pool.open_spares()
+
     def top_up(self) -> None:
         """Open spare connections where some are missing."""
         for pool in self._pools:

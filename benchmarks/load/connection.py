@@ -105,7 +105,7 @@ class Connection:
         self._stop_writing()
         self._reading = self._loop.watch_read(self._socket.fileno(), self._on_readable)
         if self._exchange is None:
-            self._be_idle()
+            self._be_idle(self._clock_ns())
         else:
             self._send(self._exchange.request)
 
@@ -169,7 +169,7 @@ class Connection:
         self.answers += 1
         if reusable:
             reply.reset()
-            self._be_idle()
+            self._be_idle(now_ns)
         else:
             self.close()
 
@@ -181,8 +181,8 @@ class Connection:
             exchange.carrier = None
             exchange.listener.unanswered(exchange, reason)
 
-    def _be_idle(self) -> None:
-        self.idle_since_ns = self._clock_ns()
+    def _be_idle(self, now_ns: int) -> None:
+        self.idle_since_ns = now_ns
         self._owner.idle(self)
 
     def _stop_writing(self) -> None:

@@ -11,6 +11,10 @@ from benchmarks.load.exchange import Exchange
 from benchmarks.load.executors.port import Arrival, Executor
 from benchmarks.load.recorder import Recorder
 
+ARRIVALS_PER_TURN = 16
+"""How many are sent before the event loop has its turn. Where each has to open a connection, which takes as long as two
+or three sends, a loop that went on for as long as any was due would be fed faster than it works, and send nothing."""
+
 
 class Timer(Protocol):
     """Calls the engine's `wake` once, at a set time."""
@@ -26,6 +30,7 @@ class Dispatcher(Protocol):
     """Sends exchanges, and tells each exchange's listener about it."""
 
     def dispatch(self, exchange: Exchange) -> None: ...
+    def open_spares(self) -> None: ...
     def top_up(self) -> None: ...
 
 
@@ -64,24 +69,34 @@ class Engine:
         self._recorder.begin(start_ns)
         self._executor.begin(start_ns)
         self._check_finished()
-        self._client.top_up()
+        self._client.open_spares()
         self._arm()
 
     def wake(self) -> None:
-        """The timer rang: send what is due, give up on what is overdue, then use the pause that follows."""
-        while (arrival := self._executor.due(self._clock_ns())) is not None:
-            self._arrive(arrival)
-        self._expire(self._clock_ns())
+        """The timer rang: send what is due, give up on what is overdue, then use the pause that follows.
+
+        What is still due after a turn's share follows in the next turn: the timer is set to a time that has passed.
+        """
+        now_ns = self._clock_ns()
+        for _ in range(ARRIVALS_PER_TURN):
+            arrival = self._executor.due(now_ns)
+            if arrival is None:
+                break
+            self._arrive(arrival, now_ns)
+            now_ns = self._clock_ns()
+        is_pause = arrival is None
+        self._expire(now_ns)
         self._check_finished()
         self._arm()
-        self._executor.prepare()
-        self._client.top_up()
+        if is_pause:
+            self._executor.prepare()
+            self._client.top_up()
 
-    def _arrive(self, arrival: Arrival) -> None:
-        payload, intended_ns = arrival.payload, arrival.intended_ns
+    def _arrive(self, arrival: Arrival, now_ns: int) -> None:
+        position, intended_ns, payload = arrival
         deadline_ns = intended_ns + self._timeout_ns
         exchange = Exchange(
-            arrival.position,
+            position,
             payload.index,
             payload.registration_id,
             payload.request,
@@ -90,7 +105,7 @@ class Engine:
             listener=self,
         )
         self.in_flight += 1
-        if self.in_flight > self._max_in_flight or self._clock_ns() > deadline_ns:
+        if self.in_flight > self._max_in_flight or now_ns > deadline_ns:
             self._drop(exchange)
             return
         self._under_way.append(exchange)
@@ -142,15 +157,17 @@ class Engine:
             self._under_way.popleft()
 
     def _arm(self) -> None:
-        deadline_ns = self._under_way[0].deadline_ns if self._under_way else None
-        times_ns = [at_ns for at_ns in (deadline_ns, self._executor.next_ns()) if at_ns is not None]
-        if times_ns:
-            self._timer.arm(min(times_ns))
-        else:
+        at_ns = self._executor.next_ns()
+        if self._under_way:
+            deadline_ns = self._under_way[0].deadline_ns
+            at_ns = deadline_ns if at_ns is None else min(at_ns, deadline_ns)
+        if at_ns is None:
             self._timer.disarm()
+        else:
+            self._timer.arm(at_ns)
 
     def _check_finished(self) -> None:
-        if self._executor.over and not self.in_flight and not self.finished:
+        if not self.in_flight and self._executor.over and not self.finished:
             self.finished = True
             self._timer.disarm()
             self._on_finished()

@@ -52,16 +52,17 @@ class Pool:
             return
         connection.carry(exchange)
 
+    def open_spares(self) -> None:
+        """Open all the spares, for before the load: nothing is due yet that a handshake could hold up."""
+        self._open_some(self._spares)
+
     def top_up(self) -> None:
-        """Replace spares that are missing or too old, a few at a time: a handshake takes as long as a send."""
-        while self._free and self._free[0].idle_since_ns < self._clock_ns() - IDLE_LIMIT_NS:
+        """Replace spares that are missing or too old, a few at a time: a handshake takes longer than a send."""
+        now_ns = self._clock_ns()
+        while self._free and self._free[0].idle_since_ns < now_ns - IDLE_LIMIT_NS:
             self._free[0].close()
-        missing = self._spares - len(self._free) - len(self._opening)
-        if missing > 0 and self._clock_ns() >= self._no_spares_until_ns:
-            try:
-                self._opening.extend(self._open() for _ in range(min(missing, OPENED_AT_ONCE)))
-            except OSError:  # no file descriptor left: what there is goes to arrivals
-                self._hold_spares()
+        if now_ns >= self._no_spares_until_ns:
+            self._open_some(OPENED_AT_ONCE)
 
     def idle(self, connection: Connection) -> None:
         if connection in self._opening:
@@ -74,6 +75,14 @@ class Pool:
         elif connection in self._free:
             self._free.remove(connection)
         if connection.turned_away:
+            self._hold_spares()
+
+    def _open_some(self, limit: int) -> None:
+        missing = self._spares - len(self._free) - len(self._opening)
+        try:
+            for _ in range(min(missing, limit)):
+                self._opening.append(self._open())
+        except OSError:  # no file descriptor left: what there is goes to arrivals
             self._hold_spares()
 
     def _hold_spares(self) -> None:

@@ -31,11 +31,15 @@ class Report:
 
 
 class Recorder:
-    """Writes rows, counts outcomes and queues reports until `take_report` fetches them."""
+    """Writes rows, counts outcomes and queues reports until `take_report` fetches them.
 
-    def __init__(self, rows: Rows, on_report: Callable[[], None]) -> None:
+    A report that nobody wants is not made: `is_wanted` says whether somebody listens at that moment.
+    """
+
+    def __init__(self, rows: Rows, on_report: Callable[[], None], is_wanted: Callable[[], bool]) -> None:
         self._rows = rows
         self._on_report = on_report
+        self._is_wanted = is_wanted
         self._reports: deque[Report] = deque()
         self._start_ns = 0
         self.sent_count = 0
@@ -79,6 +83,8 @@ class Recorder:
         body_length: int = 0,
         reason: str = "",
     ) -> None:
+        if not self._is_wanted():
+            return
         ended_ns -= self._start_ns
         report = Report(
             index=exchange.index,

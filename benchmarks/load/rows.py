@@ -3,7 +3,7 @@
 The file holds one row per arrival in order of intended time, and each row is filled in place as things happen; the
 outcome byte is written last, so a reader that sees it sees the rest. With a schedule the rows are there before the
 load. Without one the file grows ahead of the arrivals; rows not used yet are at its end, without an intended time, and
-readers leave them out. No header.
+readers leave them out. No header. Several load workers write a file each, and readers merge them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmarks.load.shares import merge, parts_of
 
 NO_TIME = -(2**63)
 """Stands for "did not happen" in `sent_ns` and `answered_ns`, and in `intended_ns` for a row not used."""
@@ -159,9 +161,11 @@ def _telling_room(path: Path) -> Iterator[None]:
 def read(path: Path) -> NDArray[np.void]:
     """A copy of all rows, ROW_DTYPE, shape (n,), in order of intended time. Raises OSError where there is no such file.
 
-    Works at any time, also while the generator writes and after it was killed.
+    Where several workers wrote a part each beside it (`path_of`), these are merged: the rows are those that one process
+    would have written. Works at any time, also while the generator writes and after it was killed.
     """
-    return _used(np.fromfile(path, dtype=ROW_DTYPE))
+    parts = [_used(np.fromfile(part, dtype=ROW_DTYPE)) for part in parts_of(path)]
+    return merge(parts) if len(parts) > 1 else parts[0]
 
 
 def watch(path: Path) -> NDArray[np.void]:

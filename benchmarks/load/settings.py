@@ -57,10 +57,8 @@ class Settings:
     @classmethod
     def from_message(cls, message: object) -> Settings:
         """Read `{"role": "load", "settings": {…}}`. Raises ValueError that names the field at fault."""
-        if not isinstance(message, Mapping) or message.get("role") != "load":
-            raise ValueError(f'the first line is not for the role "load": {message!r:.200}')
+        settings = _settings(message, "load")
         try:
-            settings = message["settings"]
             found = cls(
                 addresses=tuple((str(host), int(port)) for host, port in settings["addresses"]),
                 path=str(settings["path"]),
@@ -80,6 +78,75 @@ class Settings:
         if found.timeout_ns <= 0 or found.max_in_flight <= 0:
             raise ValueError("timeout_ms and max_in_flight must be above 0")
         return found
+
+
+@dataclass(frozen=True)
+class MasterSettings:
+    """What the master of load workers elsewhere has to know. `share` is what it tells each of them, but for its files.
+
+    `listen` is where they find it; they have to come within `join_limit_s`. `max_in_flight` is that of all together.
+    """
+
+    listen: Address
+    workers: int
+    join_limit_s: float
+    schedule: Path
+    rows: Path
+    max_in_flight: int
+    share: Mapping[str, Any]
+
+    @classmethod
+    def from_message(cls, message: object) -> MasterSettings:
+        """Read `{"role": "load-master", "settings": {…}}`. Raises ValueError that names the field at fault."""
+        settings = _settings(message, "load-master")
+        whole = Settings.from_message({"role": "load", "settings": settings})
+        if not isinstance(whole.executor, OpenSettings):
+            raise ValueError("only a schedule can be dealt out: executor must be open")  # noqa: TRY004 - as below
+        try:
+            host, port = settings["listen"]
+            found = cls(
+                listen=(str(host), int(port)),
+                workers=int(settings["workers"]),
+                join_limit_s=float(settings["join_limit_s"]),
+                schedule=whole.executor.schedule,
+                rows=whole.rows,
+                max_in_flight=whole.max_in_flight,
+                share={name: settings[name] for name in SHARED},
+            )
+        except KeyError as error:
+            raise ValueError(f"the settings have no {error.args[0]}") from error
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the settings are malformed: {error}") from error
+        if not 0 < found.workers <= found.max_in_flight:
+            raise ValueError("workers must be at least one, and at most max_in_flight")
+        return found
+
+
+SHARED = ("addresses", "path", "executor", "keys", "block_seed", "timeout_ms")
+"""The settings that all workers of a load have in common."""
+
+
+def master_address(message: object) -> Address:
+    """Where a worker finds its master: read `{"role": "load-worker", "settings": {"master": [host, port]}}`.
+
+    The host may be a name. Raises ValueError where the message is anything else.
+    """
+    settings = _settings(message, "load-worker")
+    try:
+        host, port = settings["master"]
+        return str(host), int(port)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the settings name no master: {settings!r:.200}") from error
+
+
+def _settings(message: object, role: str) -> Mapping[str, Any]:
+    """The settings in the first line of a process of that role. Raises ValueError where it is for another one."""
+    if not isinstance(message, Mapping) or message.get("role") != role:
+        raise ValueError(f'the first line is not for the role "{role}": {message!r:.200}')
+    settings = message.get("settings")
+    if not isinstance(settings, Mapping):
+        raise ValueError("the settings are missing")  # noqa: TRY004 - what is wrong is the message
+    return settings
 
 
 def _executor(settings: Mapping[str, Any]) -> OpenSettings | ConstantVusSettings:

@@ -1,6 +1,6 @@
 """The plan: everything about a run that is settled before it starts, computed from the scenario alone.
 
-Scenario → trials in order, fault windows, utilisation of each service, what the hypothesis can detect, warnings
+Scenario → trials in order, fault windows, utilisation of each service, what its blocks can detect, warnings
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from registration import luck
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from benchmarks.analysis.noise import NoiseFloor
 
 # What a trial takes beside its load: processes started and proven ready, and the quiet half second of the drain.
 _TRIAL_OVERHEAD_S = 3.0
@@ -119,8 +121,8 @@ class Plan:
         }
 
 
-def make_plan(scenario: Scenario) -> Plan:
-    """The plan of a run of `scenario`; pure, the same for the same scenario."""
+def make_plan(scenario: Scenario, floor: NoiseFloor | None = None) -> Plan:
+    """The plan of a run of `scenario`; pure. `floor` is the machine's noise floor, for what can be detected."""
     table = utilisation_table(scenario)
     return Plan(
         scenario=scenario,
@@ -129,7 +131,7 @@ def make_plan(scenario: Scenario) -> Plan:
         during=scenario.during_ns,
         after_ns=scenario.after_ns,
         utilisation=table,
-        detectable=detectable_parts(scenario),
+        detectable=detectable_parts(scenario, floor),
         warnings=tuple(_warnings(scenario, table)),
         estimated_s=_estimated_s(scenario, table),
     )

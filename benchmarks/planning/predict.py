@@ -26,6 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.planning.plan import Plan
+from benchmarks.planning.prediction import (
+    ATTEMPT_DTYPE,
+    NEVER,
+    Figures,
+    Prediction,
+    Unpredicted,
+    arrivals_of,
+)
 from benchmarks.planning.work import work_settings
 from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
 from benchmarks.scenario.values import API
@@ -42,72 +50,8 @@ Action = Callable[[], None]
 # As `event_impl/variants/events.py` waits before another attempt; a test holds the two together.
 FIRST_RETRY_NS = 100_000_000
 LONGEST_RETRY_NS = 2_000_000_000
-NEVER = np.iinfo(np.int64).max
-
-
-@dataclass(frozen=True)
-class Figures:
-    """One window of one variant; None where nothing was acked, or complete. Milliseconds from the intended time."""
-
-    offered: int
-    accept_ratio: float | None
-    slo_ratio: float | None
-    accept_p50_ms: float | None
-    accept_p95_ms: float | None
-    completion_p50_ms: float | None
-    completion_p95_ms: float | None
-    by_service: Mapping[str, tuple[float | None, float | None]]  # p50, p95 of each service's completion
-
-    def as_dict(self) -> dict[str, object]:
-        return {
-            "offered": self.offered,
-            "accept_ratio": self.accept_ratio,
-            "slo_ratio": self.slo_ratio,
-            "accept_latency_ms": {"p50": self.accept_p50_ms, "p95": self.accept_p95_ms},
-            "completion_latency_ms": {
-                "p50": self.completion_p50_ms,
-                "p95": self.completion_p95_ms,
-                "by_service": {name: {"p50": p50, "p95": p95} for name, (p50, p95) in self.by_service.items()},
-            },
-        }
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What one block of one variant would come to. `windows` has `before`, `during`, `after`; None without faults.
-
-    Arrays have one entry per counted arrival, in order of the schedule: intended time; reply (NEVER without one);
-    whether it was accepted; first effect of each service (NEVER without one). All times are scenario ns.
-    """
-
-    variant: str
-    block: int
-    whole: Figures
-    windows: Mapping[str, Figures | None]
-    intended_ns: NDArray[np.int64]
-    replied_ns: NDArray[np.int64]
-    accepted: NDArray[np.bool_]
-    applied_ns: Mapping[str, NDArray[np.int64]]
-
-    def as_dict(self) -> dict[str, object]:
-        return {
-            "variant": self.variant,
-            "block": self.block,
-            **self.whole.as_dict(),
-            "windows": {name: None if part is None else part.as_dict() for name, part in self.windows.items()},
-        }
-
-
-@dataclass(frozen=True)
-class Unpredicted:
-    """One block of one variant that the parameters alone do not settle, and why."""
-
-    variant: str
-    block: int
-    reason: str
-
-    def as_dict(self) -> dict[str, object]:
-        return {"variant": self.variant, "block": self.block, "not_predicted": self.reason}
+# A replay takes some 50 to 100 µs an arrival, so this is a few seconds, and the plan shall not take longer.
+MOST_ARRIVALS = 50_000
 
 
 def predict(plan: Plan, variant: str, block: int = 0) -> Prediction | Unpredicted:
@@ -123,6 +67,7 @@ def predict(plan: Plan, variant: str, block: int = 0) -> Prediction | Unpredicte
     counted = schedule["index"] >= 0
     intended_ns = schedule["intended_ns"][counted].astype(np.int64)
     replied_ns, applied_ns = replay.replied_ns[counted], {name: a[counted] for name, a in replay.applied_ns.items()}
+    attempts = {name: _of_counted(replay.attempts(name), counted) for name in applied_ns}
     in_time = replied_ns - intended_ns <= scenario.workload.timeout_ms * 1e6
     accepted = replay.agreed[counted] & (replied_ns != NEVER) & in_time
 
@@ -134,13 +79,23 @@ def predict(plan: Plan, variant: str, block: int = 0) -> Prediction | Unpredicte
     bounds = windows_bounds_ns(scenario)
     windows = {name: None if within is None else figures(*within) for name, within in bounds.items()}
     whole = figures(*window_bounds_ns(scenario, None))
-    return Prediction(variant, block, whole, windows, intended_ns, replied_ns, accepted, applied_ns)
+    index = schedule["index"][counted].astype(np.int64)
+    return Prediction(variant, block, whole, windows, index, intended_ns, replied_ns, accepted, applied_ns, attempts)
+
+
+def _of_counted(attempts: NDArray[np.void], counted: NDArray[np.bool_]) -> NDArray[np.void]:
+    """The attempts at counted arrivals, with their places among these."""
+    kept: NDArray[np.void] = attempts[counted[attempts["place"]]]
+    kept["place"] = (np.cumsum(counted) - 1)[kept["place"]]
+    return kept
 
 
 def _beyond_replay(scenario: Scenario, variant: VariantSpec) -> str | None:
     """Why a variant cannot be replayed from the parameters alone; None where it can."""
     if scenario.workload.closed:
         return "the arrivals of a closed load wait for replies, whose times are what is measured"
+    if (arrivals := arrivals_of(scenario)) > MOST_ARRIVALS:
+        return f"too many arrivals to replay: {arrivals:,} a trial, {MOST_ARRIVALS:,} at most"
     hit = [fault for fault in scenario.faults if fault.is_process and fault.concerns(variant.name)]
     if any(fault.service == API for fault in hit):
         return "what an API that is stopped in the middle has already done is a matter of chance"
@@ -198,6 +153,12 @@ class _Replay:
             self._now_ns, _, action = heapq.heappop(self._events)
             action()
 
+    def attempts(self, service: str) -> NDArray[np.void]:
+        """Every attempt of a service's instances, as ATTEMPT_DTYPE has them, in order of their begin."""
+        every = [tuple(attempt) for instance in self._instances[service] for attempt in instance.attempts]
+        found = np.array(every, dtype=ATTEMPT_DTYPE)
+        return found[np.argsort(found["begun_ns"], kind="stable")]
+
     @property
     def now_ns(self) -> int:
         return self._now_ns
@@ -216,7 +177,7 @@ class _Replay:
                 first_ns[arrival.row] = min(self._now_ns, first_ns[arrival.row])
             done(succeeded)
 
-        instance.receive(_Task(arrival.id, attempt, ended, instance.life))
+        instance.receive(_Task(arrival, attempt, ended, instance.life))
 
     # The three ways to tell the services.
 
@@ -315,7 +276,7 @@ class _Arrival:
 class _Task:
     """One attempt in one life of an instance; a kill begins another life, in which it is forgotten."""
 
-    id: uuid.UUID
+    arrival: _Arrival
     attempt: int
     done: Done
     life: int
@@ -333,6 +294,7 @@ class _Instance:
     paused_until_ns: int = -NEVER
     down_until_ns: int = -NEVER
     turns_of_key: dict[int, deque[Action]] = field(default_factory=dict)
+    attempts: list[list[int]] = field(default_factory=list)  # the fields of ATTEMPT_DTYPE
     _in_hand: dict[int, Action] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -371,13 +333,16 @@ class _Instance:
     def _begin(self, task: _Task) -> None:
         self.at_work += 1
         begun_ns = self.replay.now_ns
-        judgement = judge(self.settings, task.id, task.attempt, begun_ns)
+        judgement = judge(self.settings, task.arrival.id, task.attempt, begun_ns)
         ends_ns = max(begun_ns, judgement.hang_until_ns or begun_ns) + round(judgement.work_ms * 1e6)
-        self.replay.at(ends_ns, partial(self._end, judgement.status is None, task))
+        record = [task.arrival.row, task.attempt, begun_ns, NEVER]
+        self.attempts.append(record)
+        self.replay.at(ends_ns, partial(self._end, judgement.status is None, record, task))
 
-    def _end(self, succeeded: bool, task: _Task) -> None:
-        if self._forgotten_or_later(task, partial(self._end, succeeded)):
+    def _end(self, succeeded: bool, record: list[int], task: _Task) -> None:
+        if self._forgotten_or_later(task, partial(self._end, succeeded, record)):
             return
+        record[-1] = self.replay.now_ns
         self.at_work -= 1
         if self.queue:
             self._begin(self.queue.popleft())

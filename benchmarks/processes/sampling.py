@@ -1,8 +1,14 @@
-"""Processor time and memory of each process, sampled while a trial runs.
+"""Processor time and memory of each process and of the whole machine, sampled while a trial runs.
 
     resources row = t_ns (scenario time), process, cpu_ms (cumulative), rss_mb
 
-The row `machine` carries the steal time of all cores in `cpu_ms`: time that a hypervisor gave to somebody else.
+Rows of the machine have a time of their own in `cpu_ms`, and no memory:
+
+    machine            steal of all cores: what a hypervisor gave to somebody else
+    machine:busy       all cores' work for any process, interrupts left out: nobody's, and mostly our own packets
+    machine:pressure   time in which a task that could have run had to wait for a core (Linux PSI, `some`)
+
+A machine that cannot tell one of them has no such rows.
 """
 
 from __future__ import annotations
@@ -12,10 +18,14 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
+from benchmarks.analysis.shares import BUSY, PRESSURE, STEAL
+
 SAMPLE_PERIOD_S = 0.5
+_PRESSURE_FILE = Path("/proc/pressure/cpu")
 _BYTES_PER_MB = 2**20
 
 
@@ -59,7 +69,7 @@ class Sampler:
             except psutil.Error:
                 continue
             self.rows.append((t_ns, name, cpu_ms, rss_mb))
-        self.rows.append((t_ns, "machine", _steal_ms(), None))
+        self.rows += [(t_ns, name, total_ms, None) for name, total_ms in machine_ms().items()]
 
     def cpu_ms(self) -> dict[str, float]:
         """Cumulative processor time by process, now."""
@@ -86,5 +96,12 @@ def _cpu_ms(process: psutil.Process) -> float:
     return (times.user + times.system) * 1000
 
 
-def _steal_ms() -> float:
-    return float(getattr(psutil.cpu_times(), "steal", 0.0)) * 1000
+def machine_ms(pressure_file: Path = _PRESSURE_FILE) -> dict[str, float]:
+    """The machine's cumulative times by name of their row, as far as this machine tells them."""
+    times = psutil.cpu_times()
+    busy_s = times.user + times.system + getattr(times, "nice", 0.0)
+    told = {STEAL: float(getattr(times, "steal", 0.0)) * 1000, BUSY: busy_s * 1000}
+    with suppress(OSError, ValueError, IndexError):  # a kernel without PSI, or with it switched off (psi=0)
+        some = pressure_file.read_text(encoding="ascii").splitlines()[0]
+        told[PRESSURE] = int(some.rpartition("total=")[2]) / 1000
+    return told

@@ -7,12 +7,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.charts.material import Material
+from benchmarks.charts.material import Material, listed
 from benchmarks.charts.where_each_ended import ENDINGS
 from benchmarks.scenario.metric import Metric
-from benchmarks.words.numbers import DASH, count, figure, milliseconds, nominal_ms, percent, upper_bound
+from benchmarks.words.marks import doubt_words, mark_words
+from benchmarks.words.numbers import (
+    DASH,
+    NBSP,
+    count,
+    figure,
+    milliseconds,
+    nominal_ms,
+    p_words,
+    percent,
+    plural,
+    signed,
+    upper_bound,
+)
 from benchmarks.words.reading import Reading
-from benchmarks.words.sentence import found_words, metric_words
+from benchmarks.words.sentence import metric_words
+from benchmarks.words.table import label_of
 
 # What the parameters alone can predict.
 _PREDICTED = (
@@ -23,6 +37,13 @@ _PREDICTED = (
     ("completion_latency_ms.p50", "completion p50"),
     ("completion_latency_ms.p95", "completion p95"),
 )
+
+# Registrations without a difference of times: they are counted.
+_APART = {
+    "accept_differs": "accepted in one only",
+    "completion_differs": "complete in one only",
+    "on_edge": "on a fault’s edge",
+}
 
 
 @dataclass(frozen=True)
@@ -61,6 +82,29 @@ def not_predicted(material: Material) -> tuple[str, ...]:
     return tuple(f"{name}: not predicted: {reason}" for name, reason in reasons.items() if reason is not None)
 
 
+def residuals(material: Material) -> Page | None:
+    """Measured minus predicted, registration by registration, over the whole run; None where nothing was compared."""
+    reading = material.summary
+    known = [name for name in material.variants if reading.number("residuals", name, "n")]
+    if not known:
+        return None
+    rows = []
+    for name in known:
+
+        def figures(*path: str, name: str = name) -> tuple[str, ...]:
+            return tuple(milliseconds(reading.number("residuals", name, *path, stat)) for stat in ("p50", "p95", "p99"))
+
+        works = [figures("work_ms", "by_service", service)[0] for service in material.services]
+        counts = [count(reading.number("residuals", name, part)) for part in ("n", *_APART)]
+        rows.append((name, *figures("accept_ms"), *figures("completion_ms"), ", ".join(works), *counts))
+    headings = (
+        *("variant", "answer p50", "p95", "p99", "all done p50", "p95", "p99"),
+        f"the work of {listed(material.services)}, p50 each",
+        *("compared", *_APART.values()),
+    )
+    return Page(headings, tuple(rows), (False, *[True] * (len(headings) - 1)))
+
+
 def endings(material: Material) -> Page:
     rows = []
     for path, word, meaning in ENDINGS:
@@ -91,15 +135,67 @@ def services(material: Material) -> Page:
     return Page(headings, tuple(rows), (False, False, *[True] * (len(headings) - 2)))
 
 
-def comparisons(reading: Reading) -> list[tuple[str, str]]:
-    """Each comparison in words, and what to beware of."""
-    notes = {"survivorship": "not comparable: survivorship", "?": "may be noise", "≈": "inside the noise floor"}
-    found = []
+def comparisons(reading: Reading) -> Page | None:
+    """Each comparison with its interval, its corrected p, and what to beware of."""
+    rows = []
+    entries = reading.records("comparisons")
+    bootstrapped = any(entry.get("ci95_bootstrap") for entry in entries)
+    for entry in entries:
+        one = Reading(entry)
+        kind, label = next((kind, one.text(kind)) for kind in ("ratio", "difference") if one.text(kind) is not None)
+        points = kind == "difference"
+        notes = (mark_words(one.text("mark")), doubt_words(one.number("p"), one.number("p_holm")))
+        differs = "differs" if entry.get("significant") is True and one.text("mark") is None else ""
+        rows.append(
+            (
+                label_of(Metric.parse(str(entry["metric"]))),
+                label or "",
+                *_estimates(one, points=points, bootstrapped=bootstrapped),
+                p_words(one.number("p_holm")),
+                ", ".join(filter(None, (differs, *notes))),
+            )
+        )
+    if not rows:
+        return None
+    intervals = ("95 % interval", *(("bootstrap",) if bootstrapped else ()))
+    headings = ("", "compared", "estimate", *intervals, "p", "")
+    return Page(headings, tuple(rows), (False, False, *[True] * (len(intervals) + 2), False))
+
+
+def reasons(reading: Reading) -> tuple[str, ...]:
+    """What to know about comparisons beside their figures, each reason once, with those that it is about."""
+    about: dict[str, list[str]] = {}
     for entry in reading.records("comparisons"):
-        mark, reason = entry.get("mark"), entry.get("reason")
-        note = notes.get(str(mark), "") if mark else ""
-        found.append((found_words(entry, reading.variants), "; ".join(filter(None, (note, str(reason or ""))))))
-    return found
+        if reason := entry.get("reason"):
+            about.setdefault(str(reason), []).append(label_of(Metric.parse(str(entry["metric"]))))
+    return tuple(f"{'; '.join(dict.fromkeys(labels))}: {reason}" for reason, labels in about.items())
+
+
+def _estimates(entry: Reading, *, points: bool, bootstrapped: bool) -> tuple[str, ...]:
+    """The estimate and its intervals; differences of shares in points."""
+    scale, write = (100.0, signed) if points else (1.0, figure)
+    value = entry.number("estimate")
+    cells = [DASH if value is None else write(value * scale) + (f"{NBSP}points" if points else "")]
+    for name in ("ci95", "ci95_bootstrap")[: 1 + bootstrapped]:
+        edges = [float(str(edge)) * scale for edge in entry.items(name)]
+        cells.append(" to ".join(write(edge) for edge in edges) or DASH)
+    return tuple(cells)
+
+
+def order_effect(reading: Reading) -> tuple[str, ...]:
+    """What was found of the order of trials, metric by metric."""
+    entries = [(str(entry["metric"]), str(entry["sentence"])) for entry in reading.records("order_effect")]
+    return tuple(label_of(Metric.parse(metric)) + sentence.removeprefix(metric) for metric, sentence in entries)
+
+
+def noise_floor(reading: Reading) -> str:
+    """Under which floor the comparisons stand, or why under none."""
+    floor = Reading(reading.section("noise_floor"))
+    if not floor.section("metrics"):
+        return f"No noise floor was used: {floor.text('reason') or 'none is stored with this run'}."
+    blocks = floor.number("blocks")
+    over = f" over {plural(int(blocks), 'block')}" if blocks else ""
+    return f"≈ stands where the interval lies within what identical sides (A/A) showed on this machine{over}."
 
 
 def thresholds(reading: Reading) -> list[tuple[str, str, str, str, bool]]:

@@ -23,8 +23,10 @@ from benchmarks.report import pages
 from benchmarks.report.cases import SHOWN, cases
 from benchmarks.report.claims import CLAIMS
 from benchmarks.words.broker import broker_caution
+from benchmarks.words.calibration import calibration_lines
 from benchmarks.words.numbers import DASH, milliseconds, percent
 from benchmarks.words.reading import Reading
+from benchmarks.words.repeated import repeated_sentences
 from benchmarks.words.sentence import metric_words, verdict_sentence
 from benchmarks.words.table import ENDED, Row, side_by_side
 
@@ -63,7 +65,8 @@ def write_report(results: Path) -> Path:
     The same results give the same bytes. Raises OSError where a file is missing.
     """
     material = Material.read(results)
-    run = _optional_json(results / "run.json")
+    workload = material.scenario.workload
+    run, ran_in = (_optional_json(results / name) for name in ("run.json", "environment.json"))
     environment = Environment(
         loader=PackageLoader("benchmarks.report", "templates"),
         autoescape=True,
@@ -89,7 +92,7 @@ def write_report(results: Path) -> Path:
             for part in (material.scenario.hypothesis.parts if material.scenario.hypothesis else ())
         ],
         fault_labels=[window.label for window in material.windows],
-        warnings=[str(warning) for warning in reading.items("warnings")],
+        warnings=[*repeated_sentences(reading.document), *map(str, reading.items("warnings"))],
         variants=material.variants,
         colours=material.colours,
         glances=[_glance(material, name) for name in material.variants],
@@ -97,17 +100,24 @@ def write_report(results: Path) -> Path:
         sections=_sections(rows),
         predicted=pages.predicted(material),
         not_predicted=pages.not_predicted(material),
+        residuals=pages.residuals(material),
         figures=[_figure(results, material, chart.name) for chart in CHARTS],
         endings=pages.endings(material),
         cases=cases(material),
         cases_shown=SHOWN,
         services=pages.services(material),
         comparisons=pages.comparisons(reading),
+        comparison_reasons=pages.reasons(reading),
+        noise_floor=pages.noise_floor(reading),
+        order_effect=pages.order_effect(reading),
         thresholds=pages.thresholds(reading),
         faults=pages.faults(results),
         trials=pages.trials(reading),
         scenario_yaml=(results / "scenario.yaml").read_text(encoding="utf-8"),
-        environment=list(_flat(_optional_json(results / "environment.json"))),
+        calibration=calibration_lines(
+            ran_in.get("calibration"), material.scenario.name, workload.highest_rate(0.0, workload.duration_s)
+        ),
+        environment=list(_flat({name: value for name, value in ran_in.items() if name != "calibration"})),
         started=str(run.get("started", "")),
         command=str(run.get("command", "")),
         version=str(run.get("version", "")),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -17,24 +15,24 @@ from rich.text import Text
 
 from benchmarks.brokers import BrokerUnavailable, manage
 from benchmarks.brokers.prepare import prepare
-from benchmarks.planning.plan import Plan, make_plan
-from benchmarks.run import ExitCode, Outcome, rebuild, run
+from benchmarks.planning.plan import Plan
+from benchmarks.run import ExitCode, Outcome, planned, rebuild, run
 from benchmarks.store import Results, ResultsError, default_directory, write_text
-from benchmarks.terminal.console import console
+from benchmarks.terminal.console import complain, console, say
 from benchmarks.terminal.fetchbar import FetchBar
+from benchmarks.terminal.interruptible import interruptible
 from benchmarks.terminal.live import LivePanel, PlainLines
 from benchmarks.words.load import load_words
 from benchmarks.words.numbers import DASH, figure, milliseconds, percent, plural
 
 if TYPE_CHECKING:
     from benchmarks.scenario import Scenario, Workload
+    from benchmarks.trials.load_workers import LoadWorkers
     from benchmarks.words.table import Row
-
-T = TypeVar("T")
 
 _RESULTS_ROOT = Path("results")
 # When several runs end differently, the first of these that one of them had.
-_ORDER = (
+ORDER = (
     ExitCode.BUG,
     ExitCode.INTERRUPTED,
     ExitCode.ENVIRONMENT,
@@ -56,9 +54,19 @@ __all__ = [
 
 
 def run_all(
-    scenarios: Sequence[Scenario], *, broker_address: str | None, out: Path | None, as_json: bool, typed: str
+    scenarios: Sequence[Scenario],
+    *,
+    broker_address: str | None,
+    out: Path | None,
+    as_json: bool,
+    typed: str,
+    repeat_invalid: int,
+    load_workers: LoadWorkers,
 ) -> ExitCode:
-    """Run one scenario after the other; with `as_json` only summaries reach standard output."""
+    """Run one scenario after the other; with `as_json` only summaries reach standard output.
+
+    A block that was disturbed is repeated at most `repeat_invalid` times. `load_workers` make the load.
+    """
     talk = console(stderr=True)
     said = talk if as_json else console()
     brokers = [variant.broker for scenario in scenarios for variant in scenario.variants if variant.broker is not None]
@@ -66,12 +74,15 @@ def run_all(
         # Before the first panel: a first fetch has a progress bar of its own.
         with FetchBar(talk) as bar:
             try:
-                asyncio.run(_interruptible(prepare(bar)))
+                asyncio.run(interruptible(prepare(bar)))
             except BrokerUnavailable as error:
                 return _unavailable(talk, error)
             except asyncio.CancelledError:
-                _complain(talk, "interrupted before anything was measured", "")
+                complain(talk, "interrupted before anything was measured", "")
                 return ExitCode.INTERRUPTED
+    if load_workers.master is not None:
+        host, port = load_workers.master
+        say(talk, f"the load is made elsewhere: on the other hosts run `bench load-worker {host}:{port}`")
     codes: list[ExitCode] = []
     written: list[tuple[str, Path]] = []
     for scenario in scenarios:
@@ -79,13 +90,13 @@ def run_all(
             directory = _directory(scenario.name, out, several=len(scenarios) > 1)
             results = Results.create(directory)
         except ResultsError as error:
-            _complain(talk, str(error), error.next_step)
+            complain(talk, str(error), error.next_step)
             codes.append(ExitCode.ENVIRONMENT)
             continue
-        outcome = _run_one(scenario, results, talk, broker_address, typed)
+        outcome = _run_one(scenario, results, talk, broker_address, typed, repeat_invalid, load_workers)
         if out is None and not results.point_latest(_RESULTS_ROOT):
             latest = _RESULTS_ROOT / "latest"
-            _say(talk, f"note: {latest} is no link that bench can move, so it does not point to {directory}")
+            say(talk, f"note: {latest} is no link that bench can move, so it does not point to {directory}")
         codes.append(outcome.exit_code)
         written.append((scenario.name, directory))
         if not outcome.summary:
@@ -95,16 +106,16 @@ def run_all(
         else:
             print_summary(outcome.summary, directory, said)
         if outcome.problem:
-            _complain(talk, outcome.problem, outcome.next_step)
+            complain(talk, outcome.problem, outcome.next_step)
         if outcome.exit_code == ExitCode.INTERRUPTED:
             break
     if len(scenarios) > 1 and out is not None and written:
         try:
             _write_index(out, written)
         except OSError as error:
-            _complain(talk, f"the index of the runs cannot be written: {error}", "make room; the runs are beside it")
+            complain(talk, f"the index of the runs cannot be written: {error}", "make room; the runs are beside it")
             codes.append(ExitCode.ENVIRONMENT)
-    return next(code for code in _ORDER if code in codes)
+    return next(code for code in ORDER if code in codes)
 
 
 def _directory(name: str, out: Path | None, *, several: bool) -> Path:
@@ -113,40 +124,36 @@ def _directory(name: str, out: Path | None, *, several: bool) -> Path:
     return out / name if several else out
 
 
-def _run_one(scenario: Scenario, results: Results, talk: Console, broker_address: str | None, typed: str) -> Outcome:
+def _run_one(
+    scenario: Scenario,
+    results: Results,
+    talk: Console,
+    broker_address: str | None,
+    typed: str,
+    repeat_invalid: int,
+    load_workers: LoadWorkers,
+) -> Outcome:
     observing: AbstractContextManager[LivePanel | PlainLines] = (
         LivePanel(talk) if talk.is_terminal else PlainLines(talk)
     )
 
     with observing as observer:
-        return asyncio.run(
-            _interruptible(run(scenario, results, observer, broker_address=broker_address, command=typed))
+        work = run(
+            scenario,
+            results,
+            observer,
+            broker_address=broker_address,
+            command=typed,
+            repeat_invalid=repeat_invalid,
+            load_workers=load_workers,
         )
-
-
-async def _interruptible(work: Coroutine[object, object, T]) -> T:
-    """What `work` returns; the first Ctrl-C (or SIGTERM) cancels it.
-
-    The second ends the program at once, and the kernel its children.
-    """
-    task = asyncio.ensure_future(work)
-    asked = False
-
-    def end() -> None:
-        nonlocal asked
-        if asked:
-            os._exit(ExitCode.INTERRUPTED)
-        asked = True
-        task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, end)
-    return await task
+        return asyncio.run(interruptible(work))
 
 
 def print_summary(summary: Mapping[str, object], directory: Path, console: Console) -> None:
     """The sides next to each other, the verdict in one sentence, and where the report is."""
     from benchmarks.words.broker import broker_caution
+    from benchmarks.words.repeated import repeated_sentences
     from benchmarks.words.table import side_by_side, verdict_sentence
 
     variants = summary["variants"]
@@ -158,6 +165,8 @@ def print_summary(summary: Mapping[str, object], directory: Path, console: Conso
             console.print()
         console.print(_sides(side_by_side(summary), list(variants)))
         console.print()
+    for sentence in repeated_sentences(summary):
+        console.print(Text("note: ", "yellow") + Text(sentence))
     console.print(Text(verdict_sentence(summary), "bold"))
     if variants:
         console.print(Text(f"report: {directory / 'report.html'}"), soft_wrap=True)
@@ -185,7 +194,7 @@ def _sides(rows: Sequence[Row], variants: Sequence[str]) -> Table:
 
 def print_plan(scenario: Scenario, console: Console, *, as_json: bool) -> None:
     """The plan of a run, for people or as `plan.json`."""
-    plan = make_plan(scenario)
+    plan = planned(scenario)
     if as_json:
         print(json.dumps(plan.as_dict(), indent=2))
         return
@@ -202,8 +211,8 @@ def print_plan(scenario: Scenario, console: Console, *, as_json: bool) -> None:
     else:
         console.print("utilisation: not known before a run of a closed load, whose rate the replies decide")
     _print_predictions(plan, console)
-    for part in plan.detectable:
-        console.print(f"detectable: {part.sentence}", highlight=False)
+    if plan.detectable:
+        console.print(_detectable(plan))
     for warning in plan.warnings:
         console.print(Text("note: ", "yellow") + Text(warning))
 
@@ -223,13 +232,30 @@ def _utilisation(plan: Plan) -> Table:
     return table
 
 
+def _detectable(plan: Plan) -> Table:
+    from benchmarks.planning.detect import POWER
+
+    title = f"what {plural(plan.scenario.blocks, 'block')} can detect, at 95 % and in {100 * POWER:g} % of runs"
+    table = _table(title, ("arrivals a trial", "smallest effect", "from the spread of one block"))
+    for part in plan.detectable:
+        if part.smallest_ratio is not None:
+            effect = f"× {figure(part.smallest_ratio)} or × {figure(1 / part.smallest_ratio)}"
+        else:
+            effect = DASH if part.smallest_difference is None else f"± {figure(part.smallest_difference)}"
+        table.add_row(
+            part.metric, DASH if part.arrivals is None else f"{part.arrivals:,}", effect, part.sd_from or "not known"
+        )
+    return table
+
+
 def _arrivals(workload: Workload) -> str:
     return "" if workload.arrival_count is None else f"{workload.arrival_count:,} arrivals a trial, "
 
 
 def _print_predictions(plan: Plan, console: Console) -> None:
     """What the parameters alone predict for the first block, and for which variants they do not."""
-    from benchmarks.planning.predict import Unpredicted, predict
+    from benchmarks.planning.predict import predict
+    from benchmarks.planning.prediction import Unpredicted
 
     headings = ("window", "accepted", "accept p50", "accept p95", "completion p95", "within SLO")
     table = _table("what the parameters alone predict (first block; network and broker cost nothing)", headings)
@@ -274,8 +300,8 @@ def broker_fetch(console: Console) -> ExitCode:
         except BrokerUnavailable as error:
             return _unavailable(console, error)
     megabytes = fetched.total_bytes / 1e6
-    _say(console, f"Kafka {fetched.version} on Java {fetched.java} is ready: {fetched.jars} jars, {megabytes:.0f} MB")
-    _say(console, f"in {fetched.directory}")
+    say(console, f"Kafka {fetched.version} on Java {fetched.java} is ready: {fetched.jars} jars, {megabytes:.0f} MB")
+    say(console, f"in {fetched.directory}")
     return ExitCode.OK
 
 
@@ -286,8 +312,8 @@ def broker_start(port: int | None, console: Console) -> ExitCode:
             started = manage.start_detached(port if port is not None else manage.DEFAULT_PORT, progress=bar)
         except BrokerUnavailable as error:
             return _unavailable(console, error)
-    _say(console, f"Kafka {started.version} listens on {started.bootstrap} (process {started.pid})")
-    _say(console, f"use it with: bench run NAME --broker {started.bootstrap}")
+    say(console, f"Kafka {started.version} listens on {started.bootstrap} (process {started.pid})")
+    say(console, f"use it with: bench run NAME --broker {started.bootstrap}")
     return ExitCode.OK
 
 
@@ -297,7 +323,7 @@ def broker_stop(console: Console) -> ExitCode:
         stopped = manage.stop_detached()
     except BrokerUnavailable as error:
         return _unavailable(console, error)
-    _say(console, "no broker was running" if stopped is None else f"stopped the broker on {stopped.bootstrap}")
+    say(console, "no broker was running" if stopped is None else f"stopped the broker on {stopped.bootstrap}")
     return ExitCode.OK
 
 
@@ -306,15 +332,15 @@ def broker_status(console: Console) -> ExitCode:
     status = manage.status()
     fetched, running = status.fetched, status.detached
     if fetched is None:
-        _say(console, f"cache: no Kafka in {status.cache}; `bench broker fetch` gets it")
+        say(console, f"cache: no Kafka in {status.cache}; `bench broker fetch` gets it")
     else:
         start = "starts fast" if fetched.fast_start else "not trained for a fast start yet"
-        _say(console, f"cache: Kafka {fetched.version} on Java {fetched.java} in {fetched.directory}, {start}")
+        say(console, f"cache: Kafka {fetched.version} on Java {fetched.java} in {fetched.directory}, {start}")
     if running is None:
-        _say(console, "running: none; `bench broker start` leaves one running")
+        say(console, "running: none; `bench broker start` leaves one running")
     else:
         answers = "answers" if status.answers else f"does not answer; its log is {running.log_path}"
-        _say(console, f"running: Kafka {running.version} on {running.bootstrap} (process {running.pid}), {answers}")
+        say(console, f"running: Kafka {running.version} on {running.bootstrap} (process {running.pid}), {answers}")
     return ExitCode.OK
 
 
@@ -325,15 +351,5 @@ def _write_index(out: Path, written: Sequence[tuple[str, Path]]) -> None:
 
 
 def _unavailable(console: Console, error: BrokerUnavailable) -> ExitCode:
-    _complain(console, error.message, error.next_step)
+    complain(console, error.message, error.next_step)
     return ExitCode.ENVIRONMENT
-
-
-def _say(console: Console, message: str) -> None:
-    console.print(Text(message), soft_wrap=True)
-
-
-def _complain(console: Console, message: str, next_step: str) -> None:
-    console.print(Text("bench: ", "bold red") + Text(message), soft_wrap=True)
-    if next_step:
-        console.print(Text(f"  next: {next_step}"), soft_wrap=True)

@@ -88,6 +88,8 @@ class Scoreboard:
             rows = read_rows(self.rows)
         except (OSError, ValueError):
             return  # not there yet
+        if not (rows["outcome"] != Outcome.PENDING).any():
+            return  # nothing has ended, or it is not known here before load workers elsewhere are done
         now_ns = round(at_s * 1e9)
         self.glances[self.trial.variant.name] = glance(
             rows, now_ns - round(_SPAN_S * 1e9), now_ns, round(self.plan.scenario.workload.timeout_ms * 1e6)

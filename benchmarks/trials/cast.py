@@ -1,6 +1,6 @@
 """Who plays in a trial: every process of one variant, by name, with the settings that it is given.
 
-    scenario, variant, ports, broker → [load, api/0 …, email/0 …, analytics/0 …, cache/0 …, (topics)]
+    scenario, variant, ports, broker → [load (or load/0 …), api/0 …, email/0 …, analytics/0 …, cache/0 …, (topics)]
 
 Both sides get the same services, instances, concurrency, faults and luck; only the modules and the wiring differ.
 """
@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.brokers import BrokerInfo
+from benchmarks.load.shares import path_of, split
 from benchmarks.planning.plan import Trial
 from benchmarks.planning.work import work_settings
-from benchmarks.processes.ports import HOST
 from benchmarks.scenario import Scenario, VariantSpec
 from benchmarks.scenario.workload import Workload
+from benchmarks.trials.load_workers import JOIN_LIMIT_S, ONE_HERE, LoadWorkers
 
+READY_LIMIT_S = 30.0
 # A sample is a handful of requests to the broker under test: few under load, more once it only drains.
 LAG_SAMPLE_PERIOD_S = 0.5
 DRAIN_SAMPLE_PERIOD_S = 0.1
@@ -25,26 +27,27 @@ DRAIN_SAMPLE_PERIOD_S = 0.1
 
 @dataclass(frozen=True)
 class Part:
-    """One process: `python -m module`, told its role and settings."""
+    """One process: `python -m module`, told its role and settings; it has `ready_limit_s` to become ready."""
 
     name: str
     module: str
     role: str
     settings: dict[str, object]
+    ready_limit_s: float = READY_LIMIT_S
 
 
 @dataclass(frozen=True)
 class Cast:
-    """All parts of a trial. `topics` is None where there is no broker."""
+    """All parts of a trial. `load` are several where the schedule is dealt out; `topics` is None without a broker."""
 
-    load: Part
+    load: tuple[Part, ...]
     api: tuple[Part, ...]
     services: tuple[Part, ...]
     topics: Part | None
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        return (self.load, *((self.topics,) if self.topics else ()), *self.api, *self.services)
+        return (*self.load, *((self.topics,) if self.topics else ()), *self.api, *self.services)
 
 
 def side_of(variant: VariantSpec) -> str:
@@ -61,14 +64,23 @@ def make_cast(
     run_tag: str,
     broker: BrokerInfo | None,
     take_port: Callable[[], int],
+    traced: bool = True,
+    load_workers: LoadWorkers = ONE_HERE,
 ) -> Cast:
-    """The parts of one trial, whose raw files go to `raw`; an open load follows `schedule`. Raises NoFreePort."""
+    """The parts of one trial, whose raw files go to `raw`. Raises NoFreePort.
+
+    An open load follows `schedule`; several load workers each a file of their own beside it (`path_of`).
+
+    `traced` False: without the traces, which only a calibration can do without.
+    """
     variant = trial.variant
     side = side_of(variant)
     instances = [(name, number) for name, spec in scenario.services.items() for number in range(spec.instances)]
     ports = {place: take_port() for place in instances} if not variant.uses_broker else {}
     wiring = _event_wiring(trial, run_tag, broker) if broker is not None else {}
     common: dict[str, object] = {"directory": str(raw), "variant": variant.base, **wiring}
+    if not traced:
+        common["trace"] = False
 
     services = []
     for name, number in instances:
@@ -84,6 +96,7 @@ def make_cast(
     api_ports = [take_port() for _ in range(scenario.api.instances)]
     for number, port in enumerate(api_ports):
         settings = {**common, "name": f"api/{number}", "port": port, "timeout_s": variant.timeout_ms / 1000}
+        settings["host"] = load_workers.api_host
         if not variant.uses_broker:
             settings["services"] = {
                 name: [ports[name, n] for n in range(spec.instances)] for name, spec in scenario.services.items()
@@ -104,21 +117,45 @@ def make_cast(
         }
         topics = Part("topics", side, "topics", {**settings, "delete_topic": not broker.ours})
 
-    load = Part(
-        "load",
-        "benchmarks.load",
-        "load",
-        {
-            "addresses": [[HOST, port] for port in api_ports],
-            "path": "/registrations",
-            **_load_model(scenario.workload, schedule),
-            "block_seed": str(trial.block_seed),
-            "timeout_ms": scenario.workload.timeout_ms,
-            "max_in_flight": scenario.workload.max_in_flight,
-            "rows": str(raw / "load.rows"),
-        },
-    )
+    addresses: list[object] = [[load_workers.api_host, port] for port in api_ports]
+    load = _load(scenario, trial, addresses, raw / "load.rows", schedule, load_workers)
     return Cast(load, tuple(api), tuple(services), topics)
+
+
+def _load(
+    scenario: Scenario, trial: Trial, addresses: list[object], rows: Path, schedule: Path, workers: LoadWorkers
+) -> tuple[Part, ...]:
+    """The processes that make the load: one, one for each worker of this machine, or the master of those elsewhere."""
+    whole: dict[str, object] = {
+        "addresses": addresses,
+        "path": "/registrations",
+        **_load_model(scenario.workload, schedule),
+        "block_seed": str(trial.block_seed),
+        "timeout_ms": scenario.workload.timeout_ms,
+        "max_in_flight": scenario.workload.max_in_flight,
+        "rows": str(rows),
+    }
+    if workers.master is not None:
+        elsewhere = {"listen": list(workers.master), "workers": workers.count, "join_limit_s": JOIN_LIMIT_S}
+        limit_s = READY_LIMIT_S + 2 * JOIN_LIMIT_S  # it has limits of its own, and says which one was passed
+        return (Part("load", "benchmarks.load", "load-master", {**whole, **elsewhere}, limit_s),)
+    if workers.count == 1:
+        return (Part("load", "benchmarks.load", "load", whole),)
+    most = split(scenario.workload.max_in_flight, workers.count)
+    return tuple(
+        Part(
+            f"load/{worker}",
+            "benchmarks.load",
+            "load",
+            {
+                **whole,
+                "schedule": str(path_of(schedule, worker)),
+                "max_in_flight": most[worker],
+                "rows": str(path_of(rows, worker)),
+            },
+        )
+        for worker in range(workers.count)
+    )
 
 
 def _load_model(workload: Workload, schedule: Path) -> dict[str, object]:

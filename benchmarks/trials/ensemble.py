@@ -19,7 +19,6 @@ from benchmarks.trials.cast import Part
 
 T = TypeVar("T")
 
-READY_TIMEOUT_S = 30.0
 _STOP_GRACE_S = 3.0
 _CLEAN_UP_GRACE_S = 8.0  # for the role that removes the trial's topic from somebody else's cluster
 _END_GRACE_S = 5.0
@@ -128,7 +127,7 @@ class Ensemble:
         return child
 
     async def _ready(self, name: str) -> None:
-        await self._children[name].expect("ready", READY_TIMEOUT_S)
+        await self._children[name].expect("ready", self._parts[name].ready_limit_s)
 
     def _hear(self, name: str, message: Message) -> None:
         match message.get("type"):

@@ -1,8 +1,9 @@
-"""What a trial sampled beside its traces, as frames: lag, resources and faults, in scenario time."""
+"""What a trial sampled beside its traces, as frames: lag, resources, in flight and faults, in scenario time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from benchmarks.analysis.history import TrialFacts
 from benchmarks.faults.schedule import Happened
 from benchmarks.scenario import Scenario
+from registration import in_flight
 
 
 def lag_frame(rows: Sequence[tuple[int, str, int]], facts: TrialFacts) -> pd.DataFrame:
@@ -24,6 +26,22 @@ def resource_frame(rows: Sequence[tuple[int, str, float, float | None]], facts: 
     frame = pd.DataFrame(rows, columns=["t_ns", "process", "cpu_ms", "rss_mb"])
     frame["t_ns"] -= facts.start_ns
     return _identified(frame.astype({"process": "str", "cpu_ms": "float64", "rss_mb": "float64"}), facts)
+
+
+def in_flight_frame(paths: Iterable[Path], facts: TrialFacts) -> pd.DataFrame:
+    """From the files in which the API's processes counted what they had in hand."""
+    frames = [pd.DataFrame({"t_ns": np.empty(0, np.int64), "process": "", "in_flight": np.empty(0, np.int64)})]
+    for path in paths:
+        samples = in_flight.read(path)
+        # The file is named as its process is, with a dash: api-0.
+        process = "/".join(path.stem.rsplit("-", 1))
+        frames.append(
+            pd.DataFrame(
+                {"t_ns": samples["t_ns"] - facts.start_ns, "process": process, "in_flight": samples["in_flight"]}
+            )
+        )
+    together = pd.concat(frames, ignore_index=True)
+    return _identified(together.astype({"t_ns": "int64", "process": "str", "in_flight": "int32"}), facts)
 
 
 def fault_frame(

@@ -26,29 +26,39 @@ from benchmarks.brokers import Broker
 from benchmarks.faults.schedule import Happened, PlannedFault, carry_out
 from benchmarks.load.rows import read as read_rows
 from benchmarks.load.rows import schedule_of
+from benchmarks.load.shares import deal, path_of
 from benchmarks.planning.plan import Plan, Trial
-from benchmarks.processes.child import Child, ChildError
+from benchmarks.processes.child import Child, ChildError, Message
 from benchmarks.processes.sampling import Sampler
 from benchmarks.progress import Observer
 from benchmarks.scenario import Scenario
-from benchmarks.trials.cast import Cast, make_cast
+from benchmarks.trials.cast import READY_LIMIT_S, Cast, make_cast
 from benchmarks.trials.drain import Drained, Sample, drain
-from benchmarks.trials.ensemble import READY_TIMEOUT_S, Ensemble
-from benchmarks.trials.frames import fault_frame, lag_frame, resource_frame
+from benchmarks.trials.ensemble import Ensemble
+from benchmarks.trials.frames import fault_frame, in_flight_frame, lag_frame, resource_frame
+from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
+from benchmarks.words.numbers import plural
 
 _PROBE_TIMEOUT_S = 10.0
 _PROBE_ROUND_S = 0.2
 _ANSWER_S = 1.0
 # From the word to the first warm-up arrival: time enough for every process to hear it.
 _START_LEAD_S = 0.1
+# And for load workers elsewhere: the word takes a network, and passes through Locust's master and its runner there.
+_START_LEAD_ELSEWHERE_S = 1.0
 # What the generator needs to close its books after the last person's patience has run out.
 _CLOSING_S = 10.0
+# For the rows of workers elsewhere to come home.
+_RETURN_S = 60.0
 _BROKER_LOOK_S = 0.2
 
 
 @dataclass
 class Stage:
-    """What the trials of one run share. `broker_idle_ms_per_s` is learned in trials that do not use the broker."""
+    """What the trials of one run share. `broker_idle_ms_per_s` is learned in trials that do not use the broker.
+
+    `traced` False: the processes keep no trace, so that only the generator's rows tell of the trial.
+    """
 
     plan: Plan
     broker: Broker | None
@@ -57,6 +67,8 @@ class Stage:
     take_port: Callable[[], int]
     observer: Observer
     broker_idle_ms_per_s: float | None = None
+    traced: bool = True
+    load_workers: LoadWorkers = ONE_HERE
 
 
 async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
@@ -70,6 +82,9 @@ async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
     schedule = None if stage.plan.scenario.workload.closed else stage.plan.schedule(trial.block_seed)
     if schedule is not None:
         np.save(raw / "schedule.npy", schedule)
+        if stage.load_workers.master is None and stage.load_workers.count > 1:
+            for worker, share in enumerate(deal(schedule, stage.load_workers.count)):
+                np.save(path_of(raw / "schedule.npy", worker), share)
     broker = stage.broker if trial.variant.uses_broker else None
     parts = make_cast(
         stage.plan.scenario,
@@ -79,6 +94,8 @@ async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
         run_tag=stage.run_tag,
         broker=broker.info if broker is not None else None,
         take_port=stage.take_port,
+        traced=stage.traced,
+        load_workers=stage.load_workers,
     )
     running = Ensemble(trial.label, stage.logs)
     happened: list[Happened] = []
@@ -106,6 +123,7 @@ async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
         lag_frame(running.lag_rows if broker is not None and broker.info.lists_lag else [], facts),
         resource_frame(sampler.rows, facts),
         fault_frame(stage.plan.scenario, running.fault_edges, happened, facts),
+        in_flight_frame(sorted(raw.glob("*.inflight")), facts),
     )
 
 
@@ -120,8 +138,9 @@ async def _perform(
 ) -> tuple[TrialFacts, Sampler]:
     scenario = stage.plan.scenario
     workload = scenario.workload
+    elsewhere = stage.load_workers.master
     stage.observer.step("starting the processes")
-    await _assemble(running, parts)
+    await _assemble(running, parts, stage)
     stage.observer.step("proving that every service hears")
     proven = await _prove(running, parts)
 
@@ -133,7 +152,8 @@ async def _perform(
     faults: asyncio.Task[None] | None = None
     try:
         warmup_ns, duration_ns = round(workload.warmup_s * 1e9), round(workload.duration_s * 1e9)
-        start_ns = time.monotonic_ns() + round(_START_LEAD_S * 1e9) + warmup_ns
+        lead_s = _START_LEAD_S if elsewhere is None else _START_LEAD_ELSEWHERE_S
+        start_ns = time.monotonic_ns() + round(lead_s * 1e9) + warmup_ns
         running.start(start_ns, sampler)
         faults = asyncio.create_task(carry_out(_process_faults(scenario, trial, parts), running, start_ns, happened))
         faults.add_done_callback(partial(_fail_with, running))
@@ -151,7 +171,9 @@ async def _perform(
         drained = await _drain(running, parts, scenario.drain_s, start_ns + duration_ns)
         cpu_end_ms = sampler.cpu_ms()
         # After the drain nobody works; only a person's unanswered request can keep the generator.
-        await running.unless_failed(running["load"].expect("done", workload.timeout_ms / 1000 + _CLOSING_S))
+        closing_s = workload.timeout_ms / 1000 + _CLOSING_S + (0.0 if elsewhere is None else _RETURN_S)
+        loads = [running[part.name].expect("done", closing_s) for part in parts.load]
+        made: list[Message] = await running.unless_failed(asyncio.gather(*loads))
         pending = await _pending(running, parts, drained)
         sampler.sample()
     finally:
@@ -190,6 +212,9 @@ async def _perform(
         cores=psutil.cpu_count() or 1,
         cpu_span_s=(drained.end_ns - start_ns) / 1e9,
         closed=workload.closed,
+        load_workers=stage.load_workers.count,
+        load_clock=cast(dict[str, object], made[0]["clock"]) if elsewhere is not None else None,
+        load_busy_share=max(cast(float, one["cpu_share_max_5s"]) for one in made) if elsewhere is not None else None,
     )
     return facts, sampler
 
@@ -201,13 +226,18 @@ async def _watch(broker: Broker, running: Ensemble) -> None:
     running.fail(trouble)
 
 
-async def _assemble(running: Ensemble, parts: Cast) -> None:
+async def _assemble(running: Ensemble, parts: Cast, stage: Stage) -> None:
     """Start every process at once; all but the topics wait for the topic to exist before they are told their role."""
     await running.spawn(parts.parts)
     if parts.topics is not None:
         await running.begin([parts.topics])
     await running.begin([*parts.services, *parts.api])
-    await running.begin([parts.load])  # last: it is ready when the API answers it
+    if stage.load_workers.master is not None:
+        host, port = stage.load_workers.master
+        stage.observer.step(
+            f"waiting for {plural(stage.load_workers.count, 'load worker')}: bench load-worker {host}:{port}"
+        )
+    await running.begin(parts.load)  # last: it is ready when the API answers it
 
 
 def _process_faults(scenario: Scenario, trial: Trial, parts: Cast) -> list[PlannedFault]:
@@ -299,7 +329,7 @@ async def _pending(running: Ensemble, parts: Cast, drained: Drained) -> dict[str
         return {}
     child = running[parts.topics.name]
     child.send(type="pending")
-    message = await running.unless_failed(child.expect("pending", READY_TIMEOUT_S))
+    message = await running.unless_failed(child.expect("pending", READY_LIMIT_S))
     return cast(dict[str, list[str]], message["services"])
 
 

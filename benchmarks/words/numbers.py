@@ -66,6 +66,13 @@ def signed(value: float | None) -> str:
     return f"+{text}" if value is not None and value > 0 else text
 
 
+def p_words(p: float | None) -> str:
+    """A p value as it is read: two digits, and nothing below a thousandth."""
+    if p is None or math.isnan(p):
+        return DASH
+    return "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.995 else "1"
+
+
 def upper_bound(n: int) -> str:
     """What stands beside a zero: the largest rate that `n` cases without one leave possible."""
     from benchmarks.analysis.reconcile import zero_upper_bound

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.analysis.statistics import Estimate, Kind, estimate, lookup, mark, survivorship
-from benchmarks.analysis.verdict import Side
+from benchmarks.analysis.noise import NoiseFloor
+from benchmarks.analysis.statistics import Estimate, Kind, lookup
+from benchmarks.analysis.verdict import SEPARATOR, Side, compare, pairs_of
 from benchmarks.scenario.metric import Metric
 from benchmarks.words.broker import EMBEDDED
+from benchmarks.words.marks import doubt_words, mark_words
 from benchmarks.words.numbers import DASH, NBSP, count, figure, percent, plural, upper_bound
 from benchmarks.words.reading import Json, Reading
 from benchmarks.words.sentence import verdict_sentence
@@ -17,7 +19,6 @@ from benchmarks.words.sentence import verdict_sentence
 __all__ = ["Cell", "Row", "side_by_side", "verdict_sentence"]
 
 WHOLE, DURING, ENDED, COST = "Whole run", "During the fault", "Where registrations ended", "Backlog and cost"
-NOISE, SURVIVORS = "may be noise", "survivorship: not comparable"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,15 @@ _ENDINGS = tuple(
 )
 
 
+_LABELS = {line.metric: line.label for line in (*_TIMES, *_SHARES, *_RATES, *_COST)}
+
+
+def label_of(metric: Metric) -> str:
+    """The name of a metric's row, which needs no section above it."""
+    name = _LABELS[str(Metric(metric.name, metric.stat))]
+    return name if metric.window is None else f"{name}, {metric.window} the fault"
+
+
 def side_by_side(summary: Json) -> list[Row]:
     """Every row of the table, in sections: the fault's window if there is one, the whole run, the endings, the cost."""
     reading = Reading(summary)
@@ -119,12 +129,6 @@ def sides_of(reading: Reading) -> tuple[Side, ...]:
     )
 
 
-def compared_pairs(sides: Sequence[Side]) -> list[tuple[Side, Side]]:
-    """Each event side with each direct side; where one of these kinds is missing, each side with the first."""
-    mixed = [(first, second) for first in sides if first.uses_broker for second in sides if not second.uses_broker]
-    return mixed or [(other, sides[0]) for other in sides[1:]]
-
-
 def _rows(reading: Reading, section: str, window: str | None, lines: Sequence[_Line]) -> Iterator[Row]:
     sides = sides_of(reading)
     for line in lines:
@@ -133,8 +137,8 @@ def _rows(reading: Reading, section: str, window: str | None, lines: Sequence[_L
         if line.metric == "recovery_s" and not reading.has_window("before"):
             continue  # without a fault there is nothing to recover from
         cells = {side.name: _cell(side, line, metric, values[side.name]) for side in sides}
-        pairs = compared_pairs(sides) if line.compared else []
-        found = [_compared(line, metric, first, second) for first, second in pairs]
+        pairs = pairs_of(sides) if line.compared else []
+        found = [_compared(reading, line, metric, first, second) for first, second in pairs]
         clear = reading.valid and all(comparison.clear for comparison in found)
         if (found or section == ENDED) and clear and (best := _best(line, values, cells)):
             cells[best] = Cell(cells[best].text, cells[best].note, best=True)
@@ -185,20 +189,26 @@ def _best(line: _Line, values: Mapping[str, float | None], cells: Mapping[str, C
 @dataclass(frozen=True)
 class _Comparison:
     text: str
-    clear: bool  # it has an interval, and that does not span "no effect"
+    clear: bool  # its sides differ, beyond noise and after the correction for the number of comparisons
 
 
-def _compared(line: _Line, metric: Metric, first: Side, second: Side) -> _Comparison:
-    """What stands beside two figures: their ratio, or the difference of two shares, with its interval over blocks."""
+def _compared(reading: Reading, line: _Line, metric: Metric, first: Side, second: Side) -> _Comparison:
+    """What stands beside two figures: their ratio, or the difference of two shares, with its interval over blocks.
+
+    Those that are among the summary's comparisons share their correction; the others stand for themselves.
+    """
     kind: Kind = "difference" if line.unit == "%" else "ratio"
-    blocks = [side.by_block(metric) for side in (first, second)]
-    both = sorted(set(blocks[0]) & set(blocks[1]))
-    found = estimate(kind, str(metric), [blocks[0][block] for block in both], [blocks[1][block] for block in both])
-    if survivorship(metric, first.accept_ratio(metric), second.accept_ratio(metric)):
-        return _Comparison(SURVIVORS, clear=False)
-    noise = mark(kind, found) is not None
-    text = comparison_text(kind, first.name, second.name, found) + (f", {NOISE}" if noise else "")
-    return _Comparison(text, clear=found.interval is not None and not noise)
+    found = compare(kind, metric, (first, second), NoiseFloor.stored(reading.section("noise_floor")))
+    if found.limit is not None:
+        return _Comparison(mark_words(found.mark), clear=False)
+    label = f"{first.name}{SEPARATOR[kind]}{second.name}"
+    listed = (entry for entry in reading.records("comparisons") if entry.get("metric") == str(metric))
+    entry = next((entry for entry in listed if entry.get(kind) == label), {})
+    significant = entry.get("significant", found.significant_alone)
+    text = comparison_text(kind, first.name, second.name, found.found)
+    doubt = doubt_words(found.found.p, Reading(entry).number("p_holm"))
+    notes = [note for note in (mark_words(found.mark), doubt) if note]
+    return _Comparison(", ".join([text, *notes]), clear=found.mark is None and significant is True)
 
 
 def comparison_text(kind: Kind, first: str, second: str, found: Estimate) -> str:

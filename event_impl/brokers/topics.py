@@ -30,7 +30,7 @@ async def run(link: Link) -> None:
         await admin.create_topic(topic, cast(int, settings["partitions"]), replicas)
     except BrokerError as error:
         raise RoleError(str(error), error.next_step) from error
-    link.send(type="ready")
+    link.ready()
     # One at a time: the sampler and a request of the harness share a connection and a consumer.
     turn = asyncio.Lock()
     pace = _Pace(cast(float, settings["sample_period_s"]))

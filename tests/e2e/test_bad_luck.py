@@ -44,7 +44,19 @@ class Run:
     def __init__(self, here: Path, *arguments: str) -> None:
         self.out = here / "out"
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "cli", "run", "./unlucky.yaml", "--out", str(self.out), *arguments],
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "cli",
+                "run",
+                "./unlucky.yaml",
+                "--repeat-invalid",
+                "0",
+                "--out",
+                str(self.out),
+                *arguments,
+            ],
             cwd=here,
             env=environment(),
             stdin=subprocess.DEVNULL,

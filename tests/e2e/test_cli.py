@@ -67,7 +67,7 @@ class Done:
     def __init__(self, here: Path) -> None:
         (here / "small.yaml").write_text(SCENARIO)
         self.here = here
-        self.result = bench(here, "run", "./small.yaml", "--quick", "--out", "mine")
+        self.result = bench(here, "run", "./small.yaml", "--quick", "--repeat-invalid", "0", "--out", "mine")
         self.out = here / "mine"
         self.summary = json.loads((self.out / "summary.json").read_text())
 
@@ -134,7 +134,19 @@ def test_a_directory_in_use_is_refused_and_left_as_it_was(done: Done) -> None:
 
 
 def test_json_alone_reaches_standard_output(here: Path) -> None:
-    result = bench(here, "run", "./small.yaml", "--quick", "--variant", "sync", "--json", "--duration", "2s")
+    result = bench(
+        here,
+        "run",
+        "./small.yaml",
+        "--quick",
+        "--variant",
+        "sync",
+        "--json",
+        "--duration",
+        "2s",
+        "--repeat-invalid",
+        "0",
+    )
     summary = json.loads(result.stdout)
     assert result.returncode == (0 if summary["valid"] else 110), result.stderr
     assert list(summary["variants"]) == ["sync"]
@@ -148,13 +160,13 @@ def test_a_failed_threshold_is_99(here: Path) -> None:
     (here / "small.yaml").write_text(
         SCENARIO.replace("duration: 3s", "duration: 2s") + 'thresholds: {accept_latency_ms.p50: ["< 0.001"]}\n'
     )
-    result = bench(here, "run", "./small.yaml", "--quick", "--variant", "sync", "--json")
+    result = bench(here, "run", "./small.yaml", "--quick", "--variant", "sync", "--json", "--repeat-invalid", "0")
     assert result.returncode == (99 if json.loads(result.stdout)["valid"] else 110), result.stderr
 
 
 def test_ctrl_c_keeps_what_is_finished_and_leaves_no_process(here: Path) -> None:
     process = subprocess.Popen(
-        command("run", "./small.yaml", "--quick", "--out", "mine"),
+        command("run", "./small.yaml", "--quick", "--repeat-invalid", "0", "--out", "mine"),
         cwd=here,
         env=environment(),
         stdin=subprocess.DEVNULL,

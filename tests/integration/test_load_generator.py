@@ -261,7 +261,7 @@ async def test_each_reply_or_lack_of_one_has_its_outcome(tmp_path: Path) -> None
     async def reply(index: int, writer: asyncio.StreamWriter) -> None:
         transport = writer.transport
         match index:
-            case 0 | 9:
+            case 0 | 13:
                 writer.write(http(201))
             case 1:
                 writer.write(http(422))
@@ -285,10 +285,26 @@ async def test_each_reply_or_lack_of_one_has_its_outcome(tmp_path: Path) -> None
                 await asyncio.sleep(LIMIT_S)
             case 8:
                 writer.write(b"220 mail.example.com ESMTP\r\n")
+            case 9:  # stalls in the middle of the reply, and comes round when nobody waits any more
+                writer.write(http(201, b"0123456789")[:-5])
+                await asyncio.sleep(0.9)
+                writer.write(b"56789")
+            case 10:  # no length: the half-closed connection ends the reply
+                writer.write(b"HTTP/1.1 201 Created\r\n\r\nabc")
+                writer.write_eof()
+                await asyncio.sleep(LIMIT_S)
+            case 11:  # half-closed behind a whole reply
+                writer.write(http(201))
+                writer.write_eof()
+                await asyncio.sleep(LIMIT_S)
+            case 12:  # half-closed in the middle of one
+                writer.write(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+                writer.write_eof()
+                await asyncio.sleep(LIMIT_S)
 
     async with (
         serving(reply) as server,
-        generating(tmp_path, [server.port], evenly(10, 30), timeout_ms=700) as generator,
+        generating(tmp_path, [server.port], evenly(14, 30), timeout_ms=700) as generator,
     ):
         await generator.run()
     assert generator.outcomes == [
@@ -296,11 +312,13 @@ async def test_each_reply_or_lack_of_one_has_its_outcome(tmp_path: Path) -> None
         Outcome.REFUSED,
         Outcome.REFUSED,
         Outcome.FAILED,
-        *[Outcome.INDETERMINATE] * 5,
+        *[Outcome.INDETERMINATE] * 6,
+        *[Outcome.ACKED] * 2,
+        Outcome.INDETERMINATE,
         Outcome.ACKED,
     ]
     rows = generator.rows
-    assert rows["status"].tolist() == [201, 422, 503, 500, 0, 0, 0, 0, 0, 201]
+    assert rows["status"].tolist() == [201, 422, 503, 500, 0, 0, 0, 0, 0, 0, 201, 201, 0, 201]
     assert ((rows["answered_ns"] == NO_TIME) == (rows["status"] == 0)).all()
     assert (rows["sent_ns"] != NO_TIME).all()
 
@@ -645,6 +663,17 @@ async def test_locust_plugins_see_the_run(tmp_path: Path) -> None:
         assert uuid.UUID(context["registration_id"]) == registration_id(SEED, int(row["index"]))
         assert [context[key] for key in ("intended_ns", "sent_ns", "answered_ns")] == list(row.tolist()[1:4])
     assert [request["exception"] for request in requests] == ["failed: 500", "", ""]
+
+
+async def test_without_a_listener_no_report_is_made(tmp_path: Path) -> None:
+    (tmp_path / "plugin_deaf.py").write_text("from benchmarks.load import recorder\nrecorder.Report = None\n")
+    environment = {"BENCH_LOCUST_PLUGINS": "plugin_deaf", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    async with (
+        serving() as server,
+        generating(tmp_path, [server.port], evenly(3, 20), environment=environment) as generator,
+    ):
+        await generator.run()  # making one would have ended it
+    assert set(generator.outcomes) == {Outcome.ACKED}
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ COLUMNS = {
     ],
     "lag": [*IDENTITY, "t_ns", "group", "lag"],
     "resources": [*IDENTITY, "t_ns", "process", "cpu_ms", "rss_mb"],
+    "in_flight": [*IDENTITY, "t_ns", "process", "in_flight"],
     "faults": [
         *(*IDENTITY, "name", "target", "type", "planned_begin_ns", "planned_end_ns"),
         *("begin_ns", "end_ns", "ready_s", "applicable"),
@@ -237,8 +238,18 @@ def test_processes_are_sampled(finished: Finished) -> None:
         mine = resources[resources["variant"] == variant]
         expected = {"api/0", "email/0", "analytics/0", "cache/0", "load", "harness", "machine", "broker"}
         expected |= {"topics"} if variant == "events" else set()
+        expected |= {"machine:busy"} | ({"machine:pressure"} if Path("/proc/pressure/cpu").exists() else set())
         assert set(mine["process"]) == expected
         assert (mine.groupby("process")["cpu_ms"].diff().dropna() >= 0).all()
+
+
+def test_the_api_counts_what_it_has_in_hand(finished: Finished) -> None:
+    samples = finished.frame("in_flight")
+    assert set(samples["process"]) == {"api/0"}
+    for _, of_trial in samples.groupby("trial"):
+        assert of_trial["t_ns"].is_monotonic_increasing
+        assert of_trial["t_ns"].between(0, DURATION_S * 1_000_000_000).sum() > 10 * DURATION_S
+        assert of_trial["in_flight"].iloc[-1] == 0
 
 
 def test_only_the_event_side_has_lag_and_a_broker(finished: Finished) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from synthetic import write_results
 
+from benchmarks.analysis.residual import compare_run
 from benchmarks.analysis.summary import summarise
 from benchmarks.planning.plan import make_plan
 from benchmarks.planning.predict import predict
@@ -50,8 +52,16 @@ def stored_run(
     for name, parts in frames.items():
         pd.concat(parts, ignore_index=True).to_parquet(out / f"{name}.parquet", index=False)
     plan = make_plan(scenario)
-    replayed = {name: predict(plan, name).as_dict() for name in scenario.variant_names} if predicted else None
-    summary = summarise(scenario, load_trials(out), run_problems=problems, predicted=replayed)
+    trials = load_trials(out)
+    replayed = compare_run(scenario, trials, partial(predict, plan))
+    replayed.frame.to_parquet(out / "residuals.parquet", index=False)
+    summary = summarise(
+        scenario,
+        trials,
+        run_problems=problems,
+        predicted=replayed.predicted if predicted else None,
+        residuals=replayed.summary,
+    )
     (out / "summary.json").write_text(json.dumps(summary))
     (out / "scenario.yaml").write_text(dump(scenario.resolved()))
     (out / "plan.json").write_text(json.dumps(plan.as_dict()))

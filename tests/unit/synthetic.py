@@ -277,7 +277,8 @@ def _service_records(
         _records(schedule, facts, at, kind, reached, 1) for kind, at in ((Kind.STARTED, begin), (Kind.APPLIED, end))
     ]
     receipt = ((Kind.RECEIVED, arrive), (Kind.SETTLED, end + 200_000))
-    parts = [*work, *(_records(schedule, facts, at, kind, reached, 0) for kind, at in receipt)]
+    # The receipt first: of records of the same instant it is the one that a process writes first.
+    parts = [*(_records(schedule, facts, at, kind, reached, 0) for kind, at in receipt), *work]
     records.setdefault(f"{service}/0", []).extend(parts)
 
 

@@ -11,6 +11,7 @@ from benchmarks.planning.plan import make_plan
 from benchmarks.planning.work import work_settings
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.trials.cast import Cast, make_cast
+from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from registration.work import WorkSettings
 
 BROKER = BrokerInfo("kafka", "4.1.0", "127.0.0.1:9092", ours=True, description={})
@@ -36,7 +37,7 @@ def scenario() -> Scenario:
     return load_text(SCENARIO, "cast")
 
 
-def cast_of(scenario: Scenario, variant: str) -> Cast:
+def cast_of(scenario: Scenario, variant: str, load_workers: LoadWorkers = ONE_HERE) -> Cast:
     ports = itertools.count(20_001)
     trial = next(trial for trial in make_plan(scenario).trials if trial.variant.name == variant)
     return make_cast(
@@ -47,6 +48,7 @@ def cast_of(scenario: Scenario, variant: str) -> Cast:
         run_tag="abcd",
         broker=BROKER if trial.variant.uses_broker else None,
         take_port=lambda: next(ports),
+        load_workers=load_workers,
     )
 
 
@@ -74,21 +76,21 @@ def test_both_sides_get_the_same_work(scenario: Scenario) -> None:
 
 
 def test_both_sides_get_the_same_load(scenario: Scenario) -> None:
-    loads = [cast_of(scenario, name).load.settings for name in ("sync", "events")]
+    loads = [cast_of(scenario, name).load[0].settings for name in ("sync", "events")]
     same = [{key: value for key, value in load.items() if key != "addresses"} for load in loads]
     assert same[0] == same[1]
     assert [len(cast(list[object], load["addresses"])) for load in loads] == [2, 2]
 
 
 def test_an_open_load_has_a_schedule_and_everybody_is_new(scenario: Scenario) -> None:
-    load = cast_of(scenario, "sync").load.settings
+    load = cast_of(scenario, "sync").load[0].settings
     assert (load["executor"], load["schedule"], load["keys"]) == ("open", "raw/schedule.npy", None)
 
 
 def test_a_closed_load_has_users_and_a_span_instead() -> None:
     workload = "{executor: constant-vus, vus: 8, duration: 10s, warmup: 1s, keys: {distribution: zipf, count: 50}}"
     scenario = load_text(f"version: 1\nname: closed\nworkload: {workload}\nvariants: [sync]\n", "closed")
-    load = cast_of(scenario, "sync").load.settings
+    load = cast_of(scenario, "sync").load[0].settings
     assert "schedule" not in load
     assert {key: load[key] for key in ("executor", "vus", "warmup_ms", "duration_ms", "keys")} == {
         "executor": "constant-vus",
@@ -175,3 +177,21 @@ def test_settings_are_json(scenario: Scenario) -> None:
 
 def test_work_settings_do_not_depend_on_the_variant_but_for_its_faults(scenario: Scenario) -> None:
     assert work_settings(scenario, "sync", "email", 1, 5) == work_settings(scenario, "events", "email", 1, 5)
+
+
+def test_several_load_workers_share_the_schedule_and_what_may_be_under_way(scenario: Scenario) -> None:
+    one, several = (cast_of(scenario, "sync", LoadWorkers(count)) for count in (1, 4))
+    assert [part.name for part in several.load] == ["load/0", "load/1", "load/2", "load/3"]
+    assert [part.settings["schedule"] for part in several.load][:2] == ["raw/schedule-0.npy", "raw/schedule-1.npy"]
+    assert [part.settings["rows"] for part in several.load][:2] == ["raw/load-0.rows", "raw/load-1.rows"]
+    shares = [cast(int, part.settings["max_in_flight"]) for part in several.load]
+    assert sum(shares) == one.load[0].settings["max_in_flight"]
+
+
+def test_the_api_leaves_loopback_only_where_the_load_comes_from_elsewhere(scenario: Scenario) -> None:
+    here, far = (cast_of(scenario, "sync", LoadWorkers(2, master)) for master in (None, ("10.0.0.5", 5557)))
+    assert {part.settings["host"] for part in here.api} == {"127.0.0.1"}
+    assert {part.settings["host"] for part in far.api} == {"10.0.0.5"}
+    assert not any("host" in part.settings for part in far.services)
+    (load,) = far.load
+    assert (load.name, load.role, load.settings["listen"]) == ("load", "load-master", ["10.0.0.5", 5557])

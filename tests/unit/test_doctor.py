@@ -17,6 +17,7 @@ from benchmarks.doctor import (
     Examination,
     Finding,
     State,
+    calibration,
     clocks,
     disk,
     examine,
@@ -36,6 +37,7 @@ PROGRAM = program.Facts(
 )
 PROCESSORS = processors.Facts("A chip", 8, 8, None, "performance", False, 0.02, 0.0, 0.01)
 CLOCKS = clocks.Facts(1e-9, "tsc", True, [0.05] * 100)
+CALIBRATION = calibration.Facts({"stale": [], "noise_floor": {"baseline": {}}}, 2.0)
 LIMITS = limits.Facts(1_048_576, 30_000, 400)
 MEMORY = memory.Facts(16_000, 12_000, None)
 RESULTS = disk.Place("results", Path("/data/results"), 90_000, 100, "", "name another with --out")
@@ -51,6 +53,7 @@ TERMINAL = terminal.Facts("utf-8", "utf-8", 120)
         (program.judge, PROGRAM),
         (processors.judge, PROCESSORS),
         (clocks.judge, CLOCKS),
+        (calibration.judge, CALIBRATION),
         (limits.judge, LIMITS),
         (memory.judge, MEMORY),
         (disk.judge, DISK),
@@ -90,6 +93,11 @@ TROUBLE = [
     (clocks.judge, replace(CLOCKS, resolution_s=0.015), "clock", "note", "1.5e+07 ns", "ten steps"),
     (clocks.judge, replace(CLOCKS, timerfd=False), "timer", "note", "no timerfd", "schedule_delay_ms"),
     (clocks.judge, replace(CLOCKS, late_ms=[0.1] * 97 + [9.0] * 3), "waking", "note", "9.00 ms (p99)", "cores"),
+    (calibration.judge, calibration.Facts(None, None), "calibration", "note", "none", "bench calibrate"),
+    (
+        *(calibration.judge, calibration.Facts({"stale": ["the kernel changed from 6.1 to 6.2"]}, 2.0)),
+        *("calibration", "note", "the kernel changed", "bench calibrate"),
+    ),
     (limits.judge, replace(LIMITS, files=1024), "open files", "note", "960 registrations", "hard limit"),
     (limits.judge, replace(LIMITS, files=64), "open files", "missing", "too few", "hard limit"),
     (limits.judge, replace(LIMITS, processes=29_900), "processes", "missing", "29,900", "ulimit -u"),

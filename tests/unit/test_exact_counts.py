@@ -11,7 +11,8 @@ from synthetic import Script, facts_of
 from benchmarks.analysis.reconcile import reconcile
 from benchmarks.load.rows import Outcome
 from benchmarks.planning.plan import make_plan
-from benchmarks.planning.predict import NEVER, Prediction, predict
+from benchmarks.planning.predict import predict
+from benchmarks.planning.prediction import NEVER, Prediction
 from benchmarks.scenario import Scenario, load_text
 from registration import luck
 

@@ -135,6 +135,14 @@ def test_rows_that_are_not_there_yet_leave_the_last_figures(board: Scoreboard) -
     assert board.glances == {}
 
 
+def test_rows_of_which_nothing_is_known_yet_give_no_figures(board: Scoreboard, clock: Clock) -> None:
+    assert board.rows is not None
+    rows((4.0, 4.1, Outcome.PENDING)).tofile(board.rows)
+    clock.now_ns = 105 * SECOND
+    board.look()
+    assert board.glances == {}
+
+
 def test_before_the_load_there_is_no_time_no_fault_and_no_figure(board: Scoreboard) -> None:
     board.start_ns = None
     board.look()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.load.engine import Engine
+from benchmarks.load.engine import ARRIVALS_PER_TURN, Engine
 from benchmarks.load.exchange import Exchange
 from benchmarks.load.executors.constant_vus import RETRY_NS, ConstantVus
 from benchmarks.load.executors.open import Open
@@ -50,6 +50,7 @@ class FakeClient:
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.connected = True
+        self.topped_up = 0
         self.exchanges: list[Exchange] = []
 
     def dispatch(self, exchange: Exchange) -> None:
@@ -59,7 +60,10 @@ class FakeClient:
             exchange.sent_ns = self.clock.now_ns
             exchange.listener.sent(exchange)
 
-    def top_up(self) -> None: ...
+    def open_spares(self) -> None: ...
+
+    def top_up(self) -> None:
+        self.topped_up += 1
 
 
 def settings(path: Path, executor: OpenSettings | ConstantVusSettings) -> Settings:
@@ -99,7 +103,8 @@ class Bench:
         self.timer = FakeTimer()
         self.client = FakeClient(self.clock)
         self.finished = 0
-        self.recorder = Recorder(executor.rows, on_report=lambda: None)
+        self.listened = True
+        self.recorder = Recorder(executor.rows, on_report=lambda: None, is_wanted=lambda: self.listened)
         self.engine = Engine(
             executor=executor,
             timeout_ns=TIMEOUT_NS,
@@ -147,6 +152,20 @@ def test_a_late_engine_sends_all_that_is_due_and_the_delay_shows(tmp_path: Path)
     bench.at(25)
     rows = read(bench.path)
     assert (rows["sent_ns"] - rows["intended_ns"]).tolist() == [25, 15, 5]
+
+
+def test_a_burst_leaves_the_event_loop_its_turns_and_work_ahead_waits_until_it_is_over(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [0] * (2 * ARRIVALS_PER_TURN + 1), max_in_flight=100)
+    for sent in (ARRIVALS_PER_TURN, 2 * ARRIVALS_PER_TURN):
+        bench.at(5)
+        assert len(bench.client.exchanges) == sent
+        assert bench.timer.at_ns is not None
+        assert bench.timer.at_ns <= bench.clock.now_ns  # again at once
+        assert bench.client.topped_up == 0
+    bench.at(5)
+    assert len(bench.client.exchanges) == 2 * ARRIVALS_PER_TURN + 1
+    assert bench.timer.at_ns == START_NS + TIMEOUT_NS
+    assert bench.client.topped_up == 1
 
 
 def test_times_in_the_rows_are_scenario_times(tmp_path: Path) -> None:
@@ -260,6 +279,18 @@ def test_every_end_but_a_drop_is_reported(tmp_path: Path) -> None:
         None,
         30,
     )
+
+
+def test_no_report_is_made_while_nobody_listens(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [0, 0])
+    bench.at(0)
+    bench.listened = False
+    bench.answer(0)
+    assert bench.reports() == []
+    bench.listened = True
+    bench.answer(1)
+    assert [report.index for report in bench.reports()] == [1]
+    assert bench.outcomes == [Outcome.ACKED] * 2
 
 
 def test_an_empty_schedule_is_over_at_once(tmp_path: Path) -> None:

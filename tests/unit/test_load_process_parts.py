@@ -15,7 +15,7 @@ import pytest
 from benchmarks.load.parent import Lines, Parent
 from benchmarks.load.rows import SCHEDULE_DTYPE
 from benchmarks.load.settings import ConstantVusSettings, Keys, OpenSettings, Settings, read_schedule
-from benchmarks.load.timers import LoopTimer, TimerFd
+from benchmarks.load.timers import KernelTimer, LoopTimer
 from benchmarks.load.usage import CpuShare, collections, switch_collector_off
 
 SETTINGS = {
@@ -133,7 +133,7 @@ class SelectLoop:
 def test_the_kernel_timer_rings_once_and_never_early() -> None:
     loop = SelectLoop()
     rings: list[int] = []
-    timer = TimerFd(loop, lambda: rings.append(time.monotonic_ns()))
+    timer = KernelTimer(loop, lambda: rings.append(time.monotonic_ns()))
     at_ns = time.monotonic_ns() + 5_000_000
     timer.arm(at_ns)
     loop.turn(2)

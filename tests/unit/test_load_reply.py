@@ -1,6 +1,8 @@
 """Replies, as their bytes come in."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks.load.reply import Reply, ReplyError
 
@@ -79,7 +81,123 @@ def test_an_early_end_of_the_stream_is_no_reply(data: bytes) -> None:
     assert not reply.end_of_stream()
 
 
-@pytest.mark.parametrize("data", [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n"])
+@pytest.mark.parametrize("data", [b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n", LENGTH.replace(b"\r", b"")])
 def test_what_is_no_http_is_an_error(data: bytes) -> None:
     with pytest.raises(ReplyError):
         Reply().feed(data)
+
+
+def whole(status: int, body: bytes, *lines: str) -> bytes:
+    head = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *lines, ""))
+    return head.encode() + body
+
+
+def test_a_reply_with_a_known_head_and_its_length_needs_no_parser() -> None:
+    reply = Reply()
+    for body in (b"abcd", b"wxyz", b"\r\n\r\n"):
+        assert reply.feed(whole(201, body))
+        assert (reply.status, reply.body_length, reply.reusable) == (201, 4, True)
+        reply.reset()
+        reply.release()  # it would be missed by every reply after the first
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        whole(500, b"abcd"),
+        whole(201, b"abcde"),
+        whole(201, b"abcd", "Date: now"),
+        LENGTH + LENGTH,
+        LENGTH[:-1],
+        CHUNKED,
+    ],
+)
+def test_any_other_reply_is_parsed(other: bytes) -> None:
+    known, fresh = Reply(), Reply()
+    assert known.feed(LENGTH)
+    known.reset()
+    assert known.feed(other) == fresh.feed(other)
+    assert seen(known) == seen(fresh)
+
+
+def test_a_known_reply_within_another_one_is_only_a_part_of_it() -> None:
+    reply = Reply()
+    reply.feed(LENGTH)
+    reply.reset()
+    assert not reply.feed(b"HTTP/1.1 200 OK\r\n\r\n")
+    assert not reply.feed(LENGTH)
+    assert reply.end_of_stream()
+    assert (reply.status, reply.body_length) == (200, len(LENGTH))
+
+
+@pytest.mark.parametrize("first", [CHUNKED, LENGTH + b"\r\n"])
+def test_what_stands_behind_a_body_is_read_each_time(first: bytes) -> None:
+    reply = Reply()
+    assert reply.feed(first)
+    assert reply.reusable
+    reply.reset()
+    last = first[:-1] + b"x"
+    assert (fed(reply, last) is ReplyError) == (first is CHUNKED)
+    assert not reply.reusable
+
+
+def test_a_connection_that_the_server_closes_carries_no_second_reply() -> None:
+    reply = Reply()
+    closing = whole(200, b"abcd", "Connection: close")
+    assert reply.feed(closing)
+    reply.reset()
+    assert fed(reply, closing) is ReplyError
+
+
+HEADS = [
+    b"HTTP/1.1 200 X\r\nContent-Length: 4\r\n\r\n",
+    b"HTTP/1.1 503 X\r\nContent-Length: 4\r\n\r\n",
+    b"HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 204 X\r\n\r\n",
+    b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 200 X\r\nConnection: close\r\nContent-Length: 4\r\n\r\n",
+    b"HTTP/1.1 200 X\nContent-Length: 4\n\n",
+    b"HTTP/1.1 100 X\r\n\r\n",
+    b"HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
+    b"HTTP/1.1 200 X\r\n\r\n",
+]
+BODIES = [
+    b"",
+    b"abcd",
+    b"wxyz",
+    b"\r\n\r\n",
+    b"4\r\nabcd\r\n0\r\n\r\n",
+    b"0\r\n\r\n",
+    b"abcd\r\n\r\n",
+    b"abcdHTTP/1.1 200 X\r\n",
+]
+PIECES = st.builds(bytes.__add__, st.sampled_from(HEADS), st.sampled_from(BODIES)) | st.binary(max_size=12)
+
+
+def seen(reply: Reply) -> tuple[int, int, bool, bool]:
+    return reply.status, reply.body_length, reply.complete, reply.reusable
+
+
+def fed(reply: Reply, piece: bytes) -> object:
+    try:
+        return reply.feed(piece)
+    except ReplyError:
+        return ReplyError
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.lists(PIECES.filter(len), min_size=1, max_size=3), min_size=2, max_size=5))
+def test_what_went_before_on_a_connection_changes_nothing(replies: list[list[bytes]]) -> None:
+    """Each reply is read as by a parser that has seen nothing before, as long as the connection may be used again."""
+    known = Reply()
+    for pieces in replies:
+        fresh = Reply()
+        for piece in pieces:
+            result = fed(known, piece)
+            assert result == fed(fresh, piece)
+            assert seen(known) == seen(fresh)
+            if result is ReplyError:
+                return
+        if not known.reusable:
+            return
+        known.reset()

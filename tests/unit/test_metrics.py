@@ -64,6 +64,19 @@ class TestArithmetic:
         assert whole.latencies["accept_latency_ms"]["max"] == 150
         assert [whole.completion_by_service[service]["max"] for service in SERVICES] == [50, 100, 150]
 
+    @pytest.mark.parametrize("same_host", [True, False])
+    def test_completion_is_not_given_across_the_clocks_of_two_hosts(self, same_host: bool, tmp_path: Path) -> None:
+        clock = {"offset_ms": 0.01, "error_ms": 0.1, "same_host": same_host}
+        script = Script(facts_of(load_workers=2, load_clock=clock))
+        script.happy(0, 1000, accept_ms=150)
+        whole = measured(script, tmp_path).whole
+        assert whole.latencies["accept_latency_ms"]["max"] == 150
+        completion = whole.as_dict()["completion_latency_ms"]
+        figures = [whole.latencies["completion_latency_ms"], *whole.completion_by_service.values()]
+        assert completion == {**figures[0], "by_service": whole.completion_by_service}
+        assert all((figure["max"] is None) is not same_host for figure in figures)
+        assert whole.sums.in_slo == 1
+
 
 class TestPercentiles:
     def test_they_interpolate_between_order_statistics(self) -> None:

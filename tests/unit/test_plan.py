@@ -8,7 +8,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from benchmarks.analysis.noise import NoiseFloor
+from benchmarks.planning.detect import ASSUMED_SD, smallest_effect
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.scenario import load_text
 from registration.luck import block_seed
@@ -114,16 +117,64 @@ def test_too_few_blocks_for_a_verdict_are_warned_of() -> None:
 
 def test_the_plan_says_what_difference_of_shares_stands_out() -> None:
     text = SLOW + "hypothesis: {metric: 'slo_ratio{window:during}', difference: events-sync, expect: '> 0.5'}"
-    (part,) = plan(text).detectable
+    part = plan(text).detectable[0]
+    assert part.arrivals is not None
     assert 440 < part.arrivals < 530
-    assert part.smallest_difference == pytest.approx(1.96 * math.sqrt(0.5 / (3 * part.arrivals)), rel=1e-3)
+    chance = math.sqrt(2 * 0.25 / part.arrivals)  # two shares, each at its most uncertain
+    assert part.smallest_difference == pytest.approx(smallest_effect(3, chance))
 
 
 def test_the_plan_says_how_well_a_percentile_is_known() -> None:
     text = "hypothesis: {metric: accept_latency_ms.p95, ratio: events/sync, expect: '< 1'}"
-    (part,) = plan(text).detectable
+    part = plan(text).detectable[0]
     assert part.smallest_difference is None
+    assert part.smallest_ratio == pytest.approx(math.exp(smallest_effect(3, ASSUMED_SD)))
     assert "the p95 of one trial lies between the 93.6 % and the 96.4 % quantile" in part.sentence
+
+
+@pytest.mark.parametrize("blocks", [3, 5, 10, 30])
+def test_the_smallest_effect_is_found_in_four_runs_of_five(blocks: int) -> None:
+    effect = smallest_effect(blocks, 0.03)
+    limit, freedom = stats.t.ppf(0.975, blocks - 1), blocks - 1
+    shift = effect * math.sqrt(blocks) / 0.03
+    power = stats.nct.sf(limit, freedom, shift) + stats.nct.cdf(-limit, freedom, shift)
+    assert power == pytest.approx(0.8, abs=1e-4)
+
+
+def test_ten_pairs_find_one_standard_deviation() -> None:
+    assert smallest_effect(10, 1.0) == pytest.approx(0.996, abs=5e-4)  # as tables of power have it (Cohen 1988)
+
+
+def test_fewer_than_three_blocks_detect_nothing_and_say_so() -> None:
+    with pytest.raises(ValueError, match="2 blocks"):
+        smallest_effect(2, 0.03)
+    part = plan("blocks: 2").detectable[0]
+    assert part.smallest_ratio is None
+    assert "use 3 blocks or more" in part.sentence
+
+
+def test_accept_and_completion_are_told_of_whatever_the_hypothesis_and_one_variant_alone_is_not() -> None:
+    assert [part.metric for part in plan("").detectable] == ["accept_latency_ms.p50", "completion_latency_ms.p50"]
+    text = "hypothesis: {metric: accept_latency_ms.p50, ratio: events/sync, expect: '< 1'}"
+    assert [part.metric for part in plan(text).detectable] == ["accept_latency_ms.p50", "completion_latency_ms.p50"]
+    assert plan("variants: [sync]").detectable == ()
+
+
+def test_the_noise_floor_of_the_machine_says_what_can_be_detected() -> None:
+    entry = {
+        "blocks": 5,
+        "metrics": {
+            "accept_latency_ms.p50": {"kind": "ratio", "low": 0.9, "high": 1.1, "sd": 0.1},
+            "slo_ratio": {"kind": "difference", "low": 0, "high": 0, "sd": 0.0},
+        },
+    }
+    floor = NoiseFloor.of({"calibration": {"noise_floor": {"here": entry}}}, "here")
+    text = "hypothesis: {metric: slo_ratio, difference: events-sync, expect: '> 0'}"
+    share, accept, completion = make_plan(plan(text).scenario, floor).detectable
+    assert accept.smallest_ratio == pytest.approx(math.exp(smallest_effect(3, 0.1)))
+    assert accept.sd_from == "sd 0.1, measured by A/A"
+    assert "assumed" in str(completion.sd_from)
+    assert "chance alone" in str(share.sd_from)  # shares that did not move say nothing of how far they could
 
 
 def test_the_estimate_counts_every_trial_and_the_backlog_that_must_drain() -> None:
@@ -157,9 +208,11 @@ def test_the_utilisation_of_a_ramp_is_that_of_its_highest_rate_between_two_edges
 def test_a_closed_load_has_no_utilisation_and_says_that_its_arrivals_are_not_known() -> None:
     planned = plan(CLOSED + "hypothesis: {metric: accept_ratio, variant: sync, expect: '> 0'}")
     assert planned.utilisation == ()
-    assert [part.sentence for part in planned.detectable] == [
-        "a closed load: how many arrivals there are, the replies decide"
-    ]
+    first = planned.detectable[0]
+    assert (first.arrivals, first.sentence) == (
+        None,
+        "accept_ratio: a closed load, 3 blocks: how far chance moves this figure is seen only by running",
+    )
     stored = planned.as_dict()
     assert (stored["executor"], stored["arrivals_per_trial"]) == ("constant-vus", None)
     assert planned.estimated_s == pytest.approx(6 * 16 + 3)

@@ -16,7 +16,7 @@ from registration.faults import WorkFault
 from registration.latency import Latency
 from registration.registration import Registration, user_id
 from registration.trace import Kind, Trace
-from registration.work import Worker, WorkError, WorkSettings, sleep_until
+from registration.work import Worker, WorkError, WorkSettings
 
 SEED = luck.block_seed(1, 0)
 FOREVER_NS = 3_600 * 10**9
@@ -185,18 +185,3 @@ async def test_the_worker_judges_by_the_clock_it_is_given(tmp_path: Path) -> Non
     worker.start(time.monotonic_ns())
     with pytest.raises(WorkError):
         await worker.perform(registration(0), worker.receive(registration(0)))
-
-
-async def test_sleeping_until_an_instant_never_ends_before_it() -> None:
-    late_ms = []
-    for _ in range(20):
-        deadline_ns = time.monotonic_ns() + 3_300_000
-        await sleep_until(deadline_ns)
-        late_ms.append((time.monotonic_ns() - deadline_ns) / 1e6)
-    assert min(late_ms) >= 0
-    assert np.median(late_ms) < 15.0
-
-
-async def test_sleeping_until_an_instant_that_is_over_returns_at_once() -> None:
-    async with asyncio.timeout(0.5):
-        await sleep_until(time.monotonic_ns() - 1)

@@ -123,6 +123,13 @@ def test_it_says_what_the_parameters_alone_predict(report: tuple[str, Page]) -> 
     assert "sync, predicted sync, measured events, predicted events, measured" in text
 
 
+def test_it_says_what_was_measured_beyond_the_prediction(report: tuple[str, Page]) -> None:
+    text = words(report[1])
+    beyond = text[text.index("Measured minus predicted") :]
+    assert "the work of email, analytics and cache, p50 each" in beyond
+    assert "accepted in one only complete in one only on a fault’s edge sync" in beyond
+
+
 def test_it_says_what_is_not_predicted_and_why(tmp_path: Path) -> None:
     restart = {"target": "email", "type": "restart", "at": "6s", "variants": ["sync"]}
     text = words(written(tmp_path, drawn=False, predicted=True, faults=[restart], blocks=1, **NO_QUESTION)[1])

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from stored import NO_QUESTION, every_ending, nobody_accepted, stored_run
 
+from benchmarks.report.pages import comparisons, noise_floor, order_effect, reasons
 from benchmarks.scenario.metric import Metric
 from benchmarks.words.numbers import count, figure, milliseconds, nominal_ms, percent, signed, upper_bound
-from benchmarks.words.reading import Json
+from benchmarks.words.reading import Json, Reading
 from benchmarks.words.sentence import metric_words
 from benchmarks.words.table import Row, side_by_side, verdict_sentence
 
@@ -74,6 +75,48 @@ def test_a_row_has_each_side_and_the_comparison_with_its_interval(tmp_path: Path
     assert plain(found.comparison).startswith("events ÷ sync 0.0047")
     assert "to" in found.comparison
     assert [cell.best for cell in found.cells.values()] == [False, True]
+
+
+def test_a_difference_within_the_noise_floor_says_so_and_neither_side_is_better(tmp_path: Path) -> None:
+    summary = {**summary_of(tmp_path), "valid": True}
+    wide = {"kind": "ratio", "low": 0.001, "high": 1000, "sd": 1.0}
+    summary["noise_floor"] = {"scenario": "slow-downstream", "metrics": {"accept_latency_ms.p50": wide}}
+    assert row(summary, "accept p50").comparison.endswith(", ≈ within the noise floor")
+    assert not any(cell.best for cell in row(summary, "accept p50").cells.values())
+    assert any(cell.best for cell in row(summary, "accept p95").cells.values())
+
+
+def test_what_only_the_correction_for_many_comparisons_makes_uncertain_says_so(tmp_path: Path) -> None:
+    summary = {**summary_of(tmp_path), "valid": True}
+    for entry in summary["comparisons"]:  # type: ignore[attr-defined]
+        entry |= {"p_holm": 0.2, "significant": False}
+    found = row(summary, "accept p50")
+    assert found.comparison.endswith(", uncertain among so many comparisons")
+    assert not any(cell.best for cell in found.cells.values())
+    words = {cells[0]: cells[-1] for cells in comparisons(Reading(summary)).rows}  # type: ignore[union-attr]
+    assert words["accept p50"] == "uncertain among so many comparisons"
+
+
+def test_the_report_lists_every_comparison_with_its_interval_and_what_to_know(tmp_path: Path) -> None:
+    reading = Reading(summary_of(tmp_path))
+    page = comparisons(reading)
+    assert page is not None
+    cells = {row[0]: [plain(cell) for cell in row[1:]] for row in page.rows}
+    assert cells["accepted and complete within the SLO, during the fault"] == [
+        *("events-sync", "+100 points", "+100 to +100", "< 0.001", "differs"),
+    ]
+    assert cells["completed per second"][-1] == "? may be noise"
+    assert any("accepted and complete" in reason and "the same value" in reason for reason in reasons(reading))
+    assert order_effect(reading)[0].startswith("accept p50: no order effect can be told: too few blocks")
+    assert "bench calibrate --aa slow-downstream" in noise_floor(reading)
+
+
+def test_ten_blocks_have_a_bootstrap_beside_the_interval() -> None:
+    entry = comparison(ci95_bootstrap=[0.41, 0.54], p=0.01, p_holm=0.02, significant=True)
+    page = comparisons(Reading({"comparisons": [entry]}))
+    assert page is not None
+    assert page.headings == ("", "compared", "estimate", "95 % interval", "bootstrap", "p", "")
+    assert page.rows == (("accept p95", "events/sync", "0.470", "0.400 to 0.550", "0.410 to 0.540", "0.02", "differs"),)
 
 
 def test_a_gap_says_why(tmp_path: Path) -> None:

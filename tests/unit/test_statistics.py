@@ -1,21 +1,33 @@
 """Estimates, intervals, verdicts and marks."""
 
 import math
+import warnings
+from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
 
+from benchmarks.analysis.noise import NoiseFloor
 from benchmarks.analysis.statistics import (
+    BOOTSTRAP_BLOCKS,
     Estimate,
     Verdict,
+    bootstrap_interval,
     combine,
     estimate,
+    estimate_unpaired,
+    holm,
     judge,
     lookup,
     mark,
     outliers,
     survivorship,
     t_interval,
+    unresolved,
 )
+from benchmarks.analysis.verdict import Side, compare, comparison_of, comparisons_of
+from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
 from benchmarks.scenario.metric import Expectation, Metric
 
 # Extra hours of sleep of ten patients on two drugs (Student 1908, "The probable error of a mean"), whose paired
@@ -91,6 +103,90 @@ class TestEstimate:
         assert estimate("difference", "slo_ratio", [], []).reason == "no block was measured on both sides"
 
 
+class TestP:
+    def test_it_is_that_of_the_paired_t_test(self) -> None:
+        expected = float(stats.ttest_rel(DRUG_2, DRUG_1).pvalue)
+        assert estimate("difference", "drain_s", DRUG_2, DRUG_1).p == pytest.approx(expected)
+        assert expected == pytest.approx(0.002833, abs=1e-6)  # as every textbook prints it
+
+    def test_of_a_ratio_it_is_that_of_its_logarithms(self) -> None:
+        first, second = [1.0, 2.0, 5.0, 3.0], [3.0, 2.5, 4.0, 6.0]
+        expected = stats.ttest_rel(np.log(first), np.log(second)).pvalue
+        assert estimate("ratio", "throughput_per_s", first, second).p == pytest.approx(float(expected))
+
+    def test_blocks_that_all_give_the_same_value_warn_of_nothing(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for blocks in (3, BOOTSTRAP_BLOCKS):
+                nothing = estimate("difference", "slo_ratio", [1.0] * blocks, [1.0] * blocks)
+                assert (nothing.interval, nothing.p) == ((0.0, 0.0), 1.0)
+                everything = estimate("difference", "slo_ratio", [1.0] * blocks, [0.0] * blocks)
+                assert (everything.interval, everything.p) == ((1.0, 1.0), 0.0)
+                same = estimate("ratio", "throughput_per_s", [0.1] * blocks, [0.1] * blocks)
+                assert (same.interval, same.p) == ((1.0, 1.0), 1.0)
+                alone = estimate_unpaired("difference", "slo_ratio", [0.7] * blocks, [0.7] * 3)
+                assert (alone.interval, alone.p) == ((0.0, 0.0), 1.0)
+
+    def test_one_variant_and_too_few_blocks_have_none(self) -> None:
+        assert estimate("variant", "drain_s", DRUG_1).p is None
+        assert estimate("difference", "drain_s", [1.0, 2.0], [3.0, 1.0]).p is None
+
+
+class TestUnpaired:
+    def test_it_is_welch_s(self) -> None:
+        expected = stats.ttest_ind(DRUG_2, DRUG_1, equal_var=False)
+        interval = expected.confidence_interval()
+        found = estimate_unpaired("difference", "drain_s", DRUG_2, DRUG_1)
+        assert found.p == pytest.approx(float(expected.pvalue))
+        assert found.interval == pytest.approx((float(interval.low), float(interval.high)))
+
+    def test_sides_may_differ_in_length_and_a_ratio_is_on_logarithms(self) -> None:
+        found = estimate_unpaired("ratio", "throughput_per_s", [2.0, 2.2, 1.9, 2.1], [1.0, 1.1, 0.9])
+        expected = stats.ttest_ind(np.log([2.0, 2.2, 1.9, 2.1]), np.log([1.0, 1.1, 0.9]), equal_var=False)
+        assert found.p == pytest.approx(float(expected.pvalue))
+        assert found.per_block == ()
+
+    def test_missing_figures_and_few_blocks_give_no_interval(self) -> None:
+        assert estimate_unpaired("ratio", "throughput_per_s", [1.0, 0.0, 2.0], [1.0] * 3).interval is None
+        assert estimate_unpaired("difference", "slo_ratio", [1.0, None, 1.0], [1.0] * 3).value is None
+        assert estimate_unpaired("difference", "slo_ratio", [], [1.0] * 3).value is None
+        few = estimate_unpaired("difference", "slo_ratio", [1.0, 0.5], [0.5] * 3)
+        assert (few.value, few.interval) == (0.25, None)
+
+
+class TestHolm:
+    def test_the_example_of_the_paper_s_method(self) -> None:
+        # What R's p.adjust(p, "holm") gives.
+        assert holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx([0.05, 0.08, 0.09, 0.09, 0.09])
+
+    def test_places_stay_and_what_was_not_tested_counts_for_nothing(self) -> None:
+        assert holm([0.04, None, 0.01]) == [pytest.approx(0.04), None, pytest.approx(0.02)]
+        assert holm([]) == []
+
+    def test_none_exceeds_one(self) -> None:
+        assert holm([0.9, 0.6]) == [1.0, 1.0]
+
+
+class TestBootstrap:
+    VALUES = (0.1, 0.3, -0.2, 0.5, 0.2, 0.1, 0.0, 0.4, 2.0, 0.3)
+
+    def test_it_stands_beside_the_t_interval_from_ten_blocks_up(self) -> None:
+        assert estimate("difference", "drain_s", self.VALUES[:9], [0.0] * 9).bootstrap is None
+        assert estimate("difference", "drain_s", self.VALUES, [0.0] * 10).bootstrap is not None
+
+    def test_it_leans_to_where_the_values_do_and_is_the_same_each_time(self) -> None:
+        found, t = bootstrap_interval(self.VALUES), t_interval(self.VALUES)
+        assert found == bootstrap_interval(self.VALUES)
+        assert found is not None
+        assert found[0] > t[0]
+        assert found[1] > 0.9
+
+    def test_of_ratios_it_is_one_of_ratios(self) -> None:
+        logs = np.exp(self.VALUES)
+        low, high = estimate("ratio", "throughput_per_s", list(logs), [1.0] * 10).bootstrap or (0, 0)
+        assert (math.log(low), math.log(high)) == pytest.approx(bootstrap_interval(self.VALUES), rel=0.02)
+
+
 def spanning(low: float, high: float) -> Estimate:
     return Estimate((low + high) / 2, (low, high), (low, high, low))
 
@@ -159,6 +255,105 @@ class TestMark:
 
     def test_exactly_nothing_is_no_question(self) -> None:
         assert mark("difference", spanning(0.0, 0.0)) is None
+
+    @pytest.mark.parametrize(
+        ("low", "high", "expected"),
+        [
+            (0.98, 1.02, "≈"),
+            (1.005, 1.02, "≈"),  # surely there, and no larger than noise
+            (1.0, 1.0, "≈"),
+            (0.96, 1.02, "?"),
+            (1.01, 1.2, None),
+        ],
+    )
+    def test_an_interval_within_the_noise_floor_is_about_nothing(
+        self, low: float, high: float, expected: str | None
+    ) -> None:
+        assert mark("ratio", spanning(low, high), (0.97, 1.03)) == expected
+
+
+def figures(p50: float, delay_ms: float, **more: object) -> dict[str, object]:
+    """A side's figures of the whole run, and other ones during the fault."""
+    return {
+        "accept_ratio": 1.0,
+        "accept_latency_ms": {"p50": p50, "p95": 9 * p50},
+        "schedule_delay_ms": {"p50": delay_ms},
+        "windows": {
+            "during": {"accept_latency_ms": {"p50": 100 * p50}, "schedule_delay_ms": {"p50": delay_ms}},
+        },
+        **more,
+    }
+
+
+class TestUnresolved:
+    P95 = Metric.parse("accept_latency_ms.p95")
+
+    def test_ten_times_the_schedule_delay_is_enough_and_less_is_not(self) -> None:
+        assert unresolved(self.P95, figures(1.0, 0.05), figures(40.0, 0.1)) is None
+        reason = unresolved(self.P95, figures(0.99, 0.05), figures(40.0, 0.1)) or ""
+        assert "the smaller p50 is 0.99 ms, under 10 times the 0.1 ms" in reason
+        assert "give it a core of its own" in reason
+
+    def test_a_window_has_figures_of_its_own(self) -> None:
+        during = Metric.parse("accept_latency_ms.p95{window:during}")
+        assert unresolved(during, figures(0.5, 0.1), figures(40.0, 0.1)) is None
+
+    def test_it_is_about_latencies_that_the_delay_is_in(self) -> None:
+        for name in ("slo_ratio", "service_time_ms.p50", "schedule_delay_ms.p50", "throughput_per_s"):
+            assert unresolved(Metric.parse(name), figures(0.1, 0.1), figures(0.1, 0.1)) is None
+
+
+def side(name: str, values: list[float], *, delay_ms: float = 0.01, slo: float = 1.0) -> Side:
+    trials = [
+        {"block": block, "trial": block + 1, "slo_ratio": slo, **figures(value, delay_ms)}
+        for block, value in enumerate(values)
+    ]
+    return Side(name, name.startswith("events"), {**figures(values[0], delay_ms), "slo_ratio": slo, "trials": trials})
+
+
+class TestComparisons:
+    SYNC, EVENTS = side("sync", [40.0, 42.0, 41.0]), side("events", [4.0, 4.1, 4.3], slo=0.5)
+
+    def test_the_family_of_the_correction_is_all_that_was_tested(self) -> None:
+        entries = comparisons_of([self.SYNC, self.EVENTS], with_faults=True)
+        tested = [entry for entry in entries if entry["p"] is not None]
+        assert [entry["p_holm"] for entry in tested] == holm([entry["p"] for entry in tested])  # type: ignore[misc]
+        assert len(tested) < len(entries)
+        assert all(entry["significant"] is None for entry in entries if entry["p"] is None)
+        assert {entry["metric"]: entry["significant"] for entry in tested}["accept_latency_ms.p50"] is True
+
+    def test_saturated_shares_say_that_every_block_gave_the_same(self) -> None:
+        entries = comparisons_of([self.SYNC, self.EVENTS], with_faults=False)
+        shares: dict[Any, Any] = {entry["metric"]: entry for entry in entries}
+        assert (shares["slo_ratio"]["p"], shares["slo_ratio"]["significant"]) == (0.0, True)
+        assert "every block gave the same value" in shares["slo_ratio"]["reason"]
+        assert (shares["accept_ratio"]["p"], shares["accept_ratio"]["significant"]) == (1.0, False)
+
+    def test_without_one_kind_of_side_each_is_compared_with_the_first(self) -> None:
+        direct = [self.SYNC, side("sync-concurrent", [20.0, 21.0, 22.0]), side("sync-again", [40.0, 41.0, 42.0])]
+        labels = {entry.get("ratio") for entry in comparisons_of(direct, with_faults=False)} - {None}
+        assert labels == {"sync-concurrent/sync", "sync-again/sync"}
+        both = {entry.get("ratio") for entry in comparisons_of([*direct, self.EVENTS], with_faults=False)} - {None}
+        assert both == {"events/sync", "events/sync-concurrent", "events/sync-again"}
+
+    def test_what_is_unresolved_gives_no_verdict_and_is_not_significant(self) -> None:
+        late = side("events", [4.0, 4.1, 4.3], delay_ms=1.0)
+        metric = Metric.parse("accept_latency_ms.p50")
+        part = HypothesisPart(metric, "ratio", ("events", "sync"), Expectation.parse("< 0.5"))
+        found = comparison_of(Hypothesis((part,)), {"sync": self.SYNC, "events": late}, valid=True)
+        assert found is not None
+        assert (found["verdict"], found["mark"], found["significant"]) == (None, "unresolved", None)
+        assert str(found["reason"]).startswith("unresolved: ")
+        sure = comparison_of(Hypothesis((part,)), {"sync": self.SYNC, "events": self.EVENTS}, valid=True)
+        assert sure is not None
+        assert (sure["verdict"], sure["mark"], sure["significant"]) == ("confirmed", None, True)
+
+    def test_the_noise_floor_of_the_metric_marks_a_comparison(self) -> None:
+        entry = {"metrics": {"accept_latency_ms.p50": {"kind": "ratio", "low": 0.05, "high": 20}}}
+        floor = NoiseFloor.of({"calibration": {"noise_floor": {"here": entry}}}, "here")
+        sides = (self.EVENTS, self.SYNC)
+        assert compare("ratio", Metric.parse("accept_latency_ms.p50"), sides, floor).mark == "≈"
+        assert compare("ratio", Metric.parse("accept_latency_ms.p95"), sides, floor).mark is None
 
 
 class TestOutliers:

@@ -265,6 +265,25 @@ class TestThresholds:
         assert {(entry["value"], entry["passed"]) for entry in entries} == {(None, False)}
 
 
+class TestNoiseFloor:
+    def test_the_floor_that_the_run_stored_marks_its_comparisons(
+        self, scenario: Scenario, trials: list[TrialResult]
+    ) -> None:
+        wide = {"kind": "ratio", "low": 1e-3, "high": 1e3, "sd": 1.0}
+        workload = scenario.workload
+        entry = {"blocks": 3, "rate_per_s": workload.rate_per_s, "duration_s": workload.duration_s}
+        floors = {scenario.name: {**entry, "metrics": {"accept_latency_ms.p50": wide}}}
+        summary = summarise(scenario, trials, environment={"calibration": {"stale": [], "noise_floor": floors}})
+        marks = {each["metric"]: each["mark"] for each in summary["comparisons"]}  # type: ignore[attr-defined]
+        assert marks["accept_latency_ms.p50"] == "≈"
+        assert marks["accept_latency_ms.p95"] is None
+        assert summary["noise_floor"]["metrics"]["accept_latency_ms.p50"] == wide  # type: ignore[index]
+
+    def test_without_one_the_summary_says_why(self, summary: dict) -> None:
+        assert "was not calibrated" in summary["noise_floor"]["reason"]
+        assert summary["order_effect"][0]["metric"] == "accept_latency_ms.p50"
+
+
 class TestWarnings:
     def test_a_clean_run_has_none(self, summary: dict) -> None:
         assert summary["warnings"] == []

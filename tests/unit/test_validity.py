@@ -11,9 +11,11 @@ from synthetic import NO_WINDOWS, RESOURCES_COLUMNS, SECOND, Script, around, fac
 from benchmarks.analysis.history import TrialFacts, read_trial
 from benchmarks.analysis.metrics import measure
 from benchmarks.analysis.reconcile import reconcile
-from benchmarks.analysis.validity import TrialResult, backlog_growth, busiest_share, findings, invalid_reasons
+from benchmarks.analysis.shares import BUSY, PRESSURE, STEAL
+from benchmarks.analysis.validity import TrialResult, backlog_growth, block_reasons, findings, invalid_reasons
 from benchmarks.load.rows import Outcome
 from benchmarks.scenario.model import Slo
+from registration.trace import Kind
 
 
 def trial(
@@ -39,17 +41,18 @@ def trial(
     return quiet(script.facts, script.frames(raw))
 
 
-def reasons(*trials: TrialResult, drain_may_expire: bool = False) -> list[str]:
-    return invalid_reasons("events", trials, drain_may_expire=drain_may_expire)
+def reasons(*trials: TrialResult, drain_may_expire: bool = False, saturation_planned: bool = False) -> list[str]:
+    return invalid_reasons("events", trials, drain_may_expire=drain_may_expire, saturation_planned=saturation_planned)
 
 
 def sampled(result: TrialResult, process: str, shares: Iterable[float], step_s: float = 0.5) -> TrialResult:
-    """With samples of `process`, which took these shares of a core from one sample to the next."""
+    """With more samples, of `process`, which took these shares of a core from one sample to the next."""
     cpu_ms, rows = 0.0, [(1, "events", 0, 0, process, 0.0, None)]
     for number, share in enumerate(shares, start=1):
         cpu_ms += share * step_s * 1e3
         rows.append((1, "events", 0, round(number * step_s * SECOND), process, cpu_ms, None))
-    return replace(result, resources=pd.DataFrame(rows, columns=list(RESOURCES_COLUMNS)))
+    frame = pd.DataFrame(rows, columns=list(RESOURCES_COLUMNS))
+    return replace(result, resources=pd.concat([result.resources, frame]) if len(result.resources) else frame)
 
 
 def test_a_quiet_trial_is_valid(tmp_path: Path) -> None:
@@ -71,7 +74,7 @@ class TestLoadGenerator:
     def test_with_few_arrivals_the_95th_percentile_of_the_delay_counts(self, tmp_path: Path) -> None:
         assert reasons(trial(tmp_path / "1", late=4)) == []
         (reason,) = reasons(trial(tmp_path / "2", late=10))
-        assert "schedule delay p95 6 ms (limit 5 ms)" in reason
+        assert "schedule delay p95 6 ms (limit 2 ms)" in reason
 
     def test_with_many_arrivals_the_99th_counts(self, tmp_path: Path) -> None:
         assert reasons(trial(tmp_path / "1", arrivals=1000, late=9)) == []
@@ -83,6 +86,14 @@ class TestLoadGenerator:
         (reason,) = reasons(*late)
         assert "p99" in reason
 
+    def test_one_arrival_that_was_very_late_says_which_and_when(self, tmp_path: Path) -> None:
+        assert reasons(trial(tmp_path / "1", late=1, late_ms=49.0)) == []
+        (reason,) = reasons(trial(tmp_path / "2", late=2, late_ms=63.0))
+        assert (
+            "the arrival intended at 0.980 s was sent 63 ms late, and 2 of 100 by more than the limit of 50 ms"
+            in reason
+        )
+
     def test_nothing_sent_at_all(self, tmp_path: Path) -> None:
         assert any("not one arrival was sent" in reason for reason in reasons(trial(tmp_path, arrivals=3, dropped=3)))
 
@@ -91,6 +102,17 @@ class TestLoadGenerator:
         assert reasons(sampled(quiet_trial, "load", [0.2] * 4 + [1.0] * 8 + [0.2] * 8)) == []
         (reason,) = reasons(sampled(quiet_trial, "load", [0.2] * 5 + [0.95] * 10 + [0.2] * 5))
         assert "took 95% of a core over 5 s (limit 90%)" in reason
+
+    def test_each_of_several_generators_has_the_limit_of_one(self, tmp_path: Path) -> None:
+        both = sampled(sampled(trial(tmp_path), "load/0", [0.8] * 20), "load/1", [0.95] * 20)
+        (reason,) = reasons(both)
+        assert "the load generator's process load/1 took 95% of a core" in reason
+
+    def test_a_busy_worker_on_another_host_counts_too(self, tmp_path: Path) -> None:
+        clock = {"offset_ms": 1e9, "error_ms": 0.5, "same_host": False}
+        (reason,) = reasons(trial(tmp_path, facts_of(load_clock=clock, load_busy_share=0.95)))
+        assert "a load worker on another host took 95% of a core" in reason
+        assert reasons(trial(tmp_path / "2", facts_of(load_clock=clock, load_busy_share=0.5))) == []
 
 
 class TestTrial:
@@ -137,10 +159,38 @@ class TestTrial:
         self, sent_ms: float, received_ms: float, replied_ms: float | None, answered_ms: float, tmp_path: Path
     ) -> None:
         script = Script()
-        script.arrival(0, 10, sent_ms, answered_ms)
+        script.arrival(0, 10, sent_ms, answered_ms, outcome=Outcome.FAILED, status=500)
         script.api(0, received_ms, None, replied_ms)
         (reason,) = reasons(quiet(script.facts, script.frames(tmp_path)))
         assert "the times of 1 arrivals run backwards" in reason
+
+    @pytest.mark.parametrize(("early_ms", "number"), [(0.4, 0), (0.6, 1)])
+    def test_times_of_two_hosts_may_run_backwards_by_the_error_of_their_clocks(
+        self, early_ms: float, number: int, tmp_path: Path
+    ) -> None:
+        clock = {"offset_ms": 1e9, "error_ms": 0.5, "same_host": False}
+        script = Script(facts_of(load_workers=2, load_clock=clock))
+        script.arrival(0, 10, 11, 20)
+        script.api(0, 11 - early_ms, 12, 19)
+        assert len(reasons(quiet(script.facts, script.frames(tmp_path)))) == number
+
+    @pytest.mark.parametrize("lost", ["received", "stored", "replied"])
+    def test_a_record_that_was_lost(self, lost: str, tmp_path: Path) -> None:
+        script = Script()
+        script.happy(0, 0)
+        script.arrival(1, 10, 10, 20)
+        for kind, ms in ((Kind.RECEIVED, 11.0), (Kind.STORED, 12.0), (Kind.REPLIED, 19.0)):
+            if kind.name.lower() != lost:
+                script.record("api/0", kind, 1, ms)
+        (reason,) = reasons(quiet(script.facts, script.frames(tmp_path)))
+        assert f"1 arrivals were acked of which nobody recorded that they were {lost} (the first: " in reason
+
+    def test_an_effect_without_the_work_that_made_it(self, tmp_path: Path) -> None:
+        script = Script()
+        script.happy(0, 0)
+        script.record("email/0", Kind.APPLIED, 0, 20, delivery=7, attempt=1)
+        (reason,) = reasons(quiet(script.facts, script.frames(tmp_path)))
+        assert "1 effects were applied of which nobody recorded that they were received or started" in reason
 
     def test_an_effect_before_its_work_began(self, tmp_path: Path) -> None:
         script = Script()
@@ -148,6 +198,73 @@ class TestTrial:
         script.effect(0, "email", 20, received_ms=15, started_ms=25)
         (reason,) = reasons(quiet(script.facts, script.frames(tmp_path)))
         assert "the times of 1 effects run backwards" in reason
+
+
+class TestMachine:
+    """Whose work it was that the machine had no room for."""
+
+    def test_other_programs_and_when(self, tmp_path: Path) -> None:
+        mine = sampled(trial(tmp_path), "load", [0.5] * 20)
+        assert reasons(sampled(mine, BUSY, [0.69] * 20)) == []
+        (reason,) = reasons(sampled(mine, BUSY, [0.5] * 6 + [1.5] * 10 + [0.5] * 4))
+        assert "other programs took 50% of the machine's processor time over 5 s, from 3 s on (limit 10%)" in reason
+
+    def test_pressure_that_the_run_made_for_itself(self, tmp_path: Path) -> None:
+        result = trial(tmp_path)
+        assert reasons(sampled(result, PRESSURE, [0.6] * 20)) == []
+        (reason,) = reasons(sampled(result, PRESSURE, [0.8] * 20))
+        assert "a task had to wait for a core 80% of the load's time (CPU pressure, limit 70%)" in reason
+
+    def test_pressure_is_a_finding_where_saturation_was_planned(self, tmp_path: Path) -> None:
+        starved = sampled(trial(tmp_path), PRESSURE, [0.8] * 20)
+        assert reasons(starved, saturation_planned=True) == []
+        metrics = measure(starved.frames.history, starved.frames.effects, starved.facts, Slo(), NO_WINDOWS)
+        assert findings([starved], [metrics]) == ["saturated: machine (a task waited for a core 80% of the time)"]
+
+    def test_pressure_is_a_finding_where_the_api_is_what_had_too_much_to_do(self, tmp_path: Path) -> None:
+        assert reasons(sampled(sampled(trial(tmp_path), PRESSURE, [0.8] * 20), "api/0", [0.95] * 20)) == []
+
+    def test_other_programs_count_whatever_was_planned(self, tmp_path: Path) -> None:
+        disturbed = sampled(sampled(trial(tmp_path), "load", [0.5] * 20), BUSY, [1.5] * 20)
+        assert len(reasons(disturbed, saturation_planned=True)) == 1
+
+
+class TestABlock:
+    """Whether another attempt is worth it."""
+
+    def judged(self, *trials: TrialResult, planned: int | None = 100) -> list[tuple[str, bool]]:
+        found = block_reasons(trials, drain_may_expire=False, saturation_planned=False, planned=planned)
+        return [(reason.text, reason.passing) for reason in found]
+
+    def test_a_quiet_one_has_no_reason(self, tmp_path: Path) -> None:
+        assert self.judged(trial(tmp_path)) == []
+
+    def test_what_may_pass(self, tmp_path: Path) -> None:
+        for disturbed in (
+            trial(tmp_path / "late", late=10),
+            trial(tmp_path / "gap", late=1, late_ms=60),
+            trial(tmp_path / "dropped", dropped=1),
+            trial(tmp_path / "unproven", facts_of(readiness_proven=False)),
+            sampled(trial(tmp_path / "busy"), "load", [0.95] * 20),
+            sampled(trial(tmp_path / "steal"), STEAL, [0.3] * 20),
+            sampled(trial(tmp_path / "others"), BUSY, [0.3] * 20),
+            sampled(trial(tmp_path / "starved"), PRESSURE, [0.8] * 20),
+        ):
+            ((text, passing),) = self.judged(disturbed)
+            assert text.startswith("trial 01-sync: ")
+            assert passing
+
+    def test_what_would_be_there_again(self, tmp_path: Path) -> None:
+        expired = trial(tmp_path / "1", facts_of(drain_expired=True, drain_s=60.0))
+        problem = trial(tmp_path / "2")
+        problem = replace(problem, frames=replace(problem.frames, problems=("the trace x has no header",)))
+        assert [passing for _, passing in self.judged(expired, problem)] == [False, False]
+
+    def test_the_delay_is_judged_as_it_will_be_over_all_blocks(self, tmp_path: Path) -> None:
+        late = trial(tmp_path, late=4)
+        assert self.judged(late) == []
+        ((text, _),) = self.judged(late, planned=1000)
+        assert "schedule delay p99 6 ms" in text
 
 
 class TestProcessFaults:
@@ -259,28 +376,3 @@ class TestFindings:
         short = scenario_of(workload={"rate": 40, "duration": "16s", "warmup": "2s"})
         (finding,) = self.found(*[result_of(short, n, "events", n, tmp_path / str(n)) for n in (1, 2)])
         assert "4 s are left after the heal, 5 are needed; use a longer duration (so 2 of 2 trials)" in finding
-
-
-class TestBusiestShare:
-    def frame(self, shares: list[float], step_s: float = 0.5) -> pd.DataFrame:
-        cpu_s = [0.0]
-        for share in shares:
-            cpu_s.append(cpu_s[-1] + share * step_s)
-        return pd.DataFrame(
-            {
-                "process": "load",
-                "t_ns": [round(n * step_s * SECOND) for n in range(len(cpu_s))],
-                "cpu_ms": [s * 1e3 for s in cpu_s],
-            }
-        )
-
-    def test_it_is_the_largest_over_any_five_seconds(self) -> None:
-        share = busiest_share(self.frame([0.1] * 7 + [0.8] * 10 + [0.1] * 7), "load", 0, 60 * SECOND)
-        assert share == pytest.approx(0.8)
-
-    def test_a_short_trial_is_taken_whole(self) -> None:
-        assert busiest_share(self.frame([0.2, 0.4]), "load", 0, 60 * SECOND) == pytest.approx(0.3)
-
-    def test_without_two_samples_there_is_none(self) -> None:
-        assert busiest_share(self.frame([]), "load", 0, 60 * SECOND) is None
-        assert busiest_share(self.frame([0.5]), "api/0", 0, 60 * SECOND) is None

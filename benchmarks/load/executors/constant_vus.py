@@ -16,6 +16,9 @@ RETRY_NS = 100_000_000
 without descriptors, would have each user try a thousand times a second, and take the core from the server that is to
 come back (docs/load.md)."""
 
+_LOOK_AHEAD = 1_000
+"""How many requests of each kind are encoded before the load: nobody knows how many it will take."""
+
 
 class ConstantVus:
     """Issues an arrival for each free user from the begin of the warm-up to the end of the load.
@@ -27,8 +30,8 @@ class ConstantVus:
     def __init__(self, settings: Settings, model: ConstantVusSettings) -> None:
         """Reserve the first rows. Raises OSError where there is no room for them."""
         self.rows = GrowingRows(settings.rows)
-        self._warmup = Payloads(itertools.count(-1, -1), settings)
-        self._counted = Payloads(itertools.count(), settings)
+        self._warmup = Payloads(itertools.count(-1, -1), settings, _LOOK_AHEAD)
+        self._counted = Payloads(itertools.count(), settings, _LOOK_AHEAD)
         self._model = model
         self._start_ns = self._begin_ns = self._end_ns = 0
         self._free = model.vus

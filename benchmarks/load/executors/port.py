@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from benchmarks.load.exchange import Exchange
 from benchmarks.load.payloads import Payload
 from benchmarks.load.rows import Rows
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """One arrival whose time has come. `position` is its row; `intended_ns` is absolute."""
 
     position: int

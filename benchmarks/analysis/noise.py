@@ -1,0 +1,157 @@
+"""The noise floor: what a comparison says of two identical sides (A/A), on this machine and in this scenario.
+
+    bench calibrate --aa → the machine's calibration → environment.json of each run → NoiseFloor → `≈`, `bench plan`
+
+It is read from what the run itself stored, so that a report says the same on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+Json = Mapping[str, object]
+
+# A floor holds for a load like its own: the same rate, and trials not much longer or shorter, which are noisier.
+_RATE_TOLERANCE = 0.01
+_DURATION_FACTOR = 2.0
+
+
+@dataclass(frozen=True)
+class _Floor:
+    kind: str
+    low: float
+    high: float
+    sd: float | None
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """The floor of each metric in one scenario, measured over `blocks` blocks; rate (null: closed load) and duration
+    are those of its trials.
+    """
+
+    scenario: str
+    blocks: int | None
+    rate_per_s: float | None
+    duration_s: float | None
+    metrics: Mapping[str, _Floor]
+
+    @classmethod
+    def of(cls, environment: Json, scenario_name: str) -> NoiseFloor | None:
+        """The floor that a run's environment holds for a scenario; None where it has none, or a stale one."""
+        calibration = _mapping(environment.get("calibration"))
+        entry = _mapping(_mapping(calibration.get("noise_floor")).get(scenario_name))
+        if calibration.get("stale") or not entry:
+            return None
+        metrics = {name: _floor(_mapping(value)) for name, value in _mapping(entry.get("metrics")).items()}
+        blocks = _number(entry.get("blocks"))
+        return cls(
+            scenario=scenario_name,
+            blocks=None if blocks is None else int(blocks),
+            rate_per_s=_number(entry.get("rate_per_s")),
+            duration_s=_number(entry.get("duration_s")),
+            metrics={name: floor for name, floor in metrics.items() if floor is not None},
+        )
+
+    def interval(self, kind: str, metric: str) -> tuple[float, float] | None:
+        """The interval of a ratio, or a difference, that identical sides stay within; None where none was measured."""
+        floor = self._found(kind, metric)
+        return None if floor is None else (floor.low, floor.high)
+
+    def sd(self, kind: str, metric: str) -> float | None:
+        """The standard deviation over blocks of identical sides: of the log ratio, or of the difference."""
+        floor = self._found(kind, metric)
+        return None if floor is None else floor.sd
+
+    def fits(self, rate_per_s: float | None, duration_s: float) -> bool:
+        """Whether it was measured under a load like this one."""
+        if (self.rate_per_s is None) != (rate_per_s is None) or self.duration_s is None:
+            return False
+        rates = (self.rate_per_s or 0.0, rate_per_s or 0.0)  # of closed loads both are nothing
+        if not math.isclose(*rates, rel_tol=_RATE_TOLERANCE):
+            return False
+        return 1 / _DURATION_FACTOR <= self.duration_s / duration_s <= _DURATION_FACTOR
+
+    def as_dict(self) -> dict[str, object]:
+        """For `noise_floor` of the summary, from which `NoiseFloor.stored` makes it again."""
+        return {
+            "scenario": self.scenario,
+            "blocks": self.blocks,
+            "rate_per_s": self.rate_per_s,
+            "duration_s": self.duration_s,
+            "metrics": {
+                name: {"kind": floor.kind, "low": floor.low, "high": floor.high, "sd": floor.sd}
+                for name, floor in self.metrics.items()
+            },
+            "reason": None,
+        }
+
+    @classmethod
+    def stored(cls, entry: object) -> NoiseFloor | None:
+        """The floor that a summary says was used; None where it was none."""
+        part = _mapping(entry)
+        name = part.get("scenario")
+        if not isinstance(name, str) or not part.get("metrics"):
+            return None
+        return cls.of({"calibration": {"noise_floor": {name: part}}}, name)
+
+    def _found(self, kind: str, metric: str) -> _Floor | None:
+        floor = self.metrics.get(metric)
+        return floor if floor is not None and floor.kind == kind else None
+
+
+def floor_for(
+    environment: Json | None, scenario_name: str, rate_per_s: float | None, duration_s: float
+) -> tuple[NoiseFloor | None, str | None]:
+    """The floor to judge a run by; where there is none, one sentence on why, with what to do."""
+    remedy = f"`bench calibrate --aa {scenario_name}` measures it"
+    calibration = _mapping((environment or {}).get("calibration"))
+    if not calibration:
+        return None, f"this machine was not calibrated: {remedy}"
+    if stale := calibration.get("stale"):
+        why = "; ".join(str(reason) for reason in stale) if isinstance(stale, list) else str(stale)
+        return None, f"the calibration is stale ({why}): {remedy} anew"
+    floor = NoiseFloor.of({"calibration": calibration}, scenario_name)
+    if floor is None:
+        return None, f"the noise floor of {scenario_name} was not measured: {remedy}"
+    if not floor.fits(rate_per_s, duration_s):
+        return None, (
+            f"the noise floor of {scenario_name} was measured under another load ({_load(floor)}): {remedy}, "
+            "run with the same rate and duration"
+        )
+    return floor, None
+
+
+def no_floor(reason: str) -> dict[str, object]:
+    """`noise_floor` of the summary where none was used."""
+    return {
+        "scenario": None,
+        "blocks": None,
+        "rate_per_s": None,
+        "duration_s": None,
+        "metrics": {},
+        "reason": reason,
+    }
+
+
+def _load(floor: NoiseFloor) -> str:
+    rate = "a closed load" if floor.rate_per_s is None else f"{floor.rate_per_s:g}/s"
+    return rate if floor.duration_s is None else f"{rate} for {floor.duration_s:g} s"
+
+
+def _floor(entry: Json) -> _Floor | None:
+    low, high = _number(entry.get("low")), _number(entry.get("high"))
+    if low is None or high is None:
+        return None
+    return _Floor(str(entry.get("kind")), low, high, _number(entry.get("sd")))
+
+
+def _mapping(value: object) -> Json:
+    return cast("Json", value) if isinstance(value, Mapping) else {}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

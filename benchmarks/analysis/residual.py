@@ -1,0 +1,233 @@
+"""Measured minus predicted, registration by registration: what the wiring added to what the parameters alone say.
+
+    history, effects ┐                    ┌ accept      answered − predicted reply
+    Prediction       ┴→ Residuals of one ─┼ completion  last first effect − predicted, and of each service
+                        trial             └ work        how much longer the work took than the scenario has it
+
+The prediction holds parameters only, so nothing of the wiring is in it: no network, no broker, no interpreter. Where it
+and the measurement disagree about what became of a registration (one says accepted, the other does not), there is no
+difference of times, and the registration is counted instead.
+
+A fault meets the work that *begins* inside its window, so work that the wiring shifts across the window's edge meets
+another fate than the replay's. That is no cost in milliseconds. Such registrations are known exactly, by the begin of
+each attempt as measured and as predicted, and are counted apart as being *on an edge*. What queued behind one is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.analysis.metrics import stats
+from benchmarks.analysis.series import first_applied
+from benchmarks.analysis.validity import TrialResult
+from benchmarks.planning.prediction import NEVER, Prediction, Unpredicted, arrivals_of
+from benchmarks.scenario import Scenario
+
+# All replays of one run together: so many take a few seconds. The blocks beyond are not compared, and counted.
+MOST_ARRIVALS_OF_RUN = 100_000
+
+STATS = ("p50", "p95", "p99", "max")
+_NS_PER_MS = 1e6
+
+Floats = NDArray[np.float64]
+Json = dict[str, object]
+Predict = Callable[[str, int], Prediction | Unpredicted]  # of a variant and a block
+
+
+def columns(services: Iterable[str]) -> list[str]:
+    """The columns of `residuals.parquet`."""
+    names = list(services)
+    return [
+        *("trial", "variant", "block", "index", "accept_ms", "completion_ms"),
+        *(f"{time}:{name}" for time in ("completion_ms", "work_ms") for name in names),
+        *("accept_differs", "completion_differs", "on_edge"),
+    ]
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """One trial against its prediction. Arrays have one entry per counted arrival, in order of the index.
+
+    Milliseconds, NaN where the measurement or the prediction has no such time. `work_ms`: of the attempt that made the
+    first effect. `…_differs`: whether one of the two says accepted, or complete, and the other does not.
+    """
+
+    index: NDArray[np.int64]
+    accept_ms: Floats
+    completion_ms: Floats
+    done_ms: Mapping[str, Floats]
+    work_ms: Mapping[str, Floats]
+    accept_differs: NDArray[np.bool_]
+    completion_differs: NDArray[np.bool_]
+    on_edge: NDArray[np.bool_]
+
+    def rows(self, trial: int, variant: str, block: int) -> pd.DataFrame:
+        """As `residuals.parquet` has it: one row per counted arrival."""
+        size = len(self.index)
+        values = (
+            np.full(size, trial, dtype=np.int16),
+            pd.array([variant] * size, dtype="str"),
+            np.full(size, block, dtype=np.int16),
+            *(self.index, self.accept_ms, self.completion_ms, *self.done_ms.values(), *self.work_ms.values()),
+            *(self.accept_differs, self.completion_differs, self.on_edge),
+        )
+        return pd.DataFrame(dict(zip(columns(list(self.done_ms)), values, strict=True)))
+
+
+@dataclass(frozen=True)
+class RunResiduals:
+    """A run against its predictions: `summary.predicted`, `summary.residuals`, and the rows of `residuals.parquet`."""
+
+    predicted: Mapping[str, Json]
+    summary: Mapping[str, Json]
+    frame: pd.DataFrame
+
+
+def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: Predict) -> RunResiduals:
+    """Hold every trial against what `predict` says of its variant and block, as far as `MOST_ARRIVALS_OF_RUN` goes.
+
+    The first block of each variant is predicted in any case where it can be: the report shows it.
+    """
+    first = {name: predict(name, 0) for name in scenario.variant_names}
+    frames: dict[str, list[pd.DataFrame]] = {name: [] for name in scenario.variant_names}
+    skipped = dict.fromkeys(scenario.variant_names, 0)
+    left = MOST_ARRIVALS_OF_RUN
+    for trial in trials:
+        name, block = trial.facts.variant, trial.facts.block
+        if isinstance(first[name], Unpredicted):
+            continue
+        if (left := left - arrivals_of(scenario)) < 0:
+            skipped[name] += 1
+            continue
+        prediction = first[name] if block == 0 else predict(name, block)
+        assert isinstance(prediction, Prediction), "whether a variant can be replayed is the same in every block"
+        found = residuals(trial.frames.history, trial.frames.effects, prediction, scenario)
+        frames[name].append(found.rows(trial.facts.number, name, block))
+    every = [frame for of_variant in frames.values() for frame in of_variant]
+    return RunResiduals(
+        {name: prediction.as_dict() for name, prediction in first.items()},
+        {name: _summary(first[name], frames[name], skipped[name], scenario) for name in scenario.variant_names},
+        pd.concat(every, ignore_index=True) if every else pd.DataFrame(columns=columns(scenario.services)),
+    )
+
+
+def residuals(history: pd.DataFrame, effects: pd.DataFrame, prediction: Prediction, scenario: Scenario) -> Residuals:
+    """One trial's stored frames against the prediction of its block and variant."""
+    services = list(prediction.applied_ns)
+    rows = history.set_index("index").reindex(prediction.index)
+    answered = rows["answered_ns"].to_numpy(dtype=np.float64, na_value=np.nan)
+    acked = (rows["outcome"] == "acked").to_numpy(dtype=bool, na_value=False)
+    applied = first_applied(rows.reset_index(), effects, services)
+    expected = np.stack([_times(prediction.applied_ns[service]) for service in services], axis=1)
+    # The maximum is NaN where one effect is missing, on either side.
+    last, expected_last = applied.max(axis=1), expected.max(axis=1)
+    measured = _measured(effects, prediction.index)
+    on_edge = np.zeros(len(prediction.index), dtype=bool)
+    work_ms = {}
+    for column, service in enumerate(services):
+        of_service = measured[measured["service"] == service]
+        pairs = _replayed(prediction.attempts[service]).merge(of_service, on=["place", "attempt"])
+        on_edge[pairs.loc[_crossed(pairs, scenario, prediction.variant, service), "place"]] = True
+        work_ms[service] = _work_ms(pairs, applied[:, column])
+    return Residuals(
+        index=prediction.index,
+        accept_ms=np.where(acked & prediction.accepted, answered - _times(prediction.replied_ns), np.nan) / _NS_PER_MS,
+        completion_ms=(last - expected_last) / _NS_PER_MS,
+        done_ms={name: (applied[:, at] - expected[:, at]) / _NS_PER_MS for at, name in enumerate(services)},
+        work_ms=work_ms,
+        accept_differs=acked != prediction.accepted,
+        completion_differs=np.isnan(last) != np.isnan(expected_last),
+        on_edge=on_edge,
+    )
+
+
+def _times(times_ns: NDArray[np.int64]) -> Floats:
+    """As floats, NaN where there is none."""
+    return np.where(times_ns == NEVER, np.nan, times_ns)
+
+
+def _replayed(attempts: NDArray[np.void]) -> pd.DataFrame:
+    """The attempts of one service in the replay: place, attempt, begun_ns, ended_ns.
+
+    A kill makes attempts count from 1 again; the first of each number stands for it, on both sides.
+    """
+    frame = pd.DataFrame({name: attempts[name] for name in ("place", "attempt", "begun_ns")})
+    return frame.assign(ended_ns=_times(attempts["ended_ns"])).drop_duplicates(["place", "attempt"])
+
+
+def _measured(effects: pd.DataFrame, index: NDArray[np.int64]) -> pd.DataFrame:
+    """The attempts that began: place among the counted arrivals, service, attempt, started_ns, applied_ns."""
+    begun = effects[effects["started_ns"].notna()].sort_values("started_ns", kind="stable")
+    frame = pd.DataFrame(
+        {
+            "place": np.searchsorted(index, begun["index"].to_numpy(dtype=np.int64)),
+            "service": begun["service"].astype("str"),
+            "attempt": begun["attempt"].to_numpy(dtype=np.int32),
+            "started_ns": begun["started_ns"].to_numpy(dtype=np.float64),
+            "applied_ns": begun["applied_ns"].to_numpy(dtype=np.float64, na_value=np.nan),
+        }
+    )
+    return frame.drop_duplicates(["place", "service", "attempt"])
+
+
+def _crossed(pairs: pd.DataFrame, scenario: Scenario, variant: str, service: str) -> NDArray[np.bool_]:
+    """Which attempts lie on another side of a fault's edge than the replay has them: by their begin, which is what a
+    fault of the work asks for, or by their end too where a fault stops or ends the process.
+    """
+    faults = [fault for fault in scenario.faults if fault.service == service and fault.concerns(variant)]
+
+    def sides_differ(edges_ns: Sequence[int], predicted: str, measured: str) -> NDArray[np.bool_]:
+        edges = np.sort(np.asarray(edges_ns, dtype=np.float64))
+        times = pairs[predicted].to_numpy(np.float64), pairs[measured].to_numpy(np.float64)
+        sides = [np.searchsorted(edges, time, side="right") for time in times]
+        differ: NDArray[np.bool_] = (sides[0] != sides[1]) & ~np.isnan(times[0]) & ~np.isnan(times[1])
+        return differ
+
+    every = [edge for fault in faults for edge in (fault.begin_ns, fault.end_ns)]
+    of_process = [edge for fault in faults if fault.is_process for edge in (fault.begin_ns, fault.end_ns)]
+    return sides_differ(every, "begun_ns", "started_ns") | sides_differ(of_process, "ended_ns", "applied_ns")
+
+
+def _work_ms(pairs: pd.DataFrame, first_applied_ns: Floats) -> Floats:
+    """How much longer than in the replay the attempt took that made the first effect, by place; NaN without one."""
+    made = pairs[pairs["applied_ns"].to_numpy() == first_applied_ns[pairs["place"]]]
+    took_ns = made["applied_ns"] - made["started_ns"] - (made["ended_ns"] - made["begun_ns"])
+    longer = np.full(len(first_applied_ns), np.nan)
+    longer[made["place"]] = took_ns / _NS_PER_MS
+    return longer
+
+
+def _summary(
+    prediction: Prediction | Unpredicted, frames: Sequence[pd.DataFrame], skipped: int, scenario: Scenario
+) -> Json:
+    """One variant, its trials pooled; what lies on an edge is counted and in no figure."""
+    reason = prediction.reason if isinstance(prediction, Unpredicted) else None
+    if reason is None and not frames:
+        reason = "no trial was finished" if not skipped else f"more than {MOST_ARRIVALS_OF_RUN:,} arrivals in the run"
+    every = pd.concat(frames, ignore_index=True) if frames else None
+    clear = every[~every["on_edge"]] if every is not None else None
+
+    def figures(column: str) -> Json:
+        found = stats(clear[column].to_numpy()) if clear is not None else dict.fromkeys(STATS)
+        return {stat: found[stat] for stat in STATS}
+
+    def by_service(column: str) -> Json:
+        return {service: figures(f"{column}:{service}") for service in scenario.services}
+
+    return {
+        "n": 0 if clear is None else int((clear["accept_ms"].notna() | clear["completion_ms"].notna()).sum()),
+        "trials": len(frames),
+        "trials_not_compared": skipped,
+        "accept_ms": figures("accept_ms"),
+        "completion_ms": {**figures("completion_ms"), "by_service": by_service("completion_ms")},
+        "work_ms": {"by_service": by_service("work_ms")},
+        "accept_differs": 0 if clear is None else int(clear["accept_differs"].sum()),
+        "completion_differs": 0 if clear is None else int(clear["completion_differs"].sum()),
+        "on_edge": 0 if every is None else int(every["on_edge"].sum()),
+        "not_compared": reason,
+    }

@@ -1,0 +1,7 @@
+"""What this machine and this harness can show: measured once per machine, stored, and copied into every run.
+
+    parts (timer, clock, generator, harness, broker, noise) → Calibration → store → environment.json of each run
+
+`docs/calibration.md` says what each part measures. A part is a file with one function that measures it; `measure.py`
+has the table of them.
+"""

@@ -1,0 +1,64 @@
+"""Part `noise`: an A/A run of a scenario, run and judged as any run is, and the floor that it comes to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.calibration.calibration import Json
+from benchmarks.calibration.effort import Effort
+from benchmarks.calibration.floor import floor_of
+from benchmarks.calibration.identical import twice
+from benchmarks.progress import Observer
+from benchmarks.run import ExitCode, run
+from benchmarks.scenario import Scenario
+from benchmarks.scenario.units import format_s
+from benchmarks.store import Results, default_directory
+
+ROOT = Path("results") / "calibration"
+_REPEATS = 2  # of a block that was disturbed, as `bench run` has it
+
+
+class NoFloor(Exception):  # noqa: N818 - reads as what came of the run
+    """The A/A run gives no floor. `exit_code` is what the program ends with."""
+
+    def __init__(self, message: str, next_step: str, exit_code: ExitCode) -> None:
+        super().__init__(message)
+        self.next_step = next_step
+        self.exit_code = exit_code
+
+
+def prepared(
+    scenario: Scenario, effort: Effort, *, blocks: int | None, rate: float | None, duration: str | None
+) -> Scenario:
+    """The scenario as its A/A run will have it, but for the twins. Raises ScenarioError where an override is wrong."""
+    return scenario.override(
+        quick=True,  # a short warm-up, and no questions that so few arrivals could not answer
+        blocks=blocks or effort.blocks,
+        rate=rate,
+        duration=duration or format_s(effort.trial_s(scenario.workload.duration_s)),
+    )
+
+
+async def measure(scenario: Scenario, observer: Observer, command: str) -> Json:
+    """Run a `prepared` scenario against itself; its floor. Raises NoFloor, ResultsError."""
+    doubled, pairs = twice(scenario)
+    results = Results.create(default_directory(scenario.name, ROOT))
+    outcome = await run(doubled, results, observer, command=command, repeat_invalid=_REPEATS)
+    if outcome.problem:
+        raise NoFloor(outcome.problem, outcome.next_step, outcome.exit_code)
+    if not outcome.summary["valid"]:
+        reasons = outcome.summary["invalid_reasons"]
+        assert isinstance(reasons, list)
+        raise NoFloor(
+            f"the A/A run of {scenario.name} is not valid, so it gives no noise floor: {'; '.join(reasons)}",
+            f"end what else is running and try again; what it measured is in {results.directory}",
+            ExitCode.NOT_VALID,
+        )
+    workload = doubled.workload
+    return {
+        "blocks": doubled.blocks,
+        "rate_per_s": workload.rate_per_s,
+        "duration_s": workload.duration_s,
+        "run": f"{scenario.name}/{results.directory.name}",
+        "metrics": floor_of(outcome.summary, pairs),
+    }

@@ -1,0 +1,46 @@
+"""The server that does nothing: each request is answered with 200 at once, so that the client is the limit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+import httptools
+
+from registration.process import Link
+
+_HOST = "127.0.0.1"
+_REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+class Trivial(asyncio.Protocol):
+    """One connection, kept open; requests may come in any pieces."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._transport.close()
+
+    def on_message_complete(self) -> None:
+        """A whole request is in; called by the parser."""
+        assert self._transport is not None
+        self._transport.write(_REPLY)
+
+
+async def run(link: Link) -> None:
+    """The role `server`: serve until the harness closes the pipe."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Trivial, _HOST, cast(int, link.settings["port"]), backlog=4096)
+    link.send(type="ready")
+    async for _ in link.messages():
+        pass
+    server.close()

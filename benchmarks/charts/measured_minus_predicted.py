@@ -1,0 +1,102 @@
+"""What did the wiring add: each registration's measured time less the one that the parameters alone predict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.charts import axis, palette
+from benchmarks.charts.chart import Chart
+from benchmarks.charts.sheet import EndLabel, Sheet
+from benchmarks.charts.wording import told
+from benchmarks.words.numbers import milliseconds
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from benchmarks.charts.material import Material
+
+# The two times, as `summary.residuals` and `residuals.parquet` call them, and the headings of their panels.
+_TIMES = {"accept_ms": "Until the answer", "completion_ms": "Until all was done"}
+_LEAST_MS = 0.01  # a logarithmic axis ends somewhere; what is quicker than predicted lies there too
+_BEYOND = 10  # a line ends where fewer registrations than this are beyond it
+_POINTS = 240
+
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]  # places on the axis, milliseconds
+
+
+def title(material: Material) -> str:
+    medians = {
+        time: {name: material.summary.number("residuals", name, time, "p50") for name in material.variants}
+        for time in _TIMES
+    }
+    if all(value is None for of_time in medians.values() for value in of_time.values()):
+        return "No registration has both a measured and a predicted time"
+    answer, done = (told(of_time, milliseconds, "not compared") for of_time in medians.values())
+    return f"Beyond what the parameters say, the typical answer took {answer}; until all was done it took {done}"
+
+
+def draw(material: Material) -> Figure:
+    sheet = Sheet(
+        material,
+        title(material),
+        f"Measured less predicted, of each registration; all trials of a variant together; {material.load}.",
+    )
+    curves = [{name: _curve(material, name, time) for name in material.variants} for time in _TIMES]
+    known = [curve for panel in curves for curve in panel.values() if curve is not None]
+    shown_ms = [float(value) for _, values in known for value in (values[0], values[-1])]
+    left, bottom, right, top = sheet.body
+    width = (right - left) / len(_TIMES)
+    for number, (time, heading) in enumerate(_TIMES.items()):
+        drawn = {name: curve for name, curve in curves[number].items() if curve is not None}
+        labels = [_end(material, name, time, curve) for name, curve in drawn.items()]
+        furthest = max((float(x[-1]) for x, _ in drawn.values()), default=2.0)
+        axes = sheet.panel(
+            (left + width * number, bottom, left + width * (number + 1) - (16 if number + 1 < len(_TIMES) else 0), top),
+            heading,
+            x=(0.0, furthest * 1.02),
+            end_labels=[label.text for label in labels],
+        )
+        axis.latency(axes, shown_ms)
+        axis.nines(axes, furthest, "share of the registrations")
+        for name, (x, values) in drawn.items():
+            axes.plot(x, values, color=material.colours[name], linewidth=2.6, solid_capstyle="round")
+        if not drawn:
+            axes.set_yticks([])
+            axes.text(0.5, 0.5, "Nothing to compare", transform=axes.transAxes, ha="center", color=palette.QUIET)
+        sheet.label_ends(axes, labels)
+    return sheet.figure
+
+
+def _curve(material: Material, variant: str, time: str) -> Curve | None:
+    """The quantiles of a variant's residuals that are on no edge; None without any."""
+    rows = material.residuals
+    mine = rows[(rows["variant"] == variant) & ~rows["on_edge"].astype(bool)]
+    sample = mine[time].dropna().to_numpy(dtype=np.float64)
+    if not sample.size:
+        return None
+    x = np.linspace(0.0, max(np.log10(sample.size / _BEYOND), np.log10(2.0)), _POINTS)
+    return x, np.maximum(np.quantile(sample, 1 - 10**-x), _LEAST_MS)
+
+
+def _end(material: Material, variant: str, time: str, curve: Curve) -> EndLabel:
+    median = milliseconds(material.summary.number("residuals", variant, time, "p50"))
+    return EndLabel(float(curve[1][-1]), f"{variant} p50 {median}", material.colours[variant], bold=True)
+
+
+CHART = Chart(
+    name="measured_minus_predicted",
+    heading="What the wiring added",
+    question="How much later was each registration answered and done than the parameters alone predict?",
+    how_to_read=(
+        "Each registration is replayed with the same arrival and the same luck, with a network and a broker that cost "
+        "nothing. What the measurement shows beyond that is the wiring, and the machine: the broker, HTTP, the "
+        "interpreter, waiting for a processor. Find a share below: for that many it was at most the time where the "
+        "line crosses it. The label is the median. Registrations at whose work a fault was on in the one and off in "
+        "the other are left out; the table above counts them."
+    ),
+    title=title,
+    draw=draw,
+)

@@ -1,0 +1,100 @@
+"""What a master and its workers say to each other, as custom messages of Locust's runners (msgpack over ZeroMQ).
+
+    worker                              master
+      HERE {protocol}             ──→     waits until there are enough
+                                  ←──   SHARE {settings, arrivals}, SCHEDULE {data} …
+      PING {number}               ──→
+                                  ←──   PONG {number, clock_ns, host}
+      READY {pacer}               ──→     waits until all are: the API can be reached from each
+                                  ←──   START {start_ns}, and Locust's own word to spawn the user
+      PROGRESS {…} …              ──→
+      ROWS {data} …, DONE {…}     ──→
+                                  ←──   THANKS: the worker may go
+      ERROR {message, next_step}  ──→     at any time: the load has failed
+
+Nothing here is ever run or unpickled: bytes are arrays of a fixed type, whose length both sides know beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gevent.queue import Empty, Queue
+from locust.runners import Runner
+
+PROTOCOL = 1
+"""Goes up whenever the two sides of another version would misunderstand each other."""
+
+HERE, SHARE, SCHEDULE, PING, PONG = "bench-here", "bench-share", "bench-schedule", "bench-ping", "bench-pong"
+READY, START, PROGRESS, ROWS = "bench-ready", "bench-start", "bench-progress", "bench-rows"
+DONE, THANKS, ERROR = "bench-done", "bench-thanks", "bench-error"
+
+MOST_ARRIVALS = 20_000_000
+"""In one trial: a schedule of 320 MB, rows of 800 MB. More is a mistake, or a stranger on the port."""
+
+CHUNK_BYTES = 2**22
+"""A message of this size takes a local network a few hundredths of a second, so heartbeats pass between two."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """One message: who sent it, of what kind, and what it holds."""
+
+    by: str
+    kind: str
+    data: Mapping[str, Any]
+
+
+class Inbox:
+    """Puts a runner's messages of some kinds into a queue, since Locust would swallow what a listener raises."""
+
+    def __init__(self, runner: Runner, kinds: Sequence[str]) -> None:
+        self._queue: Queue[Said] = Queue()
+        for kind in kinds:
+            runner.register_message(kind, self._listener(kind))
+
+    def next(self, limit_s: float) -> Said | None:
+        """The next message; None where none comes in time."""
+        try:
+            return self._queue.get(timeout=limit_s)
+        except Empty:
+            return None
+
+    def _listener(self, kind: str) -> Callable[..., None]:
+        def put(msg: Any, **_: object) -> None:
+            data = msg.data if isinstance(msg.data, Mapping) else {}
+            self._queue.put(Said(str(msg.node_id), kind, data))
+
+        return put
+
+
+def chunks(data: bytes) -> Iterator[bytes]:
+    """`data` in pieces of at most CHUNK_BYTES."""
+    for first in range(0, len(data), CHUNK_BYTES):
+        yield data[first : first + CHUNK_BYTES]
+
+
+class Collected:
+    """Pieces of bytes until there are as many as were announced."""
+
+    def __init__(self, expected: int) -> None:
+        self._expected = expected
+        self._data = bytearray()
+
+    def add(self, piece: object) -> None:
+        """Raises ValueError where it is no piece of bytes, or more than was announced."""
+        if not isinstance(piece, bytes) or len(self._data) + len(piece) > self._expected:
+            raise ValueError("more bytes than were announced, or something else")
+        self._data += piece
+
+    @property
+    def complete(self) -> bool:
+        return len(self._data) == self._expected
+
+    def take(self) -> bytes:
+        """All of them. Raises ValueError where some are missing."""
+        if not self.complete:
+            raise ValueError(f"{self._expected - len(self._data):,} of {self._expected:,} bytes are missing")
+        return bytes(self._data)

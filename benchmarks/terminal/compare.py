@@ -1,0 +1,72 @@
+"""`bench compare`: what it prints of two runs, and how it exits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from benchmarks.analysis.across import Across, Change, DamagedRunError, NoRunError, StoredRun, across
+from benchmarks.analysis.summary import rounded
+from benchmarks.run import ExitCode
+from benchmarks.words.across import across_sentence, change_cells, stated_words
+
+USAGE = 2
+_HEADINGS = ("old", "new", "new ÷ old", "95 % interval", "p, Holm", "")
+
+
+def compare_runs(old: Path, new: Path, console: Console, complaints: Console, *, as_json: bool) -> int:
+    """Print what changed from one run to another. Returns the exit code: see docs/statistics.md."""
+    try:
+        found = across(StoredRun.read(old), StoredRun.read(new))
+    except NoRunError as error:
+        return _complain(complaints, str(error), "give two directories of runs, such as results/latest", USAGE)
+    except DamagedRunError as error:
+        return _complain(complaints, str(error), "`bench report` with that directory may mend it", ExitCode.ENVIRONMENT)
+    if as_json:
+        print(json.dumps(rounded(found.as_dict()), indent=1, ensure_ascii=False))
+    for reason in found.refused:
+        _complain(complaints, f"not comparable: {reason}", "", USAGE)
+    for reason in found.invalid:
+        _complain(complaints, reason, "", ExitCode.NOT_VALID)
+    if found.refused:
+        return _complain(complaints, "nothing was compared", "run both alike, on one machine", USAGE)
+    if found.invalid:
+        return _complain(complaints, "nothing was compared", "run again what is not valid", ExitCode.NOT_VALID)
+    if not as_json:
+        _print(found, console)
+    return ExitCode.OK
+
+
+def _print(found: Across, console: Console) -> None:
+    for words in stated_words(found):
+        console.print(Text(words, "dim"), soft_wrap=True)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("", no_wrap=True)
+    for heading in _HEADINGS:
+        table.add_column(heading, justify="left" if not heading else "right")
+    variant = ""
+    for change in found.changes:
+        if change.variant != variant:
+            variant = change.variant
+            table.add_row()
+            table.add_row(Text(variant, "bold"))
+        _row(table, change)
+    console.print(table)
+    console.print()
+    console.print(Text(across_sentence(found), "bold"))
+
+
+def _row(table: Table, change: Change) -> None:
+    label, *cells = change_cells(change)
+    table.add_row(f"  {label}", *cells, style="" if change.beyond_noise else "dim")
+
+
+def _complain(console: Console, message: str, next_step: str, code: int) -> int:
+    console.print(Text("bench: ", "bold red") + Text(message), soft_wrap=True)
+    if next_step:
+        console.print(Text(f"  next: {next_step}"), soft_wrap=True)
+    return code

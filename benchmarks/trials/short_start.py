@@ -1,0 +1,65 @@
+"""A short start before the first block: nothing of it is kept, and the first trial meets a broker that has worked.
+
+    the scenario without its faults → a second of load on one variant with a broker → thrown away
+
+A broker that has just started is slower: the code that takes its first records is not compiled yet. Without this the
+first trial with a broker would pay for all the others, and balanced order cannot spread what happens only once.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import Any
+
+from benchmarks import scratch
+from benchmarks.planning.plan import make_plan
+from benchmarks.progress import SilentObserver
+from benchmarks.scenario import Scenario, load_text
+from benchmarks.scenario.resolve import dump
+from benchmarks.trials.load_workers import ONE_HERE
+from benchmarks.trials.trial import Stage, run_trial
+
+RATE_PER_S = 150
+DURATION_S = 1.5
+_DRAIN_S = 10
+# A number that no trial of the plan has: its topic, its groups and its logs are its own.
+_NUMBER = 0
+
+
+async def short_start(stage: Stage) -> None:
+    """Load the broker of the stage's run for a moment, by way of its first variant that has one. Raises as `run_trial`.
+
+    Does nothing where there is none to warm: no variant uses a broker, or it is somebody else's, or the embedded one,
+    which has nothing to compile.
+    """
+    short = short_scenario(stage.plan.scenario)
+    if short is None or stage.broker is None or not stage.broker.info.ours:
+        return
+    stage.observer.step("warming the broker")
+    plan = make_plan(short)
+    directory = scratch.make()
+    try:
+        trial = replace(plan.trials[0], number=_NUMBER)
+        await run_trial(
+            trial,
+            replace(stage, plan=plan, observer=SilentObserver(), load_workers=ONE_HERE),
+            directory / trial.label,
+        )
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def short_scenario(scenario: Scenario) -> Scenario | None:
+    """The same wiring under a short load, with services that take no time; None where no variant has a real broker."""
+    real = (spec for spec in scenario.variants if spec.broker is not None and not spec.broker.is_embedded)
+    if (variant := next(real, None)) is None:
+        return None
+    data: dict[str, Any] = dict(scenario.resolved())
+    services = {name: {**service, "latency": "0ms", "errorRate": 0} for name, service in data["services"].items()}
+    variants = [spec for spec in data["variants"] if spec["name"] == variant.name]
+    workload = {"rate": RATE_PER_S, "duration": f"{DURATION_S}s", "warmup": "0s"}
+    for key in ("faults", "hypothesis", "thresholds", "sweep"):
+        data.pop(key, None)
+    changed = {"workload": workload, "services": services, "variants": variants, "blocks": 1}
+    return load_text(dump({**data, **changed, "drain": f"{_DRAIN_S}s", "drainMayExpire": True}), "the short start")

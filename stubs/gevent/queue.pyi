@@ -1,0 +1,9 @@
+from typing import Generic, TypeVar
+
+_T = TypeVar("_T")
+
+class Empty(Exception): ...
+
+class Queue(Generic[_T]):
+    def put(self, item: _T) -> None: ...
+    def get(self, block: bool = ..., timeout: float | None = ...) -> _T: ...
