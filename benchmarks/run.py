@@ -13,21 +13,20 @@ import enum
 import secrets
 import shutil
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from benchmarks import environment, scratch
-from benchmarks.analysis.validity import TrialResult
 from benchmarks.brokers import KINDS, Broker, BrokerUnavailable, connect
-from benchmarks.planning.plan import Plan, make_plan
+from benchmarks.planning.plan import Plan, Trial, make_plan
 from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.resolve import dump
-from benchmarks.store import DID_NOT_END, Results, load_trials, write_text
+from benchmarks.store import DID_NOT_END, Results, ResultsError, load_trials, write_text
 from benchmarks.trials.trial import Stage, run_trial
 
 
@@ -88,6 +87,8 @@ async def run(
             f"the results cannot be written: {error}",
             f"make room; then `bench report {results.directory}` shows the trials that were saved",
         )
+    except ResultsError as error:  # what was saved cannot be read back
+        return Outcome(results.directory, {}, ExitCode.ENVIRONMENT, str(error), error.next_step)
 
 
 async def _run(
@@ -105,9 +106,9 @@ async def _run(
     results.write_json("plan.json", plan.as_dict())
     observer.run_began(plan, results.directory)
     trouble: _Trouble | None = None
-    trials: list[TrialResult] = []
+    ended: list[Trial] = []
     try:
-        await _perform(plan, results, observer, broker_address, trials)
+        await _perform(plan, results, observer, broker_address, ended)
     except asyncio.CancelledError:
         trouble = _Trouble(ExitCode.INTERRUPTED, "interrupted", "")
     except (ChildError, BrokerUnavailable, NoFreePort) as error:
@@ -121,11 +122,11 @@ async def _run(
     problems = []
     if trouble is not None:
         # The first line says what; what a process said last follows it, and is for the terminal.
-        problems = [f"{trouble.problem.splitlines()[0]} after {len(trials)} of {len(plan.trials)} trials"]
+        problems = [f"{trouble.problem.splitlines()[0]} after {len(ended)} of {len(plan.trials)} trials"]
     results.write_json("run.json", {**about, "problems": problems})
     observer.step("drawing the charts")
     # In a thread, so that a signal is heard meanwhile. What is saved by now is saved: the report is brought to its end.
-    finishing = asyncio.ensure_future(asyncio.to_thread(finish, results, trials))
+    finishing = asyncio.ensure_future(asyncio.to_thread(finish, results))
     try:
         summary = await asyncio.shield(finishing)
     except asyncio.CancelledError:
@@ -141,9 +142,9 @@ async def _perform(
     results: Results,
     observer: Observer,
     broker_address: str | None,
-    trials: list[TrialResult],
+    ended: list[Trial],
 ) -> None:
-    """Start the broker, run the trials and stop the broker. `trials` grows as they end."""
+    """Start the broker, run the trials and stop the broker. `ended` grows as they end."""
     broker: Broker | None = None
     # Private to this run, and outside the results: a log of messages is not what was measured.
     scratch.sweep()
@@ -158,9 +159,9 @@ async def _perform(
         stage = Stage(plan, broker, results.logs, secrets.token_hex(4), Ports().take, observer)
         for trial in plan.trials:
             observer.trial_began(trial)
-            result = await run_trial(trial, stage, results.trial_directory(trial.label))
-            results.save_trial(result)
-            trials.append(result)
+            # Not kept: what was measured is read again when all have ended, one trial at a time.
+            results.save_trial(await run_trial(trial, stage, results.trial_directory(trial.label)))
+            ended.append(trial)
             observer.trial_ended(trial)
     finally:
         try:
@@ -176,20 +177,24 @@ async def _broker(plan: Plan, address: str | None, directory: Path, logs: Path) 
     return await KINDS[plan.scenario.broker.kind](directory, logs / "broker.log")
 
 
-def finish(results: Results, trials: Sequence[TrialResult]) -> Mapping[str, object]:
-    """From finished trials to summary, charts and report. Needs no broker; repeatable on stored results."""
+def finish(results: Results) -> Mapping[str, object]:
+    """From stored trials to summary, charts and report. Needs no broker, and can be repeated.
+
+    Raises ResultsError or ScenarioError where files were damaged since they were written.
+    """
     from benchmarks.analysis.summary import summarise
     from benchmarks.charts import draw_all
     from benchmarks.planning.predict import predict
     from benchmarks.report import write_report
 
     scenario = load_text((results.directory / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml")
+    trials = load_trials(results.directory)
     plan = make_plan(scenario)
     predicted = {name: predict(plan, name).as_dict() for name in scenario.variant_names}
     summary = summarise(scenario, trials, run_problems=results.run_problems(), predicted=predicted)
     results.write_json("summary.json", summary)
     if trials:
-        results.save_run(trials)
+        results.save_run()
         draw_all(results.directory)
         write_report(results.directory)
     return summary
@@ -202,7 +207,7 @@ def rebuild(directory: Path) -> Mapping[str, object]:
     """
     if not (directory / "scenario.yaml").is_file():
         raise FileNotFoundError(f"{directory} is not a run: it has no scenario.yaml")
-    return finish(Results(directory), load_trials(directory))
+    return finish(Results(directory))
 
 
 def version() -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.analysis.history import TrialFacts
-from benchmarks.analysis.reconcile import Reconciliation, reconcile
+from benchmarks.analysis.reconcile import Endings, reconcile
 from benchmarks.analysis.recovery import Recovery, recovery, together
 from benchmarks.analysis.series import LATENCIES, OUTCOMES, lag_max, latencies, outstanding
 from benchmarks.scenario.metric import SMALLEST_SAMPLE
@@ -146,7 +146,7 @@ class TrialMetrics:
     bounds: dict[str, Bounds | None]
     whole: WindowMetrics
     windows: dict[str, WindowMetrics | None]
-    reconciliation: Reconciliation
+    reconciliation: Endings
     recovery: Recovery
     outstanding_max: int
     consumer_lag_max: int | None
@@ -207,7 +207,7 @@ def measure(
         bounds=dict(bounds),
         whole=window((0, facts.duration_ns), cpu_ms, idle_ms),
         windows={name: None if inside is None else window(inside, (), None) for name, inside in bounds.items()},
-        reconciliation=reconcile(history, effects, facts),
+        reconciliation=reconcile(history, effects, facts).endings,
         recovery=Recovery()
         if before is None or after is None
         else recovery(table, series, fault_ns=before[1], heal_ns=after[0], end_ns=facts.duration_ns),

@@ -2,17 +2,20 @@
 
     trials → measure each → per variant: sums, geometric means → comparison, comparisons, thresholds, warnings
 
-A pure function: the same stored frames give the same summary.
+A pure function: the same stored frames give the same summary. Each trial is taken in by itself, and its frames are let
+go before the next is read: a run may be larger than the memory.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.metrics import (
     TrialMetrics,
     WindowMetrics,
@@ -23,7 +26,7 @@ from benchmarks.analysis.metrics import (
 from benchmarks.analysis.recovery import together
 from benchmarks.analysis.series import LATENCIES
 from benchmarks.analysis.statistics import lookup
-from benchmarks.analysis.validity import TrialResult, findings, invalid_reasons
+from benchmarks.analysis.validity import Sent, Signs, TrialResult, findings, trial_reasons, variant_reasons
 from benchmarks.analysis.verdict import Side, comparison_of, comparisons_of, outlier_warnings
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.metric import WINDOWS, Expectation, Metric
@@ -36,26 +39,61 @@ Json = dict[str, object]
 
 
 @dataclass(frozen=True)
+class _Trial:
+    """What stays of one trial."""
+
+    facts: TrialFacts
+    metrics: TrialMetrics
+    sent: Sent
+    signs: Signs
+    reasons: tuple[str, ...]
+    silent_faults: tuple[str, ...]  # those that never began
+
+    @classmethod
+    def of(cls, scenario: Scenario, trial: TrialResult) -> _Trial:
+        frames, facts, faults = trial.frames, trial.facts, trial.faults
+        bounds = windows_bounds_ns(scenario)
+        metrics = measure(frames.history, frames.effects, facts, scenario.slo, bounds, trial.lag)
+        silent = faults[faults["applicable"].astype(bool) & faults["begin_ns"].isna()]
+        return cls(
+            facts,
+            metrics,
+            Sent.of(frames.history),
+            Signs.of(trial, metrics),
+            tuple(trial_reasons(trial, scenario.drain_may_expire)),
+            tuple(silent["name"]),
+        )
+
+
+@dataclass(frozen=True)
 class _Variant:
     """One variant's trials in block order, and what was measured in each."""
 
     name: str
     uses_broker: bool
-    trials: tuple[TrialResult, ...]
-    measured: tuple[TrialMetrics, ...]
+    trials: tuple[_Trial, ...]
+
+    @property
+    def measured(self) -> tuple[TrialMetrics, ...]:
+        return tuple(trial.metrics for trial in self.trials)
 
     def figures(self) -> Json:
         """The variant's part of the summary."""
         per_trial = [
-            {"trial": trial.facts.number, "block": trial.facts.block, **_head([trial], [metrics]), **metrics.as_dict()}
-            for trial, metrics in zip(self.trials, self.measured, strict=True)
+            {"trial": trial.facts.number, "block": trial.facts.block, **_head([trial]), **trial.metrics.as_dict()}
+            for trial in self.trials
         ]
-        return {**_head(self.trials, self.measured), **_combined(self.measured), "trials": per_trial}
+        return {**_head(self.trials), **_combined(self.measured), "trials": per_trial}
+
+    def reasons(self) -> list[str]:
+        """Why the variant's trials do not count; empty where nothing speaks against them."""
+        together = variant_reasons(self.name, [trial.sent for trial in self.trials])
+        return [*together, *(reason for trial in self.trials for reason in trial.reasons)]
 
 
 def summarise(
     scenario: Scenario,
-    trials: Sequence[TrialResult],
+    trials: Iterable[TrialResult],
     *,
     run_problems: Sequence[str] = (),
     predicted: Mapping[str, object] | None = None,
@@ -63,13 +101,14 @@ def summarise(
     """The dictionary of `summary.json` (design: `docs/measurement.md`); only finite numbers, six significant digits.
 
     `run_problems` are reasons against the run that no trial knows of, such as that it was interrupted. `predicted` is
-    what the parameters alone say. Variants without a finished trial are left out, with a warning.
+    what the parameters alone say. Variants without a finished trial are left out, with a warning. `trials` is gone
+    through once.
     """
     variants = _by_variant(scenario, trials)
     figures = {variant.name: variant.figures() for variant in variants}
     reasons = list(run_problems)
     for variant in variants:
-        reasons += invalid_reasons(variant.name, variant.trials, drain_may_expire=scenario.drain_may_expire)
+        reasons += variant.reasons()
     sides = {variant.name: Side(variant.name, variant.uses_broker, figures[variant.name]) for variant in variants}
     summary: Json = {
         "format_version": FORMAT_VERSION,
@@ -101,21 +140,20 @@ def rounded(value: object) -> object:
     return value
 
 
-def _by_variant(scenario: Scenario, trials: Sequence[TrialResult]) -> list[_Variant]:
+def _by_variant(scenario: Scenario, trials: Iterable[TrialResult]) -> list[_Variant]:
+    # A map, unlike a loop, lets go of a trial before it takes the next one.
+    every = sorted(map(partial(_Trial.of, scenario), trials), key=lambda trial: trial.facts.block)
     variants = []
-    bounds = windows_bounds_ns(scenario)
     for spec in scenario.variants:
-        mine = sorted((trial for trial in trials if trial.facts.variant == spec.name), key=lambda t: t.facts.block)
+        mine = tuple(trial for trial in every if trial.facts.variant == spec.name)
         if mine:
-            measured = tuple(
-                measure(t.frames.history, t.frames.effects, t.facts, scenario.slo, bounds, t.lag) for t in mine
-            )
-            variants.append(_Variant(spec.name, spec.uses_broker, tuple(mine), measured))
+            variants.append(_Variant(spec.name, spec.uses_broker, mine))
     return variants
 
 
-def _head(trials: Sequence[TrialResult], measured: Sequence[TrialMetrics]) -> Json:
-    return {"broker": trials[0].facts.broker, "findings": findings(trials, measured)}
+def _head(trials: Sequence[_Trial]) -> Json:
+    found = findings([trial.signs for trial in trials], [trial.metrics for trial in trials])
+    return {"broker": trials[0].facts.broker, "findings": found}
 
 
 def _combined(measured: Sequence[TrialMetrics]) -> Json:
@@ -192,12 +230,10 @@ def _warnings(scenario: Scenario, variants: Sequence[_Variant]) -> list[str]:
     missing = [name for name in scenario.variant_names if name not in measured]
     if missing:
         warnings.append(f"no trial of {', '.join(missing)} was finished: run again to compare")
-    for variant in variants:
-        for trial in variant.trials:
-            faults = trial.faults
-            silent = faults[faults["applicable"].astype(bool) & faults["begin_ns"].isna()]
-            warnings += [
-                f"trial {trial.facts.label}: the fault {name} never began; read its processes' logs before trusting it"
-                for name in silent["name"]
-            ]
+    warnings += [
+        f"trial {trial.facts.label}: the fault {name} never began; read its processes' logs before trusting it"
+        for variant in variants
+        for trial in variant.trials
+        for name in trial.silent_faults
+    ]
     return warnings

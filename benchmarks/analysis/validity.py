@@ -1,11 +1,14 @@
 """The run judges itself: what the apparatus failed at makes it invalid, what the system failed at is a finding.
 
+    each trial → trial_reasons, Sent, Signs ─→ its frames can go
+    a variant  → variant_reasons, findings, from what stayed of its trials
+
 A reason is a sentence with the measured value, the limit and what to do about it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.analysis.history import TrialFacts, TrialFrames
 from benchmarks.analysis.metrics import TrialMetrics
-from benchmarks.analysis.series import latencies, outstanding
+from benchmarks.analysis.series import outstanding
 
 DROPPED_LIMIT = 0.001
 DELAY_LIMIT_MS = 5.0
@@ -45,28 +48,57 @@ class TrialResult:
     faults: pd.DataFrame
 
 
-def invalid_reasons(variant: str, trials: Sequence[TrialResult], *, drain_may_expire: bool) -> list[str]:
-    """Why the trials of one variant do not count; empty where nothing speaks against them."""
-    reasons = [*_dropped(variant, trials), *_schedule_delay(variant, trials)]
-    for trial in trials:
-        name = f"trial {trial.facts.label}"
-        reasons += [f"{name}: {reason}" for reason in _trial_reasons(trial, drain_may_expire)]
-    return reasons
+@dataclass(frozen=True)
+class Sent:
+    """How one trial's arrivals were sent: what the limits over a variant's trials need of it.
+
+    `delays_ms`: the schedule delay of each arrival that was sent, shape (n,).
+    """
+
+    offered: int
+    dropped: int
+    delays_ms: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, history: pd.DataFrame) -> Sent:
+        delays = (history["sent_ns"] - history["intended_ns"]).dropna().to_numpy(dtype=np.float64) / 1e6
+        return cls(len(history), int((history["outcome"] == "dropped").sum()), delays)
 
 
-def findings(trials: Sequence[TrialResult], measured: Sequence[TrialMetrics]) -> list[str]:
+@dataclass(frozen=True)
+class Signs:
+    """What one trial shows of the system under test; `growth` as `backlog_growth` has it."""
+
+    saturated: bool
+    growth: Mapping[str, float]
+
+    @classmethod
+    def of(cls, trial: TrialResult, metrics: TrialMetrics) -> Signs:
+        return cls(_saturated(trial), backlog_growth(trial, metrics))
+
+
+def variant_reasons(variant: str, trials: Sequence[Sent]) -> list[str]:
+    """What speaks against a variant's trials together: arrivals dropped, or sent late."""
+    return [*_dropped(variant, trials), *_schedule_delay(variant, trials)]
+
+
+def trial_reasons(trial: TrialResult, drain_may_expire: bool) -> list[str]:
+    """What speaks against one trial by itself."""
+    return [f"trial {trial.facts.label}: {reason}" for reason in _trial_reasons(trial, drain_may_expire)]
+
+
+def findings(signs: Sequence[Signs], measured: Sequence[TrialMetrics]) -> list[str]:
     """What is to be said of the system under test in one variant's trials.
 
     A limit that more than half of them share, and recovery wherever one of them has no time of it.
     """
-    saturated = [_saturated(trial) for trial in trials]
-    found = ["saturated: api"] if 2 * sum(saturated) > len(trials) else []
+    found = ["saturated: api"] if 2 * sum(sign.saturated for sign in signs) > len(signs) else []
     growth: dict[str, list[float]] = {}
-    for trial, metrics in zip(trials, measured, strict=True):
-        for window, rate in backlog_growth(trial, metrics).items():
+    for sign in signs:
+        for window, rate in sign.growth.items():
             growth.setdefault(window, []).append(rate)
     for window, rates in growth.items():
-        if 2 * len(rates) > len(trials):
+        if 2 * len(rates) > len(signs):
             where = {"whole": "", "before": " before the fault", "after": " after the fault"}.get(
                 window, " during the fault"
             )
@@ -131,9 +163,8 @@ def busiest_share(
     return float(np.max((cpu_s[last] - cpu_s[first]) / (t_s[last] - t_s[first])))
 
 
-def _dropped(variant: str, trials: Sequence[TrialResult]) -> list[str]:
-    offered = sum(len(trial.frames.history) for trial in trials)
-    dropped = sum(int((trial.frames.history["outcome"] == "dropped").sum()) for trial in trials)
+def _dropped(variant: str, trials: Sequence[Sent]) -> list[str]:
+    offered, dropped = sum(trial.offered for trial in trials), sum(trial.dropped for trial in trials)
     if offered == 0 or dropped / offered <= DROPPED_LIMIT:
         return []
     return [
@@ -142,10 +173,8 @@ def _dropped(variant: str, trials: Sequence[TrialResult]) -> list[str]:
     ]
 
 
-def _schedule_delay(variant: str, trials: Sequence[TrialResult]) -> list[str]:
-    delays = np.concatenate(
-        [latencies(t.frames.history, t.frames.effects, ())["schedule_delay_ms"].dropna().to_numpy() for t in trials]
-    )
+def _schedule_delay(variant: str, trials: Sequence[Sent]) -> list[str]:
+    delays = np.concatenate([trial.delays_ms for trial in trials])
     if delays.size == 0:
         return [f"{variant}: not one arrival was sent; see the load generator's log"]
     name, q = ("p99", 0.99) if delays.size >= DELAY_P99_SAMPLE else ("p95", 0.95)
@@ -164,8 +193,9 @@ def _trial_reasons(trial: TrialResult, drain_may_expire: bool) -> list[str]:
     if not facts.readiness_proven:
         reasons.append("readiness was not proven: a service did not answer its probe; see logs/")
     reasons += _rows_that_do_not_add_up(trial.frames.history)
-    reasons += _backwards(trial.frames.history, _HISTORY_ORDER, "arrivals")
-    reasons += _backwards(trial.frames.effects, _EFFECTS_ORDER, "effects")
+    history = trial.frames.history
+    reasons += _backwards(history, _HISTORY_ORDER, "arrivals", history)
+    reasons += _backwards(trial.frames.effects, _EFFECTS_ORDER, "effects", history)
     busy = busiest_share(trial.resources, "load", 0, facts.duration_ns)
     if busy is not None and busy > BUSY_LIMIT:
         reasons.append(
@@ -199,7 +229,7 @@ def _rows_that_do_not_add_up(history: pd.DataFrame) -> list[str]:
     return reasons
 
 
-def _backwards(frame: pd.DataFrame, order: Sequence[str], rows: str) -> list[str]:
+def _backwards(frame: pd.DataFrame, order: Sequence[str], rows: str, history: pd.DataFrame) -> list[str]:
     """Whether times that are there come in `order` in every row."""
     latest = np.full(len(frame), -np.inf)
     wrong: NDArray[np.bool_] = np.zeros(len(frame), dtype=bool)
@@ -210,7 +240,7 @@ def _backwards(frame: pd.DataFrame, order: Sequence[str], rows: str) -> list[str
     number = int(wrong.sum())
     if not number:
         return []
-    example = frame["registration_id"][wrong].iloc[0]
+    example = history.loc[history["index"] == frame["index"][wrong].iloc[0], "registration_id"].iloc[0]
     return [
         f"the times of {number:,} {rows} run backwards (the first: {example}); "
         "the processes did not share one clock, or this is a bug: please report"

@@ -11,7 +11,16 @@ from synthetic import NO_WINDOWS, RESOURCES_COLUMNS, SECOND, Script, around, fac
 from benchmarks.analysis.history import TrialFacts, read_trial
 from benchmarks.analysis.metrics import measure
 from benchmarks.analysis.reconcile import reconcile
-from benchmarks.analysis.validity import TrialResult, backlog_growth, busiest_share, findings, invalid_reasons
+from benchmarks.analysis.validity import (
+    Sent,
+    Signs,
+    TrialResult,
+    backlog_growth,
+    busiest_share,
+    findings,
+    trial_reasons,
+    variant_reasons,
+)
 from benchmarks.load.rows import Outcome
 from benchmarks.scenario.model import Slo
 
@@ -40,7 +49,8 @@ def trial(
 
 
 def reasons(*trials: TrialResult, drain_may_expire: bool = False) -> list[str]:
-    return invalid_reasons("events", trials, drain_may_expire=drain_may_expire)
+    by_itself = [reason for trial in trials for reason in trial_reasons(trial, drain_may_expire)]
+    return [*variant_reasons("events", [Sent.of(trial.frames.history) for trial in trials]), *by_itself]
 
 
 def sampled(result: TrialResult, process: str, shares: Iterable[float], step_s: float = 0.5) -> TrialResult:
@@ -205,10 +215,10 @@ class TestAClosedTrial:
 class TestFindings:
     def found(self, *results: TrialResult) -> list[str]:
         during = (6 * SECOND, 12 * SECOND)
-        return findings(
-            results,
-            [measure(r.frames.history, r.frames.effects, r.facts, Slo(), around(during, r.facts)) for r in results],
-        )
+        measured = [
+            measure(r.frames.history, r.frames.effects, r.facts, Slo(), around(during, r.facts)) for r in results
+        ]
+        return findings([Signs.of(*pair) for pair in zip(results, measured, strict=True)], measured)
 
     def test_a_system_that_keeps_up_has_none(self, tmp_path: Path) -> None:
         assert self.found(result_of(scenario_of(), 1, "events", 0, tmp_path)) == []
@@ -226,7 +236,7 @@ class TestFindings:
             script.arrival(index, 1000.0 * index, 1000.0 * index, 20_000)
         result = quiet(script.facts, script.frames(tmp_path))
         metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), NO_WINDOWS)
-        assert findings([result], [metrics]) == []
+        assert findings([Signs.of(result, metrics)], [metrics]) == []
 
     def test_a_backlog_that_grows_without_any_fault(self, tmp_path: Path) -> None:
         script = Script()
@@ -236,7 +246,7 @@ class TestFindings:
         metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), NO_WINDOWS)
         (rate,) = backlog_growth(result, metrics).values()
         assert rate == pytest.approx(20, rel=0.01)
-        assert findings([result], [metrics]) == [f"unstable: backlog grows {rate:.3g}/s"]
+        assert findings([Signs.of(result, metrics)], [metrics]) == [f"unstable: backlog grows {rate:.3g}/s"]
 
     def test_it_takes_more_than_half_of_the_trials(self, tmp_path: Path) -> None:
         stable = [result_of(scenario_of(), n, "events", n, tmp_path / str(n)) for n in (1, 2)]
