@@ -59,10 +59,15 @@ class Reconciliation(Endings):
         return Endings(self.registrations, self.effects, self.effects_by_service)
 
 
-def reconcile(history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts) -> Reconciliation:
-    """Judge every row of `history`, the offered registrations of one trial or of one window of it."""
+def reconcile(
+    history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts, found: Applied | None = None
+) -> Reconciliation:
+    """Judge every row of `history`, the offered registrations of one trial or of one window of it.
+
+    `found` is what `Applied.of` these found, where it is known already.
+    """
     services = facts.services
-    found = Applied.of(history, effects, services)
+    found = found or Applied.of(history, effects, services)
     applied = found.counts
     missing = applied == 0
     ids = history["registration_id"]

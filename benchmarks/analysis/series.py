@@ -20,9 +20,12 @@ LATENCIES = ("accept_latency_ms", "reply_latency_ms", "service_time_ms", "schedu
 _NS_PER_MS = 1e6
 
 
-def latencies(history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[str]) -> pd.DataFrame:
+def latencies(
+    history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[str], found: Applied | None = None
+) -> pd.DataFrame:
     """Every latency of every arrival in milliseconds, NaN where it does not exist; one trial's frames or several's.
 
+    `found` is what `Applied.of` these found, where it is known already.
     Columns: trial, variant, block, index, intended_ns, outcome, one per metric in `LATENCIES` (`accept_latency_ms`: of
     the acked only), and `completion_latency_ms:<service>`.
     """
@@ -38,7 +41,7 @@ def latencies(history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[s
         "service_time_ms": (answered - sent) / _NS_PER_MS,
         "schedule_delay_ms": (sent - intended) / _NS_PER_MS,
     }
-    applied = first_applied(history, effects, services)
+    applied = first_applied(history, effects, services, found)
     by_service = {
         f"completion_latency_ms:{service}": (applied[:, column] - intended) / _NS_PER_MS
         for column, service in enumerate(services)
@@ -49,24 +52,32 @@ def latencies(history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[s
     return head.assign(**columns, **by_service).reset_index(drop=True)
 
 
-def first_applied(history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[str]) -> NDArray[np.float64]:
-    """When each effect was first applied, scenario ns, shape (arrivals, services), NaN where it never was."""
-    first_ns = Applied.of(history, effects, services).first_ns
+def first_applied(
+    history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[str], found: Applied | None = None
+) -> NDArray[np.float64]:
+    """When each effect was first applied, scenario ns, shape (arrivals, services), NaN where it never was.
+
+    `found` is what `Applied.of` these found, where it is known already.
+    """
+    first_ns = (found or Applied.of(history, effects, services)).first_ns
     return np.where(first_ns == NEVER, np.nan, first_ns)
 
 
-def outstanding(history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts) -> pd.DataFrame:
+def outstanding(
+    history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts, found: Applied | None = None
+) -> pd.DataFrame:
     """How many registrations are outstanding after each event of one trial: columns `t_s`, `count`, exact.
 
     A registration is outstanding from its intended time to the later of its answer (or its timeout) and its last
     applied effect; a pending one to the end of the drain. One that was never sent never is: it was dropped, or nobody
-    was there to connect to.
+    was there to connect to. `found` is what `Applied.of` these found, where it is known already.
     """
-    rows = history[history["sent_ns"].notna()]
+    sent = history["sent_ns"].notna().to_numpy()
+    rows = history[sent]
     intended = _floats(rows["intended_ns"])
     answered = _floats(rows["answered_ns"])
     end = np.where(np.isnan(answered), intended + facts.timeout_ms * _NS_PER_MS, answered)
-    last_ns = Applied.of(rows, effects, ()).any_last_ns
+    last_ns = (found or Applied.of(history, effects, ())).any_last_ns[sent]
     end = np.where(last_ns == -NEVER, end, np.maximum(end, last_ns))
     pending = {id_ for ids in facts.pending.values() for id_ in ids}
     end = np.where(rows["registration_id"].isin(pending), np.maximum(end, facts.end_ns), end)

@@ -1,19 +1,23 @@
 """How long `bench report` takes over many rows, and how much memory. A benchmark, not a test: it asserts nothing.
 
-    python tests/speed/analysis.py [--registrations N] [--blocks N] [--keep DIR] [--repeats N]
+    python tests/speed/analysis.py [--registrations N] [--blocks N] [--keep DIR] [--repeats N] [--steps]
 
 Makes a run of both sides (by default 2 x 3 trials of 420,000 registrations with three effects each: ten million rows
-of history and effects together), then reports it as a user would, in a process of its own.
+of history and effects together), then reports it as a user would, in a process of its own. The first report also
+writes the files of the whole run, which after a run that came to its end are there already. With `--steps` the parts of
+one more report are timed, without the prediction.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parents[2]
@@ -40,12 +44,37 @@ def report(directory: Path) -> tuple[float, float]:
     return took_s, usage.ru_maxrss / 1024
 
 
+def steps(directory: Path) -> None:
+    """Print when each part of a report was done, in this process: seconds, processor seconds, largest MiB."""
+    from benchmarks.analysis.summary import summarise
+    from benchmarks.charts import draw_all
+    from benchmarks.report import write_report
+    from benchmarks.scenario import load_text
+    from benchmarks.store import Results, load_trials
+
+    began_s = time.monotonic()
+    results = Results(directory)
+    scenario = load_text((directory / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml")
+    parts: dict[str, Callable[[], object]] = {
+        "summary": lambda: results.write_json("summary.json", summarise(scenario, load_trials(directory))),
+        "files of the run": results.save_run,
+        "charts": lambda: draw_all(directory),
+        "report": lambda: write_report(directory),
+    }
+    for name, part in parts.items():
+        part()
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        cpu_s = usage.ru_utime + usage.ru_stime
+        print(f"  {name}: {time.monotonic() - began_s:.1f} s, {cpu_s:.1f} CPU-s, {usage.ru_maxrss / 1024:,.0f} MiB")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--registrations", type=int, default=420_000, help="of each trial")
     parser.add_argument("--blocks", type=int, default=3, help="one trial of each side in each")
     parser.add_argument("--keep", type=Path, help="make the run here, or report the one that is here already")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--steps", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         directory = options.keep or Path(scratch) / "run"
@@ -64,6 +93,8 @@ def main() -> None:
             what = "first report" if number == 0 else "again"
             took_s, mib = report(directory)
             print(f"{what}: {took_s:.1f} s, {mib:,.0f} MiB (goal {GOAL_S:g} s, {GOAL_MIB} MiB)")
+        if options.steps:
+            steps(directory)
 
 
 if __name__ == "__main__":
