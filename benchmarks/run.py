@@ -15,14 +15,14 @@ import functools
 import secrets
 import shutil
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import environment, machine, scratch
 from benchmarks.analysis.ceiling import ceiling_warnings
+from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.noise import floor_for
-from benchmarks.analysis.validity import TrialResult
 from benchmarks.brokers import KINDS, Broker, BrokerUnavailable, connect
 from benchmarks.calibration.store import stored as calibrated
 from benchmarks.planning.plan import Plan, make_plan
@@ -31,7 +31,7 @@ from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.resolve import dump
-from benchmarks.store import DID_NOT_END, Results, load_trials, write_text
+from benchmarks.store import DID_NOT_END, Results, ResultsError, load_trials, write_text
 from benchmarks.trials.blocks import run_blocks
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.short_start import short_start
@@ -98,6 +98,8 @@ async def run(
             f"the results cannot be written: {error}",
             f"make room; then `bench report {results.directory}` shows the trials that were saved",
         )
+    except ResultsError as error:  # what was saved cannot be read back
+        return Outcome(results.directory, {}, ExitCode.ENVIRONMENT, str(error), error.next_step)
 
 
 async def _run(
@@ -121,9 +123,9 @@ async def _run(
     results.write_json("plan.json", plan.as_dict())
     observer.run_began(plan, results.directory)
     trouble: _Trouble | None = None
-    trials: list[TrialResult] = []
+    ended: list[TrialFacts] = []
     try:
-        await _perform(plan, results, observer, broker_address, repeat_invalid, load_workers, trials)
+        await _perform(plan, results, observer, broker_address, repeat_invalid, load_workers, ended)
     except asyncio.CancelledError:
         trouble = _Trouble(ExitCode.INTERRUPTED, "interrupted", "")
     except (ChildError, BrokerUnavailable, NoFreePort) as error:
@@ -137,12 +139,12 @@ async def _run(
     problems = []
     if trouble is not None:
         # The first line says what; what a process said last follows it, and is for the terminal.
-        counted = sum(not trial.facts.superseded for trial in trials)
+        counted = sum(not facts.superseded for facts in ended)
         problems = [f"{trouble.problem.splitlines()[0]} after {counted} of {len(plan.trials)} trials"]
     results.write_json("run.json", {**about, "problems": problems})
     observer.step("drawing the charts")
     # In a thread, so that a signal is heard meanwhile. What is saved by now is saved: the report is brought to its end.
-    finishing = asyncio.ensure_future(asyncio.to_thread(finish, results, trials))
+    finishing = asyncio.ensure_future(asyncio.to_thread(finish, results))
     try:
         summary = await asyncio.shield(finishing)
     except asyncio.CancelledError:
@@ -160,9 +162,9 @@ async def _perform(
     broker_address: str | None,
     repeat_invalid: int,
     load_workers: LoadWorkers,
-    trials: list[TrialResult],
+    ended: list[TrialFacts],
 ) -> None:
-    """Start the broker and warm it, run the blocks and stop the broker. `trials` grows as they end."""
+    """Start the broker and warm it, run the blocks and stop the broker. `ended` grows as trials end."""
     broker: Broker | None = None
     # Private to this run, and outside the results: a log of messages is not what was measured.
     scratch.sweep()
@@ -177,7 +179,7 @@ async def _perform(
         tag, take_port = secrets.token_hex(4), Ports().take
         stage = Stage(plan, broker, results.logs, tag, take_port, observer, load_workers=load_workers)
         await short_start(stage)
-        await run_blocks(stage, results, trials, repeats=repeat_invalid)
+        await run_blocks(stage, results, ended, repeats=repeat_invalid)
     finally:
         try:
             if broker is not None:
@@ -201,8 +203,11 @@ def planned(scenario: Scenario) -> Plan:
     return replace(plan, warnings=(*plan.warnings, *ceiling_warnings(workload, calibration)))
 
 
-def finish(results: Results, trials: Sequence[TrialResult]) -> Mapping[str, object]:
-    """From finished trials to summary, charts and report. Needs no broker; repeatable on stored results."""
+def finish(results: Results) -> Mapping[str, object]:
+    """From stored trials to summary, charts and report. Needs no broker, and can be repeated.
+
+    Raises ResultsError or ScenarioError where files were damaged since they were written.
+    """
     from benchmarks.analysis.residual import compare_run
     from benchmarks.analysis.summary import summarise
     from benchmarks.charts import draw_all
@@ -210,10 +215,9 @@ def finish(results: Results, trials: Sequence[TrialResult]) -> Mapping[str, obje
     from benchmarks.report import write_report
 
     scenario = load_text((results.directory / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml")
+    trials = load_trials(results.directory)
     plan = make_plan(scenario)
-    replayed = compare_run(
-        scenario, [trial for trial in trials if not trial.facts.superseded], functools.partial(predict, plan)
-    )
+    replayed = compare_run(scenario, trials.counted, functools.partial(predict, plan))
     summary = summarise(
         scenario,
         trials,
@@ -223,8 +227,8 @@ def finish(results: Results, trials: Sequence[TrialResult]) -> Mapping[str, obje
         environment=results.environment(),
     )
     results.write_json("summary.json", summary)
-    if any(not trial.facts.superseded for trial in trials):
-        results.save_run(trials)
+    if trials.counted.stored:
+        results.save_run()
         results.save_frame("residuals", replayed.frame)
         draw_all(results.directory)
         write_report(results.directory)
@@ -238,7 +242,7 @@ def rebuild(directory: Path) -> Mapping[str, object]:
     """
     if not (directory / "scenario.yaml").is_file():
         raise FileNotFoundError(f"{directory} is not a run: it has no scenario.yaml")
-    return finish(Results(directory), load_trials(directory))
+    return finish(Results(directory))
 
 
 def _exit_code(summary: Mapping[str, object]) -> ExitCode:

@@ -7,25 +7,31 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import itertools
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from benchmarks.analysis.history import TrialFacts, TrialFrames
+from benchmarks.analysis.engine import write_together
+from benchmarks.analysis.history import EFFECTS_COLUMNS, TrialFacts, TrialFrames
 from benchmarks.analysis.reconcile import reconcile
 from benchmarks.analysis.validity import TrialResult
 
 _FRAMES = ("history", "effects", "lag", "resources", "faults", "in_flight")
 # Came later than the others: a trial that was stored before has none, and is read as one of which nothing was sampled.
 _LATER = ("in_flight",)
-# Says what the others come to, registration by registration, so it is written and never read back.
-_DERIVED = ("registrations",)
-
+# Says what history and effects come to, registration by registration: it is made from them, and anew when they change.
+_DERIVED = "registrations"
+# Where a Parquet file that is made from others says from which: reports after the first need not write it again.
+_MADE_OF = "bench.made_of"
 
 # What `run.json` says from the first instant on, until a run comes to any end of its own: it is then written anew.
 DID_NOT_END = (
@@ -142,9 +148,10 @@ class Results:
     def save_trial(self, result: TrialResult) -> None:
         """Write one finished trial; `trial.json` comes last and says that the rest is whole."""
         directory = self.trial_directory(result.facts.label)
-        for name, frame in _frames_of(result).items():
-            _write_parquet(frame, directory / f"{name}.parquet")
+        for name in _FRAMES:
+            _write_parquet(_frame_of(result, name), directory / f"{name}.parquet")
         _write_parquet(result.frames.warmup, directory / "warmup.parquet")
+        self._save_derived(result)
         self.save_facts(result)
 
     def save_facts(self, result: TrialResult) -> None:
@@ -153,12 +160,31 @@ class Results:
         directory = self.trial_directory(result.facts.label)
         write_text(directory / "trial.json", json.dumps(facts, indent=2) + "\n")
 
-    def save_run(self, results: Sequence[TrialResult]) -> None:
-        """Write the frames of all finished trials that count, one below the other."""
-        frames = [_frames_of(result) for result in results if not result.facts.superseded]
-        for name in (*_FRAMES, *_DERIVED):
-            together = pd.concat([of_trial[name] for of_trial in frames], ignore_index=True)
-            _write_parquet(together, self.directory / f"{name}.parquet")
+    def save_run(self) -> None:
+        """Write the frames of all trials that count, one below the other, where the files do not hold that already.
+
+        Raises ResultsError where those of a trial cannot be read.
+        """
+        trials = load_trials(self.directory).counted
+        for trial in trials.stored:
+            if not _holds(trial.directory / f"{_DERIVED}.parquet", trial.derived_from()):
+                self._save_derived(trial.load())
+        for name in (*_FRAMES, _DERIVED):
+            paths = [trial.directory / f"{name}.parquet" for trial in trials.stored]
+            parts = [path for path in paths if name not in _LATER or path.is_file()]
+            if not parts:
+                continue
+            whole = self.directory / f"{name}.parquet"
+            made_of = _digest(_footer(part) for part in parts)
+            if not _holds(whole, made_of):
+                aside = whole.with_name(f".{whole.name}.part")
+                write_together(parts, aside, {"pandas": _pandas_types(parts), _MADE_OF: made_of})
+                aside.replace(whole)
+
+    def _save_derived(self, result: TrialResult) -> None:
+        trial = StoredTrial(self.trial_directory(result.facts.label), result.facts, result.frames.problems)
+        frame = reconcile(result.frames.history, result.frames.effects, result.facts).frame
+        _write_parquet(frame, trial.directory / f"{_DERIVED}.parquet", {_MADE_OF: trial.derived_from()})
 
     def save_frame(self, name: str, frame: pd.DataFrame) -> None:
         """Write `<name>.parquet`, something that was computed from the trials."""
@@ -180,37 +206,90 @@ class Results:
         return False
 
 
-def load_trials(directory: Path) -> list[TrialResult]:
-    """The finished trials of a results directory, in order; one that was cut short has no `trial.json`.
+@dataclass(frozen=True)
+class StoredTrial:
+    """One finished trial in its folder, of which only the facts are in memory."""
 
-    Raises ResultsError where the files of one were damaged since.
+    directory: Path
+    facts: TrialFacts
+    problems: tuple[str, ...]
+
+    @classmethod
+    def of(cls, directory: Path) -> StoredTrial:
+        """Raises ResultsError where `trial.json` was damaged since."""
+        try:
+            data = json.loads((directory / "trial.json").read_text(encoding="utf-8"))
+            return cls(directory, TrialFacts.from_dict(data), tuple(data["problems"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _unreadable(directory, error) from error
+
+    def load(self) -> TrialResult:
+        """Read its frames; of the effects, the ids are left out: each is its arrival's, which has the same `index`.
+
+        They would take as long to read, and as much room, as all else together. Raises ResultsError where the files
+        were damaged since.
+        """
+        try:
+            frames = {name: self._read(name) for name in (*_FRAMES, "warmup") if self._has(name)}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _unreadable(self.directory, error) from error
+        of_arrivals = TrialFrames(frames["history"], frames["effects"], frames["warmup"], self.problems)
+        later = {name: frames[name] for name in _LATER if name in frames}
+        return TrialResult(self.facts, of_arrivals, frames["lag"], frames["resources"], frames["faults"], **later)
+
+    def _has(self, name: str) -> bool:
+        """A frame that came later than others may be missing; any other is read, and missed, in any case."""
+        return name not in _LATER or (self.directory / f"{name}.parquet").is_file()
+
+    def _read(self, name: str) -> pd.DataFrame:
+        wanted = [column for column in EFFECTS_COLUMNS if column != "registration_id"] if name == "effects" else None
+        return pd.read_parquet(self.directory / f"{name}.parquet", columns=wanted)
+
+    def derived_from(self) -> str:
+        """What the list of its registrations is made from, in short."""
+        try:
+            footers = [_footer(self.directory / f"{name}.parquet") for name in ("history", "effects")]
+        except (OSError, ValueError) as error:
+            raise _unreadable(self.directory, error) from error
+        return _digest([*footers, repr((self.facts.services, self.facts.pending)).encode()])
+
+
+@dataclass(frozen=True)
+class StoredTrials:
+    """The finished trials of a run, in order. Each is read when its turn comes: a run may be larger than the memory.
+
+    Going through them raises ResultsError where the files of one were damaged since.
     """
-    results = [_load_trial(path) for path in (directory / "trials").glob("*/trial.json")]
+
+    stored: tuple[StoredTrial, ...]
+
+    @property
+    def counted(self) -> StoredTrials:
+        """Those whose block was not repeated."""
+        return StoredTrials(tuple(trial for trial in self.stored if not trial.facts.superseded))
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def __iter__(self) -> Iterator[TrialResult]:
+        return (trial.load() for trial in self.stored)
+
+
+def load_trials(directory: Path) -> StoredTrials:
+    """The finished trials of a results directory; one that was cut short has no `trial.json`.
+
+    Raises ResultsError where a `trial.json` was damaged since.
+    """
+    found = [StoredTrial.of(path.parent) for path in (directory / "trials").glob("*/trial.json")]
     # By number, not by name: the hundredth folder sorts before the eleventh.
-    return sorted(results, key=lambda result: result.facts.number)
+    return StoredTrials(tuple(sorted(found, key=lambda trial: trial.facts.number)))
 
 
-def _load_trial(path: Path) -> TrialResult:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        frames = {
-            name: pd.read_parquet(path.parent / f"{name}.parquet")
-            for name in (*_FRAMES, "warmup")
-            if name not in _LATER or (path.parent / f"{name}.parquet").is_file()
-        }
-        return TrialResult(
-            TrialFacts.from_dict(data),
-            TrialFrames(frames["history"], frames["effects"], frames["warmup"], tuple(data["problems"])),
-            frames["lag"],
-            frames["resources"],
-            frames["faults"],
-            **{name: frames[name] for name in _LATER if name in frames},
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ResultsError(
-            f"the trial in {path.parent} cannot be read: {type(error).__name__}: {error}",
-            "move that folder away, and the others are reported without it",
-        ) from error
+def _unreadable(directory: Path, error: Exception) -> ResultsError:
+    return ResultsError(
+        f"the trial in {directory} cannot be read: {type(error).__name__}: {error}",
+        "move that folder away, and the others are reported without it",
+    )
 
 
 def write_text(path: Path, text: str) -> None:
@@ -220,19 +299,49 @@ def write_text(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
+def _write_parquet(frame: pd.DataFrame, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
     aside = path.with_name(f".{path.name}.part")
-    frame.to_parquet(aside, index=False)
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, **(metadata or {})}), aside)
     aside.replace(path)
 
 
-def _frames_of(result: TrialResult) -> dict[str, pd.DataFrame]:
-    return {
-        "history": result.frames.history,
-        "effects": result.frames.effects,
-        "lag": result.lag,
-        "resources": result.resources,
-        "faults": result.faults,
-        "in_flight": result.in_flight,
-        "registrations": reconcile(result.frames.history, result.frames.effects, result.facts).frame,
-    }
+def _frame_of(result: TrialResult, name: str) -> pd.DataFrame:
+    frame = getattr(result.frames if name in ("history", "effects") else result, name)
+    assert isinstance(frame, pd.DataFrame)
+    return frame
+
+
+def _footer(path: Path) -> bytes:
+    """The end of a Parquet file: types, and of each column's every piece where it is, its size, least and greatest.
+
+    It stands for the file: other rows have other ones. Raises ValueError where it is no Parquet file.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 8, 0))
+        length, magic = int.from_bytes(file.read(4), "little"), file.read(4)
+        if magic != b"PAR1" or length > size - 8:
+            raise ValueError(f"{path.name} is no Parquet file, or half of one")
+        file.seek(size - 8 - length)
+        return file.read(length)
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def _holds(path: Path, made_of: str) -> bool:
+    """Whether a file was made of just that, and to its end."""
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except (OSError, ValueError):
+        return False
+    return metadata.get(_MADE_OF.encode()) == made_of.encode()
+
+
+def _pandas_types(parts: Sequence[Path]) -> str:
+    """What pandas shall take the columns for: a frame without rows may not know."""
+    known = sorted(map(pq.read_metadata, parts), key=lambda metadata: metadata.num_rows == 0)[0].metadata
+    types: bytes = (known or {}).get(b"pandas", b"{}")
+    return types.decode()

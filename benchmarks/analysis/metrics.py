@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.analysis.applied import Applied
 from benchmarks.analysis.history import TrialFacts
-from benchmarks.analysis.reconcile import Reconciliation, reconcile
+from benchmarks.analysis.reconcile import Endings, reconcile
 from benchmarks.analysis.recovery import Recovery, recovery, together
 from benchmarks.analysis.series import LATENCIES, OUTCOMES, lag_max, latencies, outstanding
 from benchmarks.scenario.metric import SMALLEST_SAMPLE
@@ -154,7 +155,7 @@ class TrialMetrics:
     bounds: dict[str, Bounds | None]
     whole: WindowMetrics
     windows: dict[str, WindowMetrics | None]
-    reconciliation: Reconciliation
+    reconciliation: Endings
     recovery: Recovery
     outstanding_max: int
     consumer_lag_max: int | None
@@ -193,7 +194,8 @@ def measure(
     `bounds` are those of the scenario's windows (`windows_bounds_ns`); `lag` is missing or empty where there is no
     broker.
     """
-    table = latencies(history, effects, facts.services)
+    found = Applied.of(history, effects, facts.services)
+    table = latencies(history, effects, facts.services, found)
     cpu_ms = tuple(
         (process, facts.cpu_end_ms[process] - begin_ms)
         for process, begin_ms in facts.cpu_begin_ms.items()
@@ -210,14 +212,14 @@ def measure(
             measured = measured.without_completion()
         return replace(measured, sums=replace(measured.sums, cpu_is_whole=whole_cpu, completed_with_idle=known))
 
-    series = outstanding(history, effects, facts)
+    series = outstanding(history, effects, facts, found)
     before, after = bounds["before"], bounds["after"]
     return TrialMetrics(
         facts=facts,
         bounds=dict(bounds),
         whole=window((0, facts.duration_ns), cpu_ms, idle_ms),
         windows={name: None if inside is None else window(inside, (), None) for name, inside in bounds.items()},
-        reconciliation=reconcile(history, effects, facts),
+        reconciliation=reconcile(history, effects, facts, found).endings,
         recovery=Recovery()
         if before is None or after is None
         else recovery(table, series, fault_ns=before[1], heal_ns=after[0], end_ns=facts.duration_ns),

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.extensions import ExtensionArray
 
+from benchmarks.analysis.applied import NEVER, Applied
 from benchmarks.analysis.history import TrialFacts
 
 REGISTRATION_CATEGORIES = (
@@ -28,28 +30,45 @@ Counts = dict[str, int]
 
 
 @dataclass(frozen=True)
-class Reconciliation:
-    """`registrations` and `effects` as in `summary.json`; `frame` is `registrations.parquet`: one row for each.
-
-    Columns of `frame`: trial, variant, block, index, registration_id, outcome, one bool per registration category,
-    `missing` (the services without an effect, separated by commas), `missing_pending` (those of them whose message was
-    still in a log), `applied:<service>` (how often), first_applied_ns and last_applied_ns (of any effect).
-    """
+class Endings:
+    """How many registrations, and how many (registration, service) pairs, ended how: as in `summary.json`."""
 
     registrations: Counts
     effects: Counts
     effects_by_service: dict[str, Counts]
-    frame: pd.DataFrame
 
     def effects_as_dict(self) -> dict[str, object]:
         """`effects` of `summary.json`."""
         return {**self.effects, "by_service": self.effects_by_service}
 
 
-def reconcile(history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts) -> Reconciliation:
-    """Judge every row of `history`, the offered registrations of one trial or of one window of it."""
+@dataclass(frozen=True)
+class Reconciliation(Endings):
+    """The endings, and where each came from: `frame` is `registrations.parquet`, one row for each registration.
+
+    Columns of `frame`: trial, variant, block, index, registration_id, outcome, one bool per registration category,
+    `missing` (the services without an effect, separated by commas), `missing_pending` (those of them whose message was
+    still in a log), `applied:<service>` (how often), first_applied_ns and last_applied_ns (of any effect).
+    """
+
+    frame: pd.DataFrame
+
+    @property
+    def endings(self) -> Endings:
+        """The counts alone, which take no room."""
+        return Endings(self.registrations, self.effects, self.effects_by_service)
+
+
+def reconcile(
+    history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts, found: Applied | None = None
+) -> Reconciliation:
+    """Judge every row of `history`, the offered registrations of one trial or of one window of it.
+
+    `found` is what `Applied.of` these found, where it is known already.
+    """
     services = facts.services
-    applied = applied_counts(history, effects, services)  # (arrivals, services)
+    found = found or Applied.of(history, effects, services)
+    applied = found.counts
     missing = applied == 0
     ids = history["registration_id"]
     pending = missing & np.column_stack([ids.isin(facts.pending.get(service, [])).to_numpy() for service in services])
@@ -74,14 +93,14 @@ def reconcile(history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts) -
     complete = (applied == 1).all(axis=1)
     categories = {name: pairs[name].any(axis=1) for name in REGISTRATION_CATEGORIES if name in pairs}
     categories |= {"complete": complete, "recovered": complete & ~acked}
-    first_ns, last_ns = _applied_span(history, effects)
+    never = found.any_first_ns == NEVER
     frame = history[["trial", "variant", "block", "index", "registration_id", "outcome"]].assign(
         **{name: categories[name] for name in REGISTRATION_CATEGORIES},
-        missing=pd.array(_names(missing, services), dtype="str"),
-        missing_pending=pd.array(_names(pending, services), dtype="str"),
+        missing=_names(missing, services),
+        missing_pending=_names(pending, services),
         **{f"applied:{service}": applied[:, column] for column, service in enumerate(services)},
-        first_applied_ns=first_ns,
-        last_applied_ns=last_ns,
+        first_applied_ns=pd.arrays.IntegerArray(np.where(never, 0, found.any_first_ns), never),
+        last_applied_ns=pd.arrays.IntegerArray(np.where(never, 0, found.any_last_ns), never),
     )
     return Reconciliation(
         registrations={name: int(categories[name].sum()) for name in REGISTRATION_CATEGORIES},
@@ -94,24 +113,6 @@ def reconcile(history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts) -
     )
 
 
-def applied_counts(history: pd.DataFrame, effects: pd.DataFrame, services: tuple[str, ...]) -> NDArray[np.int64]:
-    """How often each service applied each registration, shape (arrivals, services)."""
-    done = effects[effects["applied_ns"].notna()]
-    row = pd.Index(history["index"]).get_indexer(pd.Index(done["index"]))
-    counts = np.zeros((len(history), len(services)), dtype=np.int64)
-    for column, service in enumerate(services):
-        rows = row[(done["service"] == service).to_numpy() & (row >= 0)]
-        counts[:, column] = np.bincount(rows, minlength=len(history))
-    return counts
-
-
-def _applied_span(history: pd.DataFrame, effects: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """When the first and the last effect of each registration were applied, null where none was."""
-    of = effects.dropna(subset=["applied_ns"]).groupby("index")["applied_ns"]
-    first, last = (times.reindex(history["index"]).astype("Int64") for times in (of.min(), of.max()))
-    return first.set_axis(history.index), last.set_axis(history.index)
-
-
 def zero_upper_bound(n: int, confidence: float = 0.95) -> float:
     """The largest rate that `n` trials without one case leave possible: 1 - 0.05^(1/n), about 3/n.
 
@@ -121,8 +122,11 @@ def zero_upper_bound(n: int, confidence: float = 0.95) -> float:
     return 1.0 if n <= 0 else float(-np.expm1(np.log1p(-confidence) / n))
 
 
-def _names(marked: NDArray[np.bool_], services: tuple[str, ...]) -> list[str]:
-    """The services marked in each row. Rows share few patterns: name each pattern once."""
-    patterns, pattern_of = np.unique(marked, axis=0, return_inverse=True)
-    names = [",".join(service for service, on in zip(services, row, strict=True) if on) for row in patterns]
-    return [names[number] for number in pattern_of.ravel()]
+def _names(marked: NDArray[np.bool_], services: tuple[str, ...]) -> ExtensionArray:
+    """The services marked in each row, separated by commas. Rows share few patterns: name each pattern once."""
+    pattern_of = np.zeros(len(marked), dtype=np.int64)
+    for column in marked.T:  # numbered anew for each service, so that any number of them fits
+        pattern_of = pd.factorize(2 * pattern_of + column)[0].astype(np.int64)
+    _, example = np.unique(pattern_of, return_index=True)
+    names = [",".join(service for service, on in zip(services, marked[row], strict=True) if on) for row in example]
+    return pd.array(names, dtype="str").take(pattern_of)

@@ -1,6 +1,6 @@
 """A trial as series: every latency of every arrival, what was outstanding when, and both over time.
 
-Metrics fold over these, charts draw them.
+Metrics fold over these. Charts draw what `benchmarks.analysis.overtime` makes of the stored rows.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.analysis.applied import NEVER, Applied
 from benchmarks.analysis.history import TrialFacts
 
 OUTCOMES = ("acked", "refused", "failed", "indeterminate", "dropped")
@@ -19,9 +20,12 @@ LATENCIES = ("accept_latency_ms", "reply_latency_ms", "service_time_ms", "schedu
 _NS_PER_MS = 1e6
 
 
-def latencies(history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[str]) -> pd.DataFrame:
+def latencies(
+    history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[str], found: Applied | None = None
+) -> pd.DataFrame:
     """Every latency of every arrival in milliseconds, NaN where it does not exist; one trial's frames or several's.
 
+    `found` is what `Applied.of` these found, where it is known already.
     Columns: trial, variant, block, index, intended_ns, outcome, one per metric in `LATENCIES` (`accept_latency_ms`: of
     the acked only), and `completion_latency_ms:<service>`.
     """
@@ -37,7 +41,7 @@ def latencies(history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[s
         "service_time_ms": (answered - sent) / _NS_PER_MS,
         "schedule_delay_ms": (sent - intended) / _NS_PER_MS,
     }
-    applied = first_applied(history, effects, services)
+    applied = first_applied(history, effects, services, found)
     by_service = {
         f"completion_latency_ms:{service}": (applied[:, column] - intended) / _NS_PER_MS
         for column, service in enumerate(services)
@@ -48,34 +52,33 @@ def latencies(history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[s
     return head.assign(**columns, **by_service).reset_index(drop=True)
 
 
-def first_applied(history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[str]) -> NDArray[np.float64]:
-    """When each effect was first applied, scenario ns, shape (arrivals, services), NaN where it never was."""
-    done = effects[effects["applied_ns"].notna()]
-    keys = ["trial", "index"]
-    first = done.groupby([*keys, "service"], observed=True)["applied_ns"].min()
-    rows = pd.MultiIndex.from_frame(history[keys])
-    times = np.full((len(history), len(services)), np.nan)
-    by_service = first.index.get_level_values("service")
-    for column, service in enumerate(services):
-        mine = first[by_service == service].droplevel("service")
-        place = rows.get_indexer(mine.index)
-        times[place[place >= 0], column] = mine.to_numpy(dtype=np.float64)[place >= 0]
-    return times
+def first_applied(
+    history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[str], found: Applied | None = None
+) -> NDArray[np.float64]:
+    """When each effect was first applied, scenario ns, shape (arrivals, services), NaN where it never was.
+
+    `found` is what `Applied.of` these found, where it is known already.
+    """
+    first_ns = (found or Applied.of(history, effects, services)).first_ns
+    return np.where(first_ns == NEVER, np.nan, first_ns)
 
 
-def outstanding(history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts) -> pd.DataFrame:
+def outstanding(
+    history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts, found: Applied | None = None
+) -> pd.DataFrame:
     """How many registrations are outstanding after each event of one trial: columns `t_s`, `count`, exact.
 
     A registration is outstanding from its intended time to the later of its answer (or its timeout) and its last
     applied effect; a pending one to the end of the drain. One that was never sent never is: it was dropped, or nobody
-    was there to connect to.
+    was there to connect to. `found` is what `Applied.of` these found, where it is known already.
     """
-    rows = history[history["sent_ns"].notna()]
+    sent = history["sent_ns"].notna().to_numpy()
+    rows = history[sent]
     intended = _floats(rows["intended_ns"])
     answered = _floats(rows["answered_ns"])
     end = np.where(np.isnan(answered), intended + facts.timeout_ms * _NS_PER_MS, answered)
-    last = effects.dropna(subset=["applied_ns"]).groupby("index")["applied_ns"].max()
-    end = np.fmax(end, last.reindex(rows["index"]).to_numpy(dtype=np.float64, na_value=np.nan))
+    last_ns = (found or Applied.of(history, effects, ())).any_last_ns[sent]
+    end = np.where(last_ns == -NEVER, end, np.maximum(end, last_ns))
     pending = {id_ for ids in facts.pending.values() for id_ in ids}
     end = np.where(rows["registration_id"].isin(pending), np.maximum(end, facts.end_ns), end)
 
@@ -92,24 +95,6 @@ def lag_max(lag: pd.DataFrame | None) -> int | None:
         return None
     counted = lag.loc[lag["t_ns"] >= 0, "lag"].dropna()
     return None if counted.empty else int(counted.max())
-
-
-def over_time(table: pd.DataFrame, metric: str = "accept_latency_ms", bin_s: float = 1.0) -> pd.DataFrame:
-    """Percentiles of one latency per bin of intended time, and how the arrivals of the bin ended.
-
-    `table` is what `latencies` returns, of one trial or several. Columns: t_s (begin of the bin), offered, p50, p95,
-    p99 (of whatever the bin holds: a chart shows the trend, not a figure to quote), and one per outcome.
-    """
-    number = np.floor_divide(table["intended_ns"].to_numpy(dtype=np.int64) / 1e9, bin_s).astype(np.int64)
-    grouped = table.groupby(number)
-    columns: dict[str, pd.Series] = {"offered": grouped.size()}
-    for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
-        columns[name] = grouped[metric].quantile(q)
-    for outcome in OUTCOMES:
-        columns[outcome] = (table["outcome"] == outcome).fillna(False).groupby(number).sum()
-    frame = pd.DataFrame(columns)
-    frame.insert(0, "t_s", frame.index.to_numpy() * bin_s)
-    return frame.reset_index(drop=True)
 
 
 def _floats(times: pd.Series) -> NDArray[np.float64]:

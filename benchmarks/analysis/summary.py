@@ -2,14 +2,16 @@
 
     trials → measure each → per variant: sums, geometric means → comparison, comparisons, thresholds, warnings
 
-A pure function: the same stored frames give the same summary.
+A pure function: the same stored frames give the same summary. Each trial is taken in by itself, and its frames are let
+go before the next is read: a run may be larger than the memory.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -27,7 +29,7 @@ from benchmarks.analysis.order import order_effect_of
 from benchmarks.analysis.recovery import together
 from benchmarks.analysis.series import LATENCIES
 from benchmarks.analysis.statistics import lookup
-from benchmarks.analysis.validity import TrialResult, findings, invalid_reasons
+from benchmarks.analysis.validity import Sent, Signs, TrialResult, findings, trial_reasons, variant_reasons
 from benchmarks.analysis.verdict import Side, comparison_of, comparisons_of, outlier_warnings
 from benchmarks.planning.utilisation import saturation_planned
 from benchmarks.scenario import Scenario
@@ -41,26 +43,61 @@ Json = dict[str, object]
 
 
 @dataclass(frozen=True)
+class _Trial:
+    """What stays of one trial."""
+
+    facts: TrialFacts
+    metrics: TrialMetrics
+    sent: Sent
+    signs: Signs
+    reasons: tuple[str, ...]
+    silent_faults: tuple[str, ...]  # those that never began
+
+    @classmethod
+    def of(cls, scenario: Scenario, trial: TrialResult) -> _Trial:
+        frames, facts, faults = trial.frames, trial.facts, trial.faults
+        bounds = windows_bounds_ns(scenario)
+        metrics = measure(frames.history, frames.effects, facts, scenario.slo, bounds, trial.lag)
+        silent = faults[faults["applicable"].astype(bool) & faults["begin_ns"].isna()]
+        return cls(
+            facts,
+            metrics,
+            Sent.of(frames.history),
+            Signs.of(trial, metrics),
+            tuple(trial_reasons(trial, scenario.drain_may_expire, saturation_planned=saturation_planned(scenario))),
+            tuple(silent["name"]),
+        )
+
+
+@dataclass(frozen=True)
 class _Variant:
     """One variant's trials in block order, and what was measured in each."""
 
     name: str
     uses_broker: bool
-    trials: tuple[TrialResult, ...]
-    measured: tuple[TrialMetrics, ...]
+    trials: tuple[_Trial, ...]
+
+    @property
+    def measured(self) -> tuple[TrialMetrics, ...]:
+        return tuple(trial.metrics for trial in self.trials)
 
     def figures(self) -> Json:
         """The variant's part of the summary."""
         per_trial = [
-            {"trial": trial.facts.number, "block": trial.facts.block, **_head([trial], [metrics]), **metrics.as_dict()}
-            for trial, metrics in zip(self.trials, self.measured, strict=True)
+            {"trial": trial.facts.number, "block": trial.facts.block, **_head([trial]), **trial.metrics.as_dict()}
+            for trial in self.trials
         ]
-        return {**_head(self.trials, self.measured), **_combined(self.measured), "trials": per_trial}
+        return {**_head(self.trials), **_combined(self.measured), "trials": per_trial}
+
+    def reasons(self) -> list[str]:
+        """Why the variant's trials do not count; empty where nothing speaks against them."""
+        together = variant_reasons(self.name, [trial.sent for trial in self.trials])
+        return [*together, *(reason for trial in self.trials for reason in trial.reasons)]
 
 
 def summarise(
     scenario: Scenario,
-    trials: Sequence[TrialResult],
+    trials: Iterable[TrialResult],
     *,
     run_problems: Sequence[str] = (),
     predicted: Mapping[str, object] | None = None,
@@ -72,18 +109,14 @@ def summarise(
     `run_problems` are reasons against the run that no trial knows of, such as that it was interrupted. `predicted` is
     what the parameters alone say. `environment` is where the run ran, with the machine's calibration. Trials whose
     block was repeated are told of and count nowhere. Variants without a finished trial are left out, with a warning.
+    `trials` is gone through once.
     """
-    counted = [trial for trial in trials if not trial.facts.superseded]
+    counted, superseded = _taken_in(scenario, trials)
     variants = _by_variant(scenario, counted)
     figures = {variant.name: variant.figures() for variant in variants}
     reasons = list(run_problems)
     for variant in variants:
-        reasons += invalid_reasons(
-            variant.name,
-            variant.trials,
-            drain_may_expire=scenario.drain_may_expire,
-            saturation_planned=saturation_planned(scenario),
-        )
+        reasons += variant.reasons()
     sides = {variant.name: Side(variant.name, variant.uses_broker, figures[variant.name]) for variant in variants}
     workload = scenario.workload
     floor, why_none = floor_for(environment, scenario.name, workload.rate_per_s, workload.duration_s)
@@ -99,7 +132,7 @@ def summarise(
         "comparison": comparison_of(scenario.hypothesis, sides, valid=not reasons, floor=floor),
         "comparisons": comparisons_of(list(sides.values()), with_faults=scenario.during_ns is not None, floor=floor),
         "thresholds": _thresholds(scenario.thresholds, figures),
-        "repeated_blocks": _repeated_blocks(trials),
+        "repeated_blocks": _repeated_blocks(superseded),
         "warnings": [
             *_warnings(scenario, variants),
             *outlier_warnings(list(sides.values())),
@@ -127,33 +160,47 @@ def rounded(value: object) -> object:
     return value
 
 
-def _repeated_blocks(trials: Sequence[TrialResult]) -> list[Json]:
+def _repeated_blocks(superseded: Sequence[TrialFacts]) -> list[Json]:
     """The attempts at a block that do not count: which, why, and their trials."""
     attempts: dict[tuple[int, int], list[TrialFacts]] = {}
-    for trial in trials:
-        if trial.facts.superseded:
-            attempts.setdefault((trial.facts.block, trial.facts.attempt), []).append(trial.facts)
+    for facts in superseded:
+        attempts.setdefault((facts.block, facts.attempt), []).append(facts)
     return [
         {"block": block, "attempt": attempt, "reasons": list(facts[0].reasons), "trials": [one.label for one in facts]}
         for (block, attempt), facts in sorted(attempts.items())
     ]
 
 
-def _by_variant(scenario: Scenario, trials: Sequence[TrialResult]) -> list[_Variant]:
+def _taken_in(scenario: Scenario, trials: Iterable[TrialResult]) -> tuple[list[_Trial], list[TrialFacts]]:
+    """The trials that count, and those whose block was repeated."""
+    counted: list[_Trial] = []
+    superseded: list[TrialFacts] = []
+    # A map, unlike a loop over the trials, lets go of one before it takes the next.
+    for taken in map(partial(_take_in, scenario), trials):
+        if isinstance(taken, TrialFacts):
+            superseded.append(taken)
+        else:
+            counted.append(taken)
+    return counted, superseded
+
+
+def _take_in(scenario: Scenario, trial: TrialResult) -> _Trial | TrialFacts:
+    return trial.facts if trial.facts.superseded else _Trial.of(scenario, trial)
+
+
+def _by_variant(scenario: Scenario, trials: Sequence[_Trial]) -> list[_Variant]:
+    every = sorted(trials, key=lambda trial: trial.facts.block)
     variants = []
-    bounds = windows_bounds_ns(scenario)
     for spec in scenario.variants:
-        mine = sorted((trial for trial in trials if trial.facts.variant == spec.name), key=lambda t: t.facts.block)
+        mine = tuple(trial for trial in every if trial.facts.variant == spec.name)
         if mine:
-            measured = tuple(
-                measure(t.frames.history, t.frames.effects, t.facts, scenario.slo, bounds, t.lag) for t in mine
-            )
-            variants.append(_Variant(spec.name, spec.uses_broker, tuple(mine), measured))
+            variants.append(_Variant(spec.name, spec.uses_broker, mine))
     return variants
 
 
-def _head(trials: Sequence[TrialResult], measured: Sequence[TrialMetrics]) -> Json:
-    return {"broker": trials[0].facts.broker, "findings": findings(trials, measured)}
+def _head(trials: Sequence[_Trial]) -> Json:
+    found = findings([trial.signs for trial in trials], [trial.metrics for trial in trials])
+    return {"broker": trials[0].facts.broker, "findings": found}
 
 
 def _combined(measured: Sequence[TrialMetrics]) -> Json:
@@ -230,14 +277,12 @@ def _warnings(scenario: Scenario, variants: Sequence[_Variant]) -> list[str]:
     missing = [name for name in scenario.variant_names if name not in measured]
     if missing:
         warnings.append(f"no trial of {', '.join(missing)} was finished: run again to compare")
-    for variant in variants:
-        for trial in variant.trials:
-            faults = trial.faults
-            silent = faults[faults["applicable"].astype(bool) & faults["begin_ns"].isna()]
-            warnings += [
-                f"trial {trial.facts.label}: the fault {name} never began; read its processes' logs before trusting it"
-                for name in silent["name"]
-            ]
+    warnings += [
+        f"trial {trial.facts.label}: the fault {name} never began; read its processes' logs before trusting it"
+        for variant in variants
+        for trial in variant.trials
+        for name in trial.silent_faults
+    ]
     return warnings + _clock_warnings([trial.facts for variant in variants for trial in variant.trials])
 
 

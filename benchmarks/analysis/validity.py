@@ -1,7 +1,7 @@
 """The run judges itself: what the apparatus failed at makes it invalid, what the system failed at is a finding.
 
-    each trial → trial_reasons ─┐
-    a variant  → variant_reasons┴→ reasons against the run
+    each trial → trial_reasons, Sent, Signs ─→ its frames can go
+    a variant  → variant_reasons, findings, from what stayed of its trials
     a block    → block_reasons → whether to repeat it, while the run goes on
 
 A reason is a sentence with the measured value, the limit and what to do about it; `docs/validity.md` says why each
@@ -10,7 +10,7 @@ limit is where it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -86,16 +86,6 @@ class Reason:
     passing: bool = False
 
 
-def invalid_reasons(
-    variant: str, trials: Sequence[TrialResult], *, drain_may_expire: bool, saturation_planned: bool = False
-) -> list[str]:
-    """Why the trials of one variant do not count; empty where nothing speaks against them."""
-    reasons = variant_reasons(variant, [Sent.of(trial.frames.history) for trial in trials])
-    for trial in trials:
-        reasons += trial_reasons(trial, drain_may_expire, saturation_planned=saturation_planned)
-    return reasons
-
-
 def variant_reasons(variant: str, trials: Sequence[Sent]) -> list[str]:
     """What speaks against a variant's trials together: arrivals dropped, or sent late."""
     return [reason.text for reason in _sent(variant, trials, sum(trial.offered for trial in trials))]
@@ -133,21 +123,34 @@ def block_reasons(
     return reasons
 
 
-def findings(trials: Sequence[TrialResult], measured: Sequence[TrialMetrics]) -> list[str]:
+@dataclass(frozen=True)
+class Signs:
+    """What one trial shows of the system under test; `pressure` where it is too much, `growth` as `backlog_growth`."""
+
+    saturated: bool
+    pressure: float | None
+    growth: Mapping[str, float]
+
+    @classmethod
+    def of(cls, trial: TrialResult, metrics: TrialMetrics) -> Signs:
+        return cls(_saturated(trial), _pressure(trial), backlog_growth(trial, metrics))
+
+
+def findings(signs: Sequence[Signs], measured: Sequence[TrialMetrics]) -> list[str]:
     """What is to be said of the system under test in one variant's trials.
 
     A limit that more than half of them share, and recovery wherever one of them has no time of it.
     """
-    found = ["saturated: api"] if 2 * sum(_saturated(trial) for trial in trials) > len(trials) else []
-    starved = [share for trial in trials if (share := _pressure(trial)) is not None]
-    if 2 * len(starved) > len(trials):
+    found = ["saturated: api"] if 2 * sum(sign.saturated for sign in signs) > len(signs) else []
+    starved = [sign.pressure for sign in signs if sign.pressure is not None]
+    if 2 * len(starved) > len(signs):
         found.append(f"saturated: machine (a task waited for a core {max(starved):.0%} of the time)")
     growth: dict[str, list[float]] = {}
-    for trial, metrics in zip(trials, measured, strict=True):
-        for window, rate in backlog_growth(trial, metrics).items():
+    for sign in signs:
+        for window, rate in sign.growth.items():
             growth.setdefault(window, []).append(rate)
     for window, rates in growth.items():
-        if 2 * len(rates) > len(trials):
+        if 2 * len(rates) > len(signs):
             where = {"whole": "", "before": " before the fault", "after": " after the fault"}.get(
                 window, " during the fault"
             )
@@ -221,8 +224,8 @@ def _trial(trial: TrialResult, drain_may_expire: bool, saturation_planned: bool)
     yield from _rows_that_do_not_add_up(history)
     yield from _records_that_are_missing(history, trial.frames.effects)
     # What one host sent and another received cannot be told apart by less than their clocks' error.
-    yield from _backwards(history, _HISTORY_ORDER, "arrivals", facts.clock_error_ns or 0)
-    yield from _backwards(trial.frames.effects, _EFFECTS_ORDER, "effects")
+    yield from _backwards(history, _HISTORY_ORDER, "arrivals", history, facts.clock_error_ns or 0)
+    yield from _backwards(trial.frames.effects, _EFFECTS_ORDER, "effects", history)
     yield from _in_hand(trial)
     yield from _gap(history)
     yield from _busy_generator(trial)
@@ -258,7 +261,7 @@ def _records_that_are_missing(history: pd.DataFrame, effects: pd.DataFrame) -> I
         missing = rows[list(wanted)].isna()
         number = int(missing.any(axis=1).sum())
         if number:
-            first = rows.loc[missing.any(axis=1), "registration_id"].iloc[0]
+            first = _id_of(rows.loc[missing.any(axis=1), "index"].iloc[0], history)
             names = " or ".join(name.removesuffix("_ns") for name in wanted if missing[name].any())
             yield Reason(
                 f"{number:,} {what} of which nobody recorded that they were {names} (the first: {first}); records were "
@@ -353,7 +356,9 @@ def _pressure(trial: TrialResult) -> float | None:
     return share.value if share is not None and share.value > PRESSURE_LIMIT else None
 
 
-def _backwards(frame: pd.DataFrame, order: Sequence[str], rows: str, error_ns: int = 0) -> Iterator[Reason]:
+def _backwards(
+    frame: pd.DataFrame, order: Sequence[str], rows: str, history: pd.DataFrame, error_ns: int = 0
+) -> Iterator[Reason]:
     """Whether times that are there come in `order` in every row, but for `error_ns`."""
     latest = np.full(len(frame), -np.inf)
     wrong: NDArray[np.bool_] = np.zeros(len(frame), dtype=bool)
@@ -363,11 +368,16 @@ def _backwards(frame: pd.DataFrame, order: Sequence[str], rows: str, error_ns: i
         latest = np.fmax(latest, t_ns)
     number = int(wrong.sum())
     if number:
-        example = frame["registration_id"][wrong].iloc[0]
+        example = _id_of(frame["index"][wrong].iloc[0], history)
         yield Reason(
             f"the times of {number:,} {rows} run backwards (the first: {example}); "
             "the processes did not share one clock, or this is a bug: please report"
         )
+
+
+def _id_of(index: int, history: pd.DataFrame) -> str:
+    """The id of an arrival; a row of an effect that was read from disk has none of its own."""
+    return str(history.loc[history["index"] == index, "registration_id"].iloc[0])
 
 
 def _saturated(trial: TrialResult) -> bool:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.analysis.series import over_time
 from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.sheet import EndLabel, Sheet
@@ -44,7 +43,7 @@ def draw(material: Material) -> Figure:
         f"{material.load}, pooled.",
     )
     bin_s = material.bin_s
-    series = {name: over_time(material.latencies_of(name), bin_s=bin_s) for name in material.variants}
+    series = {name: material.answers_over_time(name) for name in material.variants}
     slo_ms = material.scenario.slo.accept_ms
     shown = [float(value) for frame in series.values() for value in frame[["p50", "p95"]].to_numpy().ravel()]
     shown = [value for value in shown if not np.isnan(value)]

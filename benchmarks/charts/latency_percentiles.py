@@ -92,13 +92,11 @@ Curve = tuple[NDArray[np.float64], NDArray[np.float64]]  # places on the axis, m
 
 def _curves(material: Material, variant: str, inside: tuple[int, int] | None) -> list[Curve]:
     """One curve for each trial with samples. A place on the axis is -log10(1 - q): each nine is as wide as the last."""
-    table = material.latencies_of(variant)
-    if inside is not None:
-        table = table[(table["intended_ns"] >= inside[0]) & (table["intended_ns"] < inside[1])]
-    samples = [group.dropna().to_numpy(dtype=np.float64) for _, group in table.groupby("trial")["accept_latency_ms"]]
-    samples = [sample for sample in samples if sample.size]
     curves = []
-    for sample in samples:
+    for facts in material.facts_of(variant):
+        sample = material.accepted_ms(facts, inside)
+        if not sample.size:
+            continue
         reach = max(np.log10(sample.size / _BEYOND), np.log10(2.0))
         x = np.linspace(0.0, reach, _POINTS)
         curves.append((x, np.quantile(sample, 1 - 10**-x)))

@@ -1,19 +1,25 @@
-"""What the charts are drawn from: one results directory, read once, and nothing else."""
+"""What the charts are drawn from: one results directory, and nothing else.
+
+Rows stay in their files. What a chart asks for comes as a small table, so that a run may be larger than the memory.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from benchmarks.analysis import overtime
+from benchmarks.analysis.engine import query
 from benchmarks.analysis.history import TrialFacts
-from benchmarks.analysis.reconcile import reconcile
-from benchmarks.analysis.series import latencies, outstanding
+from benchmarks.analysis.series import outstanding
 from benchmarks.charts import palette
 from benchmarks.scenario.fault import Fault
 from benchmarks.scenario.load import load_text
@@ -21,6 +27,10 @@ from benchmarks.scenario.model import Scenario
 from benchmarks.words.load import load_words
 from benchmarks.words.numbers import NBSP, nominal_ms, percent, plural
 from benchmarks.words.reading import Reading
+
+_EVER = (-(2**62), 2**62)
+_UNTIL = ("trial", "index", "service", "applied_ns")
+_OUTSTANDING_OF = ("trial", "index", "registration_id", "intended_ns", "sent_ns", "answered_ns")
 
 
 @dataclass(frozen=True)
@@ -36,31 +46,24 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """One run. Frames have the columns of the stored Parquet files; `facts` has one entry for each finished trial."""
+    """One run in `directory`. `lag` has the columns of its file; `facts` has one entry for each trial that counts."""
 
+    directory: Path
     scenario: Scenario
     summary: Reading
-    history: pd.DataFrame
-    effects: pd.DataFrame
     lag: pd.DataFrame
-    residuals: pd.DataFrame
     facts: tuple[TrialFacts, ...]
 
     @classmethod
     def read(cls, results: Path) -> Material:
         """Read a results directory. Raises OSError where a file is missing."""
         return cls(
+            directory=results,
             # Not `load`: the file's own name is the scenario's only in the folder it was written in.
             scenario=load_text((results / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml"),
             summary=Reading(json.loads((results / "summary.json").read_text(encoding="utf-8"))),
-            history=pd.read_parquet(results / "history.parquet"),
-            effects=pd.read_parquet(results / "effects.parquet"),
             lag=pd.read_parquet(results / "lag.parquet"),
-            residuals=pd.read_parquet(results / "residuals.parquet"),
-            facts=tuple(
-                TrialFacts.from_dict(json.loads(path.read_text(encoding="utf-8")))
-                for path in sorted(results.glob("trials/*/trial.json"))
-            ),
+            facts=tuple(facts for facts in _every_facts(results) if not facts.superseded),
         )
 
     # -- the run ------------------------------------------------------------------------------------------------------
@@ -136,32 +139,68 @@ class Material:
 
     # -- series -------------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def latencies(self) -> pd.DataFrame:
-        """One row per arrival, every latency in milliseconds (`benchmarks.analysis.series.latencies`)."""
-        return latencies(self.history, self.effects, self.services)
+    def answers_over_time(self, variant: str) -> pd.DataFrame:
+        """Percentiles and endings of each stretch of time (`benchmarks.analysis.overtime.answers_over_time`)."""
+        return overtime.answers_over_time(self._history, variant, self.bin_s)
 
-    def latencies_of(self, variant: str) -> pd.DataFrame:
-        table = self.latencies
-        return table[table["variant"] == variant]
+    def endings_over_time(self, variant: str) -> pd.DataFrame:
+        """How many arrivals ended how (`benchmarks.analysis.overtime.endings_over_time`)."""
+        return overtime.endings_over_time(self._history, variant, self.bin_s, self.scenario.slo.accept_ms)
+
+    def share_in_time(self, variant: str) -> float | None:
+        """The share of the arrivals of the main window that were accepted within the SLO."""
+        inside = self.scenario.during_ns if self.main_window else None
+        return overtime.share_in_time(self._history, variant, self.scenario.slo.accept_ms, *(inside or _EVER))
+
+    def accepted_ms(self, facts: TrialFacts, inside: tuple[int, int] | None) -> NDArray[np.float64]:
+        """The accept latencies of one trial, or of the arrivals intended `inside`, shape (accepted,)."""
+        return overtime.accepted_ms(self._history, facts.number, *(inside or _EVER))
 
     def outstanding_of(self, facts: TrialFacts) -> pd.DataFrame:
         """What was outstanding in one trial (`benchmarks.analysis.series.outstanding`)."""
-        mine = self.history[self.history["trial"] == facts.number]
-        return outstanding(mine, self.effects[self.effects["trial"] == facts.number], facts)
+        trial = self.directory / "trials" / facts.label
+        history = pd.read_parquet(trial / "history.parquet", columns=list(_OUTSTANDING_OF))
+        effects = pd.read_parquet(trial / "effects.parquet", columns=list(_UNTIL))
+        return outstanding(history, effects, facts)
+
+    def first_that_ended(self, variant: str, category: str, number: int) -> pd.DataFrame:
+        """The first registrations of a category, with the columns of `registrations.parquet`."""
+        return query(
+            f'SELECT * FROM read_parquet($registrations) WHERE variant = $variant AND "{category}" LIMIT $number',  # noqa: S608
+            registrations=self.directory / "registrations.parquet",
+            variant=variant,
+            number=number,
+        )
+
+    def rows_of(self, table: str, trials: Sequence[int], indices: Sequence[int]) -> pd.DataFrame:
+        """The rows of `history` or `effects` about some registrations, in order; times in scenario ns, NaN for none.
+
+        A registration is known by its trial and its index there, the entries of the two sequences at one place.
+        """
+        return query(
+            "SELECT * EXCLUDE (registration_id) FROM read_parquet($table) "
+            'WHERE (trial, "index") IN (SELECT unnest($trials), unnest($indices))',
+            table=self.directory / f"{table}.parquet",
+            trials=list(trials),
+            indices=list(indices),
+        )
+
+    @property
+    def _history(self) -> Path:
+        return self.directory / "history.parquet"
 
     @cached_property
-    def registrations(self) -> pd.DataFrame:
-        """Where each registration ended, with the columns of `registrations.parquet`."""
-        frames = []
-        for facts in self.facts:
-            mine = self.history["trial"] == facts.number
-            effects = self.effects[self.effects["trial"] == facts.number]
-            frames.append(reconcile(self.history[mine], effects, facts).frame)
-        return pd.concat(frames, ignore_index=True)
+    def residuals(self) -> pd.DataFrame:
+        """Measured minus predicted, one row for each registration that was compared."""
+        return pd.read_parquet(self.directory / "residuals.parquet")
 
     def facts_of(self, variant: str) -> tuple[TrialFacts, ...]:
         return tuple(facts for facts in self.facts if facts.variant == variant)
+
+
+def _every_facts(results: Path) -> Iterator[TrialFacts]:
+    for path in sorted(results.glob("trials/*/trial.json")):
+        yield TrialFacts.from_dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 # Faults that are all or nothing: on a chart, and in a sentence.

@@ -28,7 +28,7 @@ def title(material: Material) -> str:
     window = material.main_window
     clause, slo = while_clause(material), nominal_ms(material.scenario.slo.accept_ms)
     acked = {name: material.summary.figure(name, "accept_ratio", window=window) for name in material.variants}
-    in_time = {name: _share_in_time(material, name) for name in material.variants}
+    in_time = {name: material.share_in_time(name) for name in material.variants}
     if all(share == 1 for share in in_time.values()):
         return f"{clause}, every arrival was accepted within {slo}"
     if all(share == 1 for share in acked.values()):
@@ -50,7 +50,7 @@ def draw(material: Material) -> Figure:
     rows = -(-len(material.variants) // columns)
     left, bottom, right, top = sheet.body
     width, height = (right - left) / columns, (top - bottom) / rows
-    endings = {name: _endings(material, name) for name in material.variants}
+    endings = {name: material.endings_over_time(name) for name in material.variants}
     legends = {name: _legend(material, endings[name]) for name in material.variants}
     for number, name in enumerate(material.variants):
         column, row = divmod(number, rows)
@@ -89,42 +89,22 @@ def draw(material: Material) -> Figure:
     return sheet.figure
 
 
-def _endings(material: Material, variant: str) -> pd.DataFrame:
-    """One row per arrival: `bin` (its number) and `ending` (a key of `palette.OUTCOMES`, None where undecided)."""
-    table = material.latencies_of(variant)
-    late = table["accept_latency_ms"].to_numpy() > material.scenario.slo.accept_ms
-    outcome = table["outcome"].to_numpy(dtype=object)
-    return pd.DataFrame(
-        {
-            "bin": np.floor_divide(table["intended_ns"].to_numpy(dtype=np.int64) / 1e9, material.bin_s),
-            "ending": np.where(late, "acked late", outcome),
-        }
-    )
-
-
-def _share_in_time(material: Material, variant: str) -> float | None:
-    table = material.latencies_of(variant)
-    if material.main_window and (during := material.scenario.during_ns):
-        table = table[(table["intended_ns"] >= during[0]) & (table["intended_ns"] < during[1])]
-    in_time = table["accept_latency_ms"] <= material.scenario.slo.accept_ms
-    return float(in_time.mean()) if len(table) else None
-
-
 def _legend(material: Material, endings: pd.DataFrame) -> list[tuple[palette.Style, str]]:
     """Only what occurred, with how many and what share."""
-    number = endings["ending"].value_counts()
+    number, every = endings.groupby("ending")["number"].sum(), endings["number"].sum()
     slo = nominal_ms(material.scenario.slo.accept_ms)
     names = {"acked": f"accepted within {slo}", "acked late": "accepted, but later"}
     return [
-        (style, f"{names.get(key, style.label)}: {count(number[key])} ({percent(number[key] / len(endings))})")
+        (style, f"{names.get(key, style.label)}: {count(number[key])} ({percent(number[key] / every)})")
         for key, style in palette.OUTCOMES.items()
         if key in number
     ]
 
 
 def _stack(material: Material, axes: Axes, endings: pd.DataFrame) -> None:
-    table = pd.crosstab(endings["bin"], endings["ending"])
-    share = table.div(endings.groupby("bin").size(), axis=0)
+    known = endings.dropna(subset=["ending"])
+    table = known.pivot_table(index="bin", columns="ending", values="number", aggfunc="sum", fill_value=0)
+    share = table.div(endings.groupby("bin")["number"].sum(), axis=0).dropna()
     begin_s = share.index.to_numpy(dtype=float) * material.bin_s
     floor = np.zeros(len(share))
     for key, style in palette.OUTCOMES.items():

@@ -17,28 +17,29 @@ _ANSWERS = {"acked": "accepted", "failed": "told no", "refused": "refused"}
 
 def cases(material: Material) -> Page | None:
     """One row for each case, whatever kinds it is of; None where every registration ended well."""
+    shown = pd.concat(
+        [material.first_that_ended(variant, kind, SHOWN) for variant in material.variants for kind in _KINDS]
+    ).drop_duplicates(["trial", "index"])
+    which = shown["trial"].tolist(), shown["index"].tolist()
+    history, effects = material.rows_of("history", *which), material.rows_of("effects", *which)
     rows = []
-    for variant in material.variants:
-        mine = material.registrations[material.registrations["variant"] == variant]
-        shown = pd.concat([mine[mine[kind]].head(SHOWN) for kind in _KINDS])
-        for registration in shown[~shown.index.duplicated()].to_dict("records"):
-            trial, index = int(registration["trial"]), int(registration["index"])
-            kinds = ", ".join(kind.replace("_", "-") for kind in _KINDS if registration[kind])
-            told = "; ".join(_told(material, trial, index, str(registration["missing_pending"]).split(",")))
-            rows.append((variant, kinds, str(trial), str(registration["registration_id"]), told))
+    for registration in shown.to_dict("records"):
+        trial, index = int(registration["trial"]), int(registration["index"])
+        arrival = history[(history["trial"] == trial) & (history["index"] == index)].iloc[0]
+        mine = effects[(effects["trial"] == trial) & (effects["index"] == index)]
+        kinds = ", ".join(kind.replace("_", "-") for kind in _KINDS if registration[kind])
+        told = "; ".join(_told(material, arrival, mine, str(registration["missing_pending"]).split(",")))
+        rows.append((str(registration["variant"]), kinds, str(trial), str(registration["registration_id"]), told))
     headings = ("variant", "ended as", "trial", "registration", "what happened")
     return Page(headings, tuple(rows), (False, False, True, False, False)) if rows else None
 
 
-def _told(material: Material, trial: int, index: int, waiting: list[str]) -> Iterator[str]:
-    history, effects = material.history, material.effects
-    arrival = history[(history["trial"] == trial) & (history["index"] == index)].iloc[0]
-    mine = effects[(effects["trial"] == trial) & (effects["index"] == index)]
+def _told(material: Material, arrival: pd.Series, attempts: pd.DataFrame, waiting: list[str]) -> Iterator[str]:
     yield f"due at {_at(arrival['intended_ns'])}, {_answer(arrival)}"
     if pd.isna(arrival["stored_ns"]):
         yield "user not stored"
     for service in material.services:
-        yield f"{service} {_work(mine[mine['service'] == service], pending=service in waiting)}"
+        yield f"{service} {_work(attempts[attempts['service'] == service], pending=service in waiting)}"
 
 
 def _answer(arrival: pd.Series) -> str:
@@ -48,7 +49,7 @@ def _answer(arrival: pd.Series) -> str:
         return "never sent"
     if pd.isna(arrival["answered_ns"]):
         return "no answer" if arrival["outcome"] == "indeterminate" else "not connected"
-    status = f" ({arrival['status']})" if arrival["outcome"] != "acked" and pd.notna(arrival["status"]) else ""
+    status = f" ({int(arrival['status'])})" if arrival["outcome"] != "acked" and pd.notna(arrival["status"]) else ""
     took_ms = (int(arrival["answered_ns"]) - int(arrival["intended_ns"])) / 1e6
     return f"{_ANSWERS.get(str(arrival['outcome']), 'cut off')}{status} after {milliseconds(took_ms)}"
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.validity import Reason, TrialResult, block_reasons
 from benchmarks.planning.plan import Plan, Trial
 from benchmarks.planning.utilisation import saturation_planned
@@ -21,10 +22,11 @@ from benchmarks.store import Results
 from benchmarks.trials.trial import Stage, run_trial
 
 
-async def run_blocks(stage: Stage, results: Results, trials: list[TrialResult], *, repeats: int) -> None:
+async def run_blocks(stage: Stage, results: Results, ended: list[TrialFacts], *, repeats: int) -> None:
     """Run every trial of the stage's plan, and repeat a disturbed block at most `repeats` times.
 
-    `trials` grows as they end and are saved; attempts that do not count are in it as superseded. Raises as `run_trial`.
+    `ended` grows as they end and are saved; attempts that do not count are in it as superseded. Raises as `run_trial`.
+    Only the block under way is held in memory.
     """
     numbers = _numbers_after(stage.plan)
     for _, planned in groupby(stage.plan.trials, key=lambda trial: trial.block):
@@ -32,26 +34,27 @@ async def run_blocks(stage: Stage, results: Results, trials: list[TrialResult], 
         for attempt in range(repeats + 1):
             if attempt:
                 block = [replace(trial, number=next(numbers)) for trial in block]
-            first = len(trials)
+            done: list[TrialResult] = []
             for trial in block:
-                await _run_one(trial, attempt, stage, results, trials)
+                done.append(await _run_one(trial, attempt, stage, results))
+                ended.append(done[-1].facts)
             # The last attempt stands whatever it was: the run then judges itself.
-            if attempt == repeats or not (disturbances := _disturbances(trials[first:], stage.plan)):
+            if attempt == repeats or not (disturbances := _disturbances(done, stage.plan)):
                 break
-            _supersede(trials, first, disturbances, results)
+            ended[-len(done) :] = [_supersede(result, disturbances, results) for result in done]
             stage.observer.warn(
                 f"block {block[0].block + 1} was disturbed and is repeated ({attempt + 1} of at most {repeats}): "
                 + "; ".join(disturbances)
             )
 
 
-async def _run_one(trial: Trial, attempt: int, stage: Stage, results: Results, trials: list[TrialResult]) -> None:
+async def _run_one(trial: Trial, attempt: int, stage: Stage, results: Results) -> TrialResult:
     stage.observer.trial_began(trial)
     result = await run_trial(trial, stage, results.trial_directory(trial.label))
     result = replace(result, facts=replace(result.facts, attempt=attempt))
     results.save_trial(result)
-    trials.append(result)
     stage.observer.trial_ended(trial)
+    return result
 
 
 def _numbers_after(plan: Plan) -> Iterator[int]:
@@ -75,8 +78,7 @@ def _disturbances(block: Sequence[TrialResult], plan: Plan) -> tuple[str, ...]:
     return tuple(reason.text for reason in reasons) if all(reason.passing for reason in reasons) else ()
 
 
-def _supersede(trials: list[TrialResult], first: int, reasons: tuple[str, ...], results: Results) -> None:
-    for place in range(first, len(trials)):
-        result = trials[place]
-        trials[place] = replace(result, facts=replace(result.facts, superseded=True, reasons=reasons))
-        results.save_facts(trials[place])
+def _supersede(result: TrialResult, reasons: tuple[str, ...], results: Results) -> TrialFacts:
+    facts = replace(result.facts, superseded=True, reasons=reasons)
+    results.save_facts(replace(result, facts=facts))
+    return facts

@@ -16,7 +16,7 @@ from benchmarks.planning.plan import make_plan
 from benchmarks.planning.predict import predict
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.resolve import dump
-from benchmarks.store import load_trials
+from benchmarks.store import Results, load_trials
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]  # history, effects
 Change = Callable[[pd.DataFrame, pd.DataFrame], Frames]
@@ -39,18 +39,15 @@ def stored_run(
     out.mkdir(parents=True, exist_ok=True)
     changes = {"workload": SMALL, "faults": [SLOW_EMAIL], **changes}
     scenario = write_results(out, servers=servers, judged=False, **changes)
-    frames: dict[str, list[pd.DataFrame]] = {"history": [], "effects": []}
     for trial in sorted((out / "trials").iterdir()):
         facts = json.loads((trial / "trial.json").read_text())
         (trial / "trial.json").write_text(json.dumps({"problems": [], **facts}))
         bent = (pd.read_parquet(trial / "history.parquet"), pd.read_parquet(trial / "effects.parquet"))
         if change is not None:
             bent = change(*bent)
-        for name, frame in zip(frames, bent, strict=True):
+        for name, frame in zip(("history", "effects"), bent, strict=True):
             frame.to_parquet(trial / f"{name}.parquet", index=False)
-            frames[name].append(frame)
-    for name, parts in frames.items():
-        pd.concat(parts, ignore_index=True).to_parquet(out / f"{name}.parquet", index=False)
+    Results(out).save_run()
     plan = make_plan(scenario)
     trials = load_trials(out)
     replayed = compare_run(scenario, trials, partial(predict, plan))

@@ -22,7 +22,7 @@ from synthetic import (
 
 from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.metrics import Sums, TrialMetrics, combined_stats, geometric_mean, measure, stats, summed
-from benchmarks.analysis.series import latencies, outstanding, over_time
+from benchmarks.analysis.series import latencies, outstanding
 from benchmarks.load.rows import Outcome
 from benchmarks.planning.arrivals import schedule
 from benchmarks.scenario.model import Slo, Workload
@@ -327,19 +327,6 @@ def test_the_largest_lag_is_that_of_one_group_after_the_warm_up(tmp_path: Path) 
     lag = pd.DataFrame([(1, "events", 0, *sample) for sample in samples], columns=list(LAG_COLUMNS))
     assert measure(frames.history, frames.effects, script.facts, SLO, NO_WINDOWS, lag).consumer_lag_max == 9
     assert measure(frames.history, frames.effects, script.facts, SLO, NO_WINDOWS, lag.iloc[:0]).consumer_lag_max is None
-
-
-def test_over_time_has_one_row_per_bin(tmp_path: Path) -> None:
-    script = Script()
-    script.happy(0, 100, accept_ms=10)
-    script.happy(1, 900, accept_ms=30)
-    script.arrival(2, 2500, 2500, outcome=Outcome.INDETERMINATE, status=0)
-    binned = over_time(latencies(*_pair(script, tmp_path), SERVICES))
-    assert list(binned["t_s"]) == [0.0, 2.0]
-    assert list(binned["offered"]) == [2, 1]
-    assert binned["p50"][0] == pytest.approx(20)
-    assert np.isnan(binned["p50"][1])
-    assert list(binned["indeterminate"]) == [0, 1]
 
 
 def test_the_trial_is_as_long_as_its_load_and_its_drain() -> None:

@@ -77,8 +77,10 @@ def test_trials_come_back_as_they_were_saved(tmp_path: Path) -> None:
     assert loaded.frames.problems == saved.frames.problems
     for name in ("lag", "resources", "faults"):
         pd.testing.assert_frame_equal(getattr(loaded, name), getattr(saved, name))
-    for name in ("history", "effects", "warmup"):
+    for name in ("history", "warmup"):
         pd.testing.assert_frame_equal(getattr(loaded.frames, name), getattr(saved.frames, name))
+    # An effect's id is its arrival's.
+    pd.testing.assert_frame_equal(loaded.frames.effects, saved.frames.effects.drop(columns="registration_id"))
 
 
 def test_trials_come_back_in_the_order_of_the_run_beyond_the_hundredth(tmp_path: Path) -> None:
@@ -111,7 +113,8 @@ def test_a_run_without_a_word_on_its_end_did_not_come_to_it(tmp_path: Path) -> N
 
 def test_a_run_s_frames_hold_those_of_all_trials(tmp_path: Path) -> None:
     results = Results.create(tmp_path)
-    results.save_run([trial(1), trial(2, "events")])
+    save(results, trial(1), trial(2, "events"))
+    results.save_run()
     for name in ("history", "effects", "lag", "resources", "faults", "registrations"):
         assert pd.read_parquet(tmp_path / f"{name}.parquet")["trial"].tolist() == [1, 2]
 

@@ -22,16 +22,16 @@ Answer = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
 
 class Network:
-    """Fake services behind the HTTP client: by default all answer 200; `answers` replaces a port's answer."""
+    """Fake services behind the HTTP transport: by default all answer 200; `answers` replaces a port's answer."""
 
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
         self.answers: dict[int, Answer] = {}
-        self.clients = 0
+        self.pools = 0
 
-    def client(self) -> httpx.AsyncClient:
-        self.clients += 1
-        return httpx.AsyncClient(transport=httpx.MockTransport(self._handle))
+    def transport(self) -> httpx.AsyncBaseTransport:
+        self.pools += 1
+        return httpx.MockTransport(self._handle)
 
     @property
     def called(self) -> list[int | None]:
@@ -60,7 +60,7 @@ async def never(_request: httpx.Request) -> httpx.Response:
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> Network:
     network = Network()
-    monkeypatch.setattr(sender_module, "_client", network.client)
+    monkeypatch.setattr(sender_module, "_transport", network.transport)
     return network
 
 
@@ -82,8 +82,8 @@ async def test_every_service_is_told_once_with_body_and_traceparent(sender: Send
     assert sender.busy == 0
 
 
-async def test_each_service_has_a_client_of_its_own(sender: Sender, network: Network) -> None:
-    assert network.clients == len(PORTS)
+async def test_each_service_has_connections_of_its_own(sender: Sender, network: Network) -> None:
+    assert network.pools == len(PORTS)
 
 
 async def test_the_instances_of_a_service_take_turns(sender: Sender, network: Network) -> None:

@@ -148,6 +148,7 @@ def test_what_is_outstanding_obeys_little() -> None:
     ends_ns = np.max(np.stack(list(result.applied_ns.values())), axis=0)
     history = pd.DataFrame(
         {
+            "trial": 1,
             "index": result.index,
             "registration_id": [str(index) for index in result.index],
             "intended_ns": result.intended_ns,
@@ -156,7 +157,10 @@ def test_what_is_outstanding_obeys_little() -> None:
         }
     )
     effects = pd.concat(
-        [pd.DataFrame({"index": result.index, "applied_ns": times}) for times in result.applied_ns.values()]
+        [
+            pd.DataFrame({"trial": 1, "index": result.index, "service": service, "applied_ns": times})
+            for service, times in result.applied_ns.items()
+        ]
     )
     series = outstanding(history, effects, facts_of(duration_ns=20 * 10**9))
     area = float((series["count"].to_numpy()[:-1] * np.diff(series["t_s"].to_numpy())).sum())

@@ -12,7 +12,16 @@ from benchmarks.analysis.history import TrialFacts, read_trial
 from benchmarks.analysis.metrics import measure
 from benchmarks.analysis.reconcile import reconcile
 from benchmarks.analysis.shares import BUSY, PRESSURE, STEAL
-from benchmarks.analysis.validity import TrialResult, backlog_growth, block_reasons, findings, invalid_reasons
+from benchmarks.analysis.validity import (
+    Sent,
+    Signs,
+    TrialResult,
+    backlog_growth,
+    block_reasons,
+    findings,
+    trial_reasons,
+    variant_reasons,
+)
 from benchmarks.load.rows import Outcome
 from benchmarks.scenario.model import Slo
 from registration.trace import Kind
@@ -42,7 +51,12 @@ def trial(
 
 
 def reasons(*trials: TrialResult, drain_may_expire: bool = False, saturation_planned: bool = False) -> list[str]:
-    return invalid_reasons("events", trials, drain_may_expire=drain_may_expire, saturation_planned=saturation_planned)
+    by_itself = [
+        reason
+        for trial in trials
+        for reason in trial_reasons(trial, drain_may_expire, saturation_planned=saturation_planned)
+    ]
+    return [*variant_reasons("events", [Sent.of(trial.frames.history) for trial in trials]), *by_itself]
 
 
 def sampled(result: TrialResult, process: str, shares: Iterable[float], step_s: float = 0.5) -> TrialResult:
@@ -219,7 +233,9 @@ class TestMachine:
         starved = sampled(trial(tmp_path), PRESSURE, [0.8] * 20)
         assert reasons(starved, saturation_planned=True) == []
         metrics = measure(starved.frames.history, starved.frames.effects, starved.facts, Slo(), NO_WINDOWS)
-        assert findings([starved], [metrics]) == ["saturated: machine (a task waited for a core 80% of the time)"]
+        assert findings([Signs.of(starved, metrics)], [metrics]) == [
+            "saturated: machine (a task waited for a core 80% of the time)"
+        ]
 
     def test_pressure_is_a_finding_where_the_api_is_what_had_too_much_to_do(self, tmp_path: Path) -> None:
         assert reasons(sampled(sampled(trial(tmp_path), PRESSURE, [0.8] * 20), "api/0", [0.95] * 20)) == []
@@ -322,10 +338,10 @@ class TestAClosedTrial:
 class TestFindings:
     def found(self, *results: TrialResult) -> list[str]:
         during = (6 * SECOND, 12 * SECOND)
-        return findings(
-            results,
-            [measure(r.frames.history, r.frames.effects, r.facts, Slo(), around(during, r.facts)) for r in results],
-        )
+        measured = [
+            measure(r.frames.history, r.frames.effects, r.facts, Slo(), around(during, r.facts)) for r in results
+        ]
+        return findings([Signs.of(*pair) for pair in zip(results, measured, strict=True)], measured)
 
     def test_a_system_that_keeps_up_has_none(self, tmp_path: Path) -> None:
         assert self.found(result_of(scenario_of(), 1, "events", 0, tmp_path)) == []
@@ -343,7 +359,7 @@ class TestFindings:
             script.arrival(index, 1000.0 * index, 1000.0 * index, 20_000)
         result = quiet(script.facts, script.frames(tmp_path))
         metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), NO_WINDOWS)
-        assert findings([result], [metrics]) == []
+        assert findings([Signs.of(result, metrics)], [metrics]) == []
 
     def test_a_backlog_that_grows_without_any_fault(self, tmp_path: Path) -> None:
         script = Script()
@@ -353,7 +369,7 @@ class TestFindings:
         metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), NO_WINDOWS)
         (rate,) = backlog_growth(result, metrics).values()
         assert rate == pytest.approx(20, rel=0.01)
-        assert findings([result], [metrics]) == [f"unstable: backlog grows {rate:.3g}/s"]
+        assert findings([Signs.of(result, metrics)], [metrics]) == [f"unstable: backlog grows {rate:.3g}/s"]
 
     def test_it_takes_more_than_half_of_the_trials(self, tmp_path: Path) -> None:
         stable = [result_of(scenario_of(), n, "events", n, tmp_path / str(n)) for n in (1, 2)]
