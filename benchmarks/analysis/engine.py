@@ -43,7 +43,7 @@ def write_together(parts: Sequence[Path], whole: Path, metadata: Mapping[str, st
         f"(FORMAT parquet, COMPRESSION snappy, KV_METADATA {{{pairs}}})"
     )
     with _engine() as engine:
-        engine.execute(statement, [[_literal(part) for part in parts], str(whole.absolute()), *metadata.values()])
+        engine.execute(statement, [[_literal(part) for part in parts], _local(whole), *metadata.values()])
 
 
 @contextmanager
@@ -65,4 +65,12 @@ def _engine() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def _literal(path: Path) -> str:
     """One file, whatever characters its name has: the engine takes names for patterns."""
-    return glob.escape(str(path.absolute()))
+    return glob.escape(_local(path))
+
+
+def _local(path: Path) -> str:
+    """A path as it was given: the folder that we are in may have a name that is no text, which the engine cannot take.
+
+    With its "./", so that no name is taken for an address.
+    """
+    return str(path) if path.is_absolute() else f"./{path}"

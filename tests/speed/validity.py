@@ -5,7 +5,7 @@
 
 `baseline --blocks 1 --duration 8s` runs N times, every other bundled scenario a few times as it stands, each run with a
 seed of its own. A run that is in the file already is not run again, so that the script goes on where it was stopped.
-The results of a run are removed, except where it was not valid: then the line says where they are.
+The results of a run are removed, except where it was not valid: where they are is printed.
 
 Needs a warm cache (`bench broker fetch`) and a machine that does nothing else.
 """
@@ -102,10 +102,11 @@ def one_run(scenario: str, seed: int) -> Line:
         "variants": {name: key_figures(figures) for name, figures in summary.get("variants", {}).items()},
         "version": version(out),
         "problem": None if summary else done.stderr.strip().splitlines()[-1:],
-        "kept": None if valid else str(out),
     }
     if valid:
         shutil.rmtree(directory)
+    else:
+        print(f"not valid: its results stay in {out}", flush=True)
     return line
 
 
