@@ -1,16 +1,16 @@
 """A call of the API or of a service, and its reply: what crosses the wire, and the headers that carry it.
 
-    registration   JSON body, `traceparent`
-    attempt        `attempt`: the callee judges the attempt that the caller names, so that a retry meets luck of its own
-    deadline       `deadline-ns`: an instant of CLOCK_MONOTONIC, which is one clock for all processes of a host
-    idempotency    `idempotency-key` (IETF draft "The Idempotency-Key HTTP Header Field")
+registration   JSON body, `traceparent`
+attempt        `attempt`: the callee judges the attempt that the caller names, so that a retry meets luck of its own
+deadline       `deadline-ns`: an instant of CLOCK_MONOTONIC, which is one clock for all processes of a host
+idempotency    `idempotency-key` (IETF draft "The Idempotency-Key HTTP Header Field")
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from registration.registration import Registration, body_of
 
@@ -62,7 +62,7 @@ class Reply(NamedTuple):
 
 
 # The callee's part. `entered_ns`: when its handler was entered, by its own clock.
-Answer = Callable[[Call, int], Awaitable[Reply]]
+Answer = Callable[[Call, int], Coroutine[Any, Any, Reply]]
 
 
 def _whole(headers: Mapping[str, str], name: str) -> int | None:

@@ -65,7 +65,7 @@ class Luck:
     block_seed: int
 
     def uniform(self, registration_id: uuid.UUID, service: str, attempt: int, purpose: str) -> float:
-        """One draw from (0, 1); see `uniform`. A caller's own, such as the jitter of a backoff, has a purpose of its own."""
+        """One draw from (0, 1); see `uniform`. A caller's own, such as the jitter of a backoff, has its own purpose."""
         return uniform(self.block_seed, registration_id, service, attempt, purpose)
 
 

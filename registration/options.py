@@ -4,8 +4,8 @@
     class Options:
         timeout_s: float = duration(2.0, "one call in all, from connecting to the last byte")
 
-The scenario file spells an option without its unit and in camelCase (`timeout: 200ms`); scenario files, `bench variants`
-and the documents ask `options_of`.
+The scenario file spells an option without its unit and in camelCase (`timeout: 200ms`). Scenario files, `bench
+variants` and the documents ask `options_of`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Literal
 
 Kind = Literal["duration", "count", "share", "switch", "choice"]
@@ -25,8 +24,8 @@ _KEY = "option"
 class Option:
     """One option. `attribute` is the dataclass's field, `name` the key of the scenario file.
 
-    A `duration` is a float of seconds, at least `least`; a `count` an int, at least `least`; a `share` a float from 0 to 1;
-    a `switch` a bool; a `choice` one of `choices`.
+    A `duration` is a float of seconds and a `count` an int, each at least `least`; a `share` a float from 0 to 1; a
+    `switch` a bool; a `choice` one of `choices`.
     """
 
     kind: Kind
@@ -38,32 +37,31 @@ class Option:
     default: object = None
 
 
-def duration(default_s: float, says: str, *, least_s: float = 0.0) -> Any:  # noqa: ANN401 - a dataclass field stands for its value
+def duration(default_s: float, says: str, *, least_s: float = 0.0) -> Any:
     """A time in seconds, above zero, or at least `least_s`. Its attribute ends in `_s`."""
     return _field(default_s, Option("duration", says, least_s))
 
 
-def count(default: int, says: str, *, least: int = 0) -> Any:  # noqa: ANN401
+def count(default: int, says: str, *, least: int = 0) -> Any:
     """A whole number."""
     return _field(default, Option("count", says, least))
 
 
-def share(default: float, says: str) -> Any:  # noqa: ANN401
+def share(default: float, says: str) -> Any:
     """A number from 0 to 1."""
     return _field(default, Option("share", says))
 
 
-def switch(default: bool, says: str) -> Any:  # noqa: ANN401, FBT001
+def switch(default: bool, says: str) -> Any:
     """True or false."""
     return _field(default, Option("switch", says))
 
 
-def choice(default: str, choices: tuple[str, ...], says: str) -> Any:  # noqa: ANN401
+def choice(default: str, choices: tuple[str, ...], says: str) -> Any:
     """One of several words."""
     return _field(default, Option("choice", says, choices=choices))
 
 
-@cache
 def options_of(cls: type) -> Mapping[str, Option]:
     """The options of a variant's dataclass, by the name that the scenario file gives them."""
     found: dict[str, Option] = {}
@@ -75,5 +73,5 @@ def options_of(cls: type) -> Mapping[str, Option]:
     return found
 
 
-def _field(default: object, option: Option) -> Any:  # noqa: ANN401
+def _field(default: object, option: Option) -> Any:
     return field(default=default, metadata={_KEY: option})

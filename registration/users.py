@@ -1,7 +1,7 @@
 """The users table, and what waits in the same database to be announced.
 
-The API stores the person before it calls or publishes, and the row stays whatever follows. A variant may put down in the
-same transaction that the registration is still to be announced (an outbox), and a process of its own announces it.
+The API stores the person before it calls or publishes, and the row stays whatever follows. A variant may put down in
+the same transaction that the registration is still to be announced (an outbox), for a process of its own to announce.
 """
 
 from __future__ import annotations

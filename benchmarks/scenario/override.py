@@ -72,9 +72,9 @@ def override(
 
 
 def _unknown_variants(scenario: Scenario, chosen: Sequence[str]) -> list[Problem]:
-    from benchmarks.scenario.variant import BASES
+    from benchmarks.subject import VARIANTS
 
-    choices = [*scenario.variant_names, *BASES]
+    choices = [*scenario.variant_names, *VARIANTS]
     return [
         Problem(_SOURCE, None, name, f"--variant: {name!r} is no variant; {choice_hint(name, choices)}")
         for name in chosen

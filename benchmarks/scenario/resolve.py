@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from ruamel.yaml import YAML
 
 from benchmarks.scenario.latency import format_latency
+from benchmarks.scenario.options import write_options
 from benchmarks.scenario.units import format_ms, format_s
+from registration.options import options_of
 
 if TYPE_CHECKING:
     from benchmarks.scenario.model import Scenario
@@ -67,7 +69,7 @@ def _variant(variant: VariantSpec, shared: BrokerSpec) -> dict[str, object]:
     data: dict[str, object] = {
         "name": variant.name,
         "base": variant.base,
-        "options": {key.removesuffix("_ms"): format_ms(value) for key, value in variant.options.items()},
+        "options": write_options(variant.options, options_of(variant.listed.declared.options)),
     }
     own = {} if variant.broker is None else variant.broker.model_dump()
     if differing := {key: value for key, value in own.items() if value != getattr(shared, key)}:

@@ -52,7 +52,7 @@ class Cast:
 
 def side_of(variant: VariantSpec) -> str:
     """The package that implements a variant."""
-    return "event_impl" if variant.uses_broker else "sync_impl"
+    return variant.listed.side
 
 
 def make_cast(
@@ -78,7 +78,13 @@ def make_cast(
     instances = [(name, number) for name, spec in scenario.services.items() for number in range(spec.instances)]
     ports = {place: take_port() for place in instances} if not variant.uses_broker else {}
     wiring = _event_wiring(trial, run_tag, broker) if broker is not None else {}
-    common: dict[str, object] = {"directory": str(raw), "variant": variant.base, **wiring}
+    common: dict[str, object] = {
+        "directory": str(raw),
+        "variant": variant.base,
+        "options": variant.options,
+        "block_seed": str(trial.block_seed),
+        **wiring,
+    }
     if not traced:
         common["trace"] = False
 
@@ -95,7 +101,7 @@ def make_cast(
     api = []
     api_ports = [take_port() for _ in range(scenario.api.instances)]
     for number, port in enumerate(api_ports):
-        settings = {**common, "name": f"api/{number}", "port": port, "timeout_s": variant.timeout_ms / 1000}
+        settings = {**common, "name": f"api/{number}", "port": port}
         settings["host"] = load_workers.api_host
         if not variant.uses_broker:
             settings["services"] = {

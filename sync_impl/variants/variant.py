@@ -18,7 +18,7 @@ Options = TypeVar("Options")
 
 
 class CallService(Protocol):
-    """Calls one service, an instance of it in turn. Raises AnnounceError: 504 where no answer came in time, else 502."""
+    """Calls one service, its instances in turn. Raises AnnounceError: 504 where no answer came in time, else 502."""
 
     async def __call__(
         self,
