@@ -1,20 +1,25 @@
 """How a service hears of registrations: it consumes the topic, at its own pace, as one member of its group.
 
-delivery → receive → [same key before it] → [queue → work, until it succeeds] → settle → offset committed
+delivery → receive → [same key before it] → variant → [queue → work, until it succeeds] → settle → offset committed
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 from event_impl.brokers import CLIENTS
-from event_impl.brokers.port import BrokerError, Delivery
+from event_impl.brokers.port import BrokerError, Delivery, Publishing
+from event_impl.sender import message_of
 from event_impl.variants import VARIANTS
+from event_impl.variants.variant import Heard, ServiceTools
 from registration import event, luck
-from registration.process import GRACEFUL_S, Link, RoleError
+from registration.process import Link
 from registration.registration import Registration
+from registration.role import GRACEFUL_S, RoleError
 from registration.work import Worker
 
 _log = logging.getLogger(__name__)
@@ -29,18 +34,31 @@ class Receiver:
     def __init__(self, link: Link, worker: Worker) -> None:
         self._link = link
         self._worker = worker
-        self._variant = VARIANTS[cast(str, link.settings["variant"])]
-        self._in_hand: dict[tuple[int, int], tuple[Registration, int]] = {}  # (partition, offset) → what and delivery
+        self._in_hand: dict[Delivery, tuple[Registration, int]] = {}
         self._last_of_key: dict[bytes, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._consuming: asyncio.Task[None] | None = None
+        variant = VARIANTS[cast(str, link.settings["variant"])]
+        options = variant.options(**cast(Mapping[str, Any], link.settings["options"]))
+        tools = ServiceTools(link.clock, link.luck, worker, self._forward)
+        self._hearing = variant.in_service(options, tools)
         client = CLIENTS[cast(str, link.settings["broker"])](cast(str, link.settings["bootstrap"]))
+        topic = cast(str, link.settings["topic"])
+        # A variant's own topics of this service, by the name that it gives them.
+        self._own_topics = {f"{topic}-{worker.settings.service}-{name}": name for name in variant.topics}
+        self._publishers = {
+            name: client.publisher(full_name, Publishing()) for full_name, name in self._own_topics.items()
+        }
+        heard = [full_name for full_name, name in self._own_topics.items() if name in variant.heard_topics]
         self._subscriber = client.subscriber(
-            cast(str, link.settings["topic"]),
+            (topic, *heard),
             group=cast(str, link.settings["group"]),
             member=link.name.replace("/", "-"),
-            max_unsettled=_UNSETTLED_PER_SLOT * worker.settings.concurrency,
+            subscription=replace(
+                self._hearing.subscription, max_unsettled=_UNSETTLED_PER_SLOT * worker.settings.concurrency
+            ),
             on_settled=self._record_settled,
+            on_revoked=self._forget,
         )
 
     @property
@@ -51,6 +69,8 @@ class Receiver:
     async def open(self) -> None:
         """Join the group; from then on events come. Raises RoleError where the broker does not answer."""
         try:
+            for publisher in self._publishers.values():
+                await publisher.open()
             await self._subscriber.open()
         except BrokerError as error:
             raise RoleError(str(error), "look at the broker's log") from error
@@ -67,6 +87,8 @@ class Receiver:
         for task in self._tasks:
             task.cancel()
         await self._subscriber.close()
+        for publisher in self._publishers.values():
+            await publisher.close()
 
     async def _consume(self) -> None:
         async for delivery in self._subscriber.deliveries():
@@ -75,17 +97,20 @@ class Receiver:
                 self._link.send(type="probed")
                 self._subscriber.settle(delivery)
                 continue
-            self._begin(delivery, registration)
+            task = self._begin(delivery, registration)
+            if self._hearing.one_at_a_time:
+                await asyncio.wait([task])
 
-    def _begin(self, delivery: Delivery, registration: Registration) -> None:
+    def _begin(self, delivery: Delivery, registration: Registration) -> asyncio.Task[None]:
         number = self._worker.receive(registration)
-        self._in_hand[delivery.partition, delivery.offset] = (registration, number)
+        self._in_hand[delivery] = (registration, number)
         key = delivery.message.key
         task = asyncio.create_task(self._handle(delivery, registration, number, self._last_of_key.get(key)))
         self._last_of_key[key] = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(self._report_if_broken)
+        return task
 
     async def _handle(
         self, delivery: Delivery, registration: Registration, number: int, before: asyncio.Task[None] | None
@@ -93,18 +118,29 @@ class Receiver:
         if before is not None:
             # Events of one user are worked on in the order of the log.
             await asyncio.wait([before])
-        await self._variant.work(self._worker, registration, number)
+        headers = {name: value.decode() for name, value in delivery.message.headers}
+        await self._hearing.work(Heard(registration, number, self._own_topics.get(delivery.topic, ""), headers))
         if self._last_of_key.get(delivery.message.key) is asyncio.current_task():
             del self._last_of_key[delivery.message.key]
         self._subscriber.settle(delivery)
 
+    async def _forward(self, topic: str, registration: Registration, headers: dict[str, str]) -> None:
+        message = message_of(event.UserRegistered(registration))
+        more = [(name, value.encode()) for name, value in headers.items()]
+        await (await self._publishers[topic].publish(replace(message, headers=[*message.headers, *more])))
+
     def _report_if_broken(self, task: asyncio.Task[None]) -> None:
-        """Failing work is retried and ends no task; what does is a fault of the apparatus, such as a full disk."""
+        """Failing work is the variant's business; what ends a task is a fault of the apparatus, such as a full disk."""
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("the receiver is broken", exc_info=error)
             self._link.broken(error)
 
     def _record_settled(self, delivery: Delivery) -> None:
-        held = self._in_hand.pop((delivery.partition, delivery.offset), None)
+        held = self._in_hand.pop(delivery, None)
         if held is not None:  # None: a probe
             self._worker.settled(*held)
+
+    def _forget(self, deliveries: Sequence[Delivery]) -> None:
+        """The group has given them to another member: what has begun is finished, and never settled by this one."""
+        for delivery in deliveries:
+            self._in_hand.pop(delivery, None)
