@@ -161,6 +161,19 @@ def list_() -> None:
 
 
 @app.command()
+def variants(
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """List the variants: what each is, what it promises, and its options with their defaults."""
+    from benchmarks.terminal import variants as words
+
+    if json:
+        _print_json(words.as_dicts())
+    else:
+        words.show(_stdout())
+
+
+@app.command()
 def show(scenario: Annotated[str, typer.Argument(help="A name or a path.")]) -> None:
     """Show a scenario in full, with every default filled in."""
     from benchmarks.scenario.resolve import dump

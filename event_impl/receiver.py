@@ -8,12 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 from event_impl.brokers import CLIENTS
-from event_impl.brokers.port import BrokerError, Delivery, Publishing
-from event_impl.sender import message_of
+from event_impl.brokers.port import BrokerError, Delivery, Message, Publishing, Subscriber
 from event_impl.variants import VARIANTS
 from event_impl.variants.variant import Heard, ServiceTools
 from registration import event, luck
@@ -24,8 +22,7 @@ from registration.work import Worker
 
 _log = logging.getLogger(__name__)
 
-# Deliveries in hand per registration at work, beyond which a partition is paused.
-_UNSETTLED_PER_SLOT = 4
+_FORWARD_TIMEOUT_S = 10.0
 
 
 class Receiver:
@@ -37,29 +34,27 @@ class Receiver:
         self._in_hand: dict[Delivery, tuple[Registration, int]] = {}
         self._last_of_key: dict[bytes, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._consuming: asyncio.Task[None] | None = None
+        self._consuming: list[asyncio.Task[None]] = []
         variant = VARIANTS[cast(str, link.settings["variant"])]
         options = variant.options(**cast(Mapping[str, Any], link.settings["options"]))
         tools = ServiceTools(link.clock, link.luck, worker, self._forward)
         self._hearing = variant.in_service(options, tools)
         client = CLIENTS[cast(str, link.settings["broker"])](cast(str, link.settings["bootstrap"]))
         topic = cast(str, link.settings["topic"])
-        # A variant's own topics of this service, by the name that it gives them.
-        self._own_topics = {f"{topic}-{worker.settings.service}-{name}": name for name in variant.topics}
-        self._publishers = {
-            name: client.publisher(full_name, Publishing()) for full_name, name in self._own_topics.items()
+        # The variant's own topics of this service, by the name that it gives them; "" is the one that all share.
+        own = cast(Mapping[str, str], link.settings.get("own_topics", {}))
+        self._publishers = {name: client.publisher(full, Publishing(_FORWARD_TIMEOUT_S)) for name, full in own.items()}
+        self._subscribers = {
+            name: client.subscriber(
+                full_name,
+                self._hearing.subscription,
+                group=cast(str, link.settings["group"]),
+                member=link.name.replace("/", "-"),
+                on_settled=self._record_settled,
+                on_revoked=self._forget,
+            )
+            for name, full_name in {"": topic, **{name: own[name] for name in variant.heard_topics}}.items()
         }
-        heard = [full_name for full_name, name in self._own_topics.items() if name in variant.heard_topics]
-        self._subscriber = client.subscriber(
-            (topic, *heard),
-            group=cast(str, link.settings["group"]),
-            member=link.name.replace("/", "-"),
-            subscription=replace(
-                self._hearing.subscription, max_unsettled=_UNSETTLED_PER_SLOT * worker.settings.concurrency
-            ),
-            on_settled=self._record_settled,
-            on_revoked=self._forget,
-        )
 
     @property
     def busy(self) -> int:
@@ -71,41 +66,49 @@ class Receiver:
         try:
             for publisher in self._publishers.values():
                 await publisher.open()
-            await self._subscriber.open()
+            for subscriber in self._subscribers.values():
+                await subscriber.open()
         except BrokerError as error:
             raise RoleError(str(error), "look at the broker's log") from error
-        self._consuming = asyncio.create_task(self._consume())
-        self._consuming.add_done_callback(self._report_if_broken)
+        for topic, subscriber in self._subscribers.items():
+            consuming = asyncio.create_task(self._consume(topic, subscriber))
+            consuming.add_done_callback(self._report_if_broken)
+            self._consuming.append(consuming)
 
     async def close(self) -> None:
-        if self._consuming is not None:
-            self._consuming.cancel()
-            await asyncio.wait([self._consuming])  # how it ended was reported when it did
+        for consuming in self._consuming:
+            consuming.cancel()
+            await asyncio.wait([consuming])  # how it ended was reported when it did
         if self._tasks:
             # As long as an HTTP server gives its callers; what is not done by then comes again to the successor.
             await asyncio.wait(self._tasks, timeout=GRACEFUL_S)
         for task in self._tasks:
             task.cancel()
-        await self._subscriber.close()
+        for subscriber in self._subscribers.values():
+            await subscriber.close()
         for publisher in self._publishers.values():
             await publisher.close()
 
-    async def _consume(self) -> None:
-        async for delivery in self._subscriber.deliveries():
+    async def _consume(self, topic: str, subscriber: Subscriber) -> None:
+        async for delivery in subscriber.deliveries():
             registration = event.parse(delivery.message.value, delivery.message.headers).registration
             if luck.is_probe(registration.registration_id):
                 self._link.send(type="probed")
-                self._subscriber.settle(delivery)
+                subscriber.settle(delivery)
                 continue
-            task = self._begin(delivery, registration)
+            task = self._begin(topic, subscriber, delivery, registration)
             if self._hearing.one_at_a_time:
                 await asyncio.wait([task])
 
-    def _begin(self, delivery: Delivery, registration: Registration) -> asyncio.Task[None]:
+    def _begin(
+        self, topic: str, subscriber: Subscriber, delivery: Delivery, registration: Registration
+    ) -> asyncio.Task[None]:
         number = self._worker.receive(registration)
         self._in_hand[delivery] = (registration, number)
         key = delivery.message.key
-        task = asyncio.create_task(self._handle(delivery, registration, number, self._last_of_key.get(key)))
+        headers = {name: value.decode() for name, value in delivery.message.headers}
+        heard = Heard(registration, number, topic, headers)
+        task = asyncio.create_task(self._handle(subscriber, delivery, heard, self._last_of_key.get(key)))
         self._last_of_key[key] = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -113,21 +116,21 @@ class Receiver:
         return task
 
     async def _handle(
-        self, delivery: Delivery, registration: Registration, number: int, before: asyncio.Task[None] | None
+        self, subscriber: Subscriber, delivery: Delivery, heard: Heard, before: asyncio.Task[None] | None
     ) -> None:
         if before is not None:
             # Events of one user are worked on in the order of the log.
             await asyncio.wait([before])
-        headers = {name: value.decode() for name, value in delivery.message.headers}
-        await self._hearing.work(Heard(registration, number, self._own_topics.get(delivery.topic, ""), headers))
+        await self._hearing.work(heard)
         if self._last_of_key.get(delivery.message.key) is asyncio.current_task():
             del self._last_of_key[delivery.message.key]
-        self._subscriber.settle(delivery)
+        subscriber.settle(delivery)
 
     async def _forward(self, topic: str, registration: Registration, headers: dict[str, str]) -> None:
-        message = message_of(event.UserRegistered(registration))
+        happened = event.UserRegistered(registration)
         more = [(name, value.encode()) for name, value in headers.items()]
-        await (await self._publishers[topic].publish(replace(message, headers=[*message.headers, *more])))
+        message = Message(happened.key(), happened.value(), [*happened.headers(), *more])
+        await (await self._publishers[topic].publish(message))
 
     def _report_if_broken(self, task: asyncio.Task[None]) -> None:
         """Failing work is the variant's business; what ends a task is a fault of the apparatus, such as a full disk."""

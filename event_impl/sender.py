@@ -56,7 +56,7 @@ class Sender:
         """Publish reserved ids so that each consumer hears of one. What does not arrive is left to be proven."""
 
         def probe(number: int) -> Message:
-            return message_of(event.probe(luck.probe_id(first_id + number)))
+            return _message_of(event.probe(luck.probe_id(first_id + number)))
 
         try:
             await self._publisher.probe(probe)
@@ -67,7 +67,7 @@ class Sender:
         await self._publisher.close()
 
     async def _publish(self, registration: Registration, *, timeout_s: float, confirmed: bool = True) -> None:
-        message = message_of(event.UserRegistered(registration))
+        message = _message_of(event.UserRegistered(registration))
         try:
             async with asyncio.timeout(timeout_s):
                 sent = await self._publisher.publish(message)
@@ -88,6 +88,5 @@ class Sender:
             _log.info("an event was not delivered: %r", error)
 
 
-def message_of(happened: event.UserRegistered) -> Message:
-    """The event as the broker takes it."""
+def _message_of(happened: event.UserRegistered) -> Message:
     return Message(happened.key(), happened.value(), happened.headers())

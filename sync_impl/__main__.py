@@ -7,7 +7,8 @@ from registration.process import Link, Role, main
 from sync_impl.receiver import Receiver
 from sync_impl.sender import Sender
 from sync_impl.variants import VARIANTS
-from sync_impl.wire import HttpWire, Wire
+from sync_impl.wires.http import HttpWire
+from sync_impl.wires.port import Wire
 
 
 def roles(make_wire: Callable[[], Wire] = HttpWire) -> Mapping[str, Role]:

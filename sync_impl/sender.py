@@ -18,7 +18,7 @@ from registration.process import Link
 from registration.registration import Registration
 from sync_impl.variants import VARIANTS
 from sync_impl.variants.variant import ApiTools
-from sync_impl.wire import Wire, WireError
+from sync_impl.wires.port import Wire, WireError
 
 _log = logging.getLogger(__name__)
 

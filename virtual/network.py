@@ -14,7 +14,7 @@ from collections.abc import Callable
 from registration.call import Answer, Call, Reply
 from registration.clock import Clock
 from registration.role import GRACEFUL_S
-from sync_impl.wire import WireError
+from sync_impl.wires.port import WireError
 from virtual.process import Process, current
 
 
@@ -96,7 +96,7 @@ class MemoryServer:
 
 
 class MemoryWire:
-    """What `sync_impl.wire.HttpWire` is to a real sender."""
+    """What `sync_impl.wires.http.HttpWire` is to a real sender."""
 
     def __init__(self, network: Network) -> None:
         self._network = network

@@ -33,6 +33,11 @@ def write_options(options: Mapping[str, OptionValue], known: Mapping[str, Option
     }
 
 
+def default_options(known: Mapping[str, Option]) -> dict[str, OptionValue]:
+    """What each option is where the file does not say, in the spelling of the file."""
+    return write_options({option.attribute: _plain(option.default) for option in known.values()}, known)
+
+
 def _read(value: object, option: Option) -> OptionValue:
     match option.kind:
         case "duration":

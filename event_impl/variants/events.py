@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from event_impl.brokers.port import Publishing
+from event_impl.brokers.port import Publishing, Subscription
 from event_impl.variants.variant import ApiTools, Heard, Hearing, Register, ServiceTools, Variant
 from registration.options import duration
 from registration.registration import Registration
@@ -43,7 +43,7 @@ def in_service(options: Options, tools: ServiceTools) -> Hearing:
                 await tools.clock.sleep_until(tools.clock.now_ns() + round(wait_s * 1e9))
                 attempt, wait_s = attempt + 1, min(2 * wait_s, options.longest_wait_s)
 
-    return Hearing(work)
+    return Hearing(work, Subscription(tools.usual_unsettled))
 
 
 EVENTS = Variant(
@@ -53,5 +53,5 @@ EVENTS = Variant(
     promises=frozenset({Promise.NOT_LOST}),
     in_api=in_api,
     in_service=in_service,
-    publishing=lambda options: Publishing(timeout_s=options.timeout_s),
+    publishing=lambda options: Publishing(options.timeout_s),
 )

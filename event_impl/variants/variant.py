@@ -18,7 +18,7 @@ Options = TypeVar("Options")
 
 
 class Publish(Protocol):
-    """Publishes `user-registered`. Raises AnnounceError: 504 where the broker did not confirm in time, 502 where it refused.
+    """Publishes `user-registered`. Raises AnnounceError: 504 where the broker did not confirm it in time, else 502.
 
     Not `confirmed`: return as soon as the client library has the event in its hands.
     """
@@ -42,6 +42,10 @@ class Forward(Protocol):
     async def __call__(self, topic: str, registration: Registration, headers: dict[str, str]) -> None: ...
 
 
+# Deliveries in hand per registration at work, beyond which a partition is paused.
+_UNSETTLED_PER_SLOT = 4
+
+
 @dataclass(frozen=True)
 class ServiceTools:
     """What a variant has in a service."""
@@ -50,6 +54,11 @@ class ServiceTools:
     luck: Luck
     worker: Worker
     forward: Forward
+
+    @property
+    def usual_unsettled(self) -> int:
+        """How many deliveries of a partition may be in hand: enough to keep every slot busy, and not the whole log."""
+        return _UNSETTLED_PER_SLOT * self.worker.settings.concurrency
 
 
 @dataclass(frozen=True)
@@ -72,7 +81,7 @@ class Hearing:
     """How a service hears. `one_at_a_time`: the next delivery is taken up when the one before it is done."""
 
     work: Work
-    subscription: Subscription = Subscription()
+    subscription: Subscription
     one_at_a_time: bool = False
 
 

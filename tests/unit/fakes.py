@@ -16,7 +16,8 @@ class FakeLink(Link):
     """A link whose harness keeps what it hears in `sent`."""
 
     def __init__(self, directory: Path, **settings: object) -> None:
-        super().__init__({"directory": str(directory), "name": "email/0", **settings}, asyncio.StreamReader())
+        always: dict[str, object] = {"directory": str(directory), "name": "email/0", "block_seed": "1", "options": {}}
+        super().__init__({**always, **settings}, asyncio.StreamReader())
         self.sent: list[dict[str, object]] = []
 
     def send(self, **message: object) -> None:

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from registration import luck, trace
+from registration.clock import MonotonicClock
 from registration.faults import WorkFault
 from registration.latency import Latency
 from registration.registration import Registration, user_id
@@ -52,7 +53,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.trace = Trace(self.directory / "email-0.trace", {"process": "email/0"})
-        self.worker = Worker(self.settings, self.shelf, self.trace)
+        self.worker = Worker(self.settings, self.shelf, self.trace, MonotonicClock())
 
     async def attempt(self, index: int, attempt: int = 1) -> None:
         who = registration(index)
@@ -179,9 +180,19 @@ async def test_deliveries_are_numbered_from_one_and_settled_by_that_number(tmp_p
     assert bench.records()["delivery"].tolist() == [1, 2, 3, 2]
 
 
+class Ahead(MonotonicClock):
+    """An hour ahead of everybody's clock."""
+
+    def now_ns(self) -> int:
+        return time.monotonic_ns() + FOREVER_NS
+
+    async def sleep_until(self, deadline_ns: int) -> None:
+        await super().sleep_until(deadline_ns - FOREVER_NS)
+
+
 async def test_the_worker_judges_by_the_clock_it_is_given(tmp_path: Path) -> None:
     bench = bench_of(tmp_path, WorkFault("broken", "error", FOREVER_NS, 2 * FOREVER_NS, status=503))
-    worker = Worker(bench.settings, bench.shelf, bench.trace, lambda: time.monotonic_ns() + FOREVER_NS)
+    worker = Worker(bench.settings, bench.shelf, bench.trace, Ahead())
     worker.start(time.monotonic_ns())
     with pytest.raises(WorkError):
         await worker.perform(registration(0), worker.receive(registration(0)))

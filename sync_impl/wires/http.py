@@ -1,4 +1,4 @@
-"""What a call crosses: HTTP, through httpx on the aiohttp transport, with a pool of connections for each service.
+"""HTTP, through httpx on the aiohttp transport, with a pool of connections for each service.
 
 httpx at its transport's level: a client would add cookies, redirects, authentication and settings to merge, none of
 which a call to one's own service has, for a fifth of the registration's time (docs/decisions/0001).
@@ -6,34 +6,15 @@ which a call to one's own service has, for a fifth of the registration's time (d
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from registration.call import PATHS, Call
 from registration.http import HOST
+from sync_impl.wires.port import WireError
 
 # No client pool binds: a slow service must not be slow because its caller ran out of connections.
 _CONNECTIONS_PER_SERVICE = 1000
-
-
-class WireError(Exception):
-    """The call found nobody, or its answer never came."""
-
-
-class Wire(Protocol):
-    """The way to every service. Nothing bounds a call in here: that is its caller's decision."""
-
-    def open(self, service: str) -> None:
-        """Make room for calls of one service; connections are opened as calls need them."""
-        ...
-
-    async def send(self, service: str, port: int, call: Call) -> int:
-        """One call and the status of its answer. Raises WireError."""
-        ...
-
-    async def close(self) -> None: ...
 
 
 class HttpWire:
