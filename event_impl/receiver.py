@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import cast
 
 from event_impl.brokers import CLIENTS
-from event_impl.brokers.port import BrokerError, Delivery
+from event_impl.brokers.port import BrokerError, Delivery, Subscription
 from event_impl.variants import VARIANTS
 from registration import event, luck
 from registration.process import GRACEFUL_S, Link, RoleError
@@ -30,17 +31,18 @@ class Receiver:
         self._link = link
         self._worker = worker
         self._variant = VARIANTS[cast(str, link.settings["variant"])]
-        self._in_hand: dict[tuple[int, int], tuple[Registration, int]] = {}  # (partition, offset) → what and delivery
+        self._in_hand: dict[Delivery, tuple[Registration, int]] = {}  # what, and the worker's number of it
         self._last_of_key: dict[bytes, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._consuming: asyncio.Task[None] | None = None
         client = CLIENTS[cast(str, link.settings["broker"])](cast(str, link.settings["bootstrap"]))
         self._subscriber = client.subscriber(
             cast(str, link.settings["topic"]),
+            Subscription(_UNSETTLED_PER_SLOT * worker.settings.concurrency),
             group=cast(str, link.settings["group"]),
             member=link.name.replace("/", "-"),
-            max_unsettled=_UNSETTLED_PER_SLOT * worker.settings.concurrency,
             on_settled=self._record_settled,
+            on_revoked=self._forget,
         )
 
     @property
@@ -79,7 +81,7 @@ class Receiver:
 
     def _begin(self, delivery: Delivery, registration: Registration) -> None:
         number = self._worker.receive(registration)
-        self._in_hand[delivery.partition, delivery.offset] = (registration, number)
+        self._in_hand[delivery] = (registration, number)
         key = delivery.message.key
         task = asyncio.create_task(self._handle(delivery, registration, number, self._last_of_key.get(key)))
         self._last_of_key[key] = task
@@ -105,6 +107,10 @@ class Receiver:
             self._link.broken(error)
 
     def _record_settled(self, delivery: Delivery) -> None:
-        held = self._in_hand.pop((delivery.partition, delivery.offset), None)
+        held = self._in_hand.pop(delivery, None)
         if held is not None:  # None: a probe
             self._worker.settled(*held)
+
+    def _forget(self, revoked: Sequence[Delivery]) -> None:
+        for delivery in revoked:
+            self._in_hand.pop(delivery, None)

@@ -6,18 +6,15 @@ announce → variant → publish(user-registered) → the broker has it
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import cast
 
 from event_impl.brokers import CLIENTS
-from event_impl.brokers.port import BrokerError, Message
+from event_impl.brokers.port import BrokerError, Message, Publishing
 from event_impl.variants import VARIANTS
 from registration import event, luck
 from registration.api import AnnounceError
 from registration.process import Link, RoleError
 from registration.registration import Registration
-
-_log = logging.getLogger(__name__)
 
 
 class Sender:
@@ -27,11 +24,10 @@ class Sender:
 
     def __init__(self, link: Link) -> None:
         self._unsent: set[asyncio.Future[object]] = set()
-        self._partitions = cast(int, link.settings["partitions"])
         self._timeout_s = cast(float, link.settings["timeout_s"])
         self._variant = VARIANTS[cast(str, link.settings["variant"])]
         client = CLIENTS[cast(str, link.settings["broker"])](cast(str, link.settings["bootstrap"]))
-        self._publisher = client.publisher(cast(str, link.settings["topic"]), timeout_s=self._timeout_s)
+        self._publisher = client.publisher(cast(str, link.settings["topic"]), Publishing(self._timeout_s))
 
     @property
     def busy(self) -> int:
@@ -52,16 +48,13 @@ class Sender:
         await self._variant.announce(self._publish, message)
 
     async def probe(self, first_id: int) -> None:
-        """Publish a reserved id to each partition, so that each consumer with a partition hears of one.
+        """Publish reserved ids, so that each consumer hears of one. What does not arrive is left to be proven."""
 
-        What does not arrive is left to be proven.
-        """
-        for partition in range(self._partitions):
-            probe = event.probe(luck.probe_id(first_id + partition))
-            try:
-                await (await self._publisher.publish(Message(probe.key(), probe.value(), probe.headers()), partition))
-            except Exception as error:  # noqa: BLE001 - the library's own errors and ours alike
-                _log.warning("a probe failed, the next round decides: %r", error)
+        def make_message(number: int) -> Message:
+            probe = event.probe(luck.probe_id(first_id + number))
+            return Message(probe.key(), probe.value(), probe.headers())
+
+        await self._publisher.probe(make_message)
 
     async def close(self) -> None:
         await self._publisher.close()

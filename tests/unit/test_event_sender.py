@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from fakes import FakeClient, FakeLink, FakePublisher
+from fakes import PLACES, FakeClient, FakeLink, FakePublisher
 
 from event_impl.brokers import CLIENTS
 from event_impl.sender import Sender
@@ -20,7 +20,7 @@ REGISTRATION = Registration(ID, user_id(1, 0), "user-0@example.com", traceparent
 @pytest.fixture
 async def sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sender:
     monkeypatch.setitem(CLIENTS, "fake", FakeClient)
-    settings = {"broker": "fake", "bootstrap": "nowhere", "topic": "t", "partitions": 3, "variant": "events"}
+    settings = {"broker": "fake", "bootstrap": "nowhere", "topic": "t", "variant": "events"}
     return Sender(FakeLink(tmp_path, timeout_s=0.05, **settings))
 
 
@@ -31,9 +31,9 @@ def publisher(sender: Sender) -> FakePublisher:
 
 async def test_the_broker_s_confirmation_is_all_that_it_waits_for(sender: Sender, publisher: FakePublisher) -> None:
     await sender.announce(REGISTRATION)
-    ((message, partition),) = publisher.log
+    (message,) = publisher.log
     assert event.parse(message.value, message.headers).registration == REGISTRATION
-    assert (message.key, partition) == (REGISTRATION.user_id.bytes, None)
+    assert message.key == REGISTRATION.user_id.bytes
     await asyncio.sleep(0)
     assert sender.busy == 0
 
@@ -61,24 +61,10 @@ async def test_a_broker_that_refuses_or_fails_is_502(sender: Sender, publisher: 
     assert sender.busy == 0
 
 
-async def test_a_probe_goes_to_every_partition_with_an_id_of_its_own(sender: Sender, publisher: FakePublisher) -> None:
+async def test_probes_have_ids_of_their_own(sender: Sender, publisher: FakePublisher) -> None:
     await sender.probe(1)
-    probes = [(event.parse(message.value, message.headers), partition) for message, partition in publisher.log]
-    assert [partition for _, partition in probes] == [0, 1, 2]
-    assert [probe.registration.registration_id for probe, _ in probes] == [luck.probe_id(n) for n in (1, 2, 3)]
-
-
-@pytest.mark.parametrize("flag", ["refuses", "fails"])
-async def test_a_probe_that_fails_leaves_it_to_the_next_round(
-    sender: Sender, publisher: FakePublisher, flag: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    setattr(publisher, flag, True)
-    await sender.probe(1)
-    assert "a probe failed" in caplog.text
-    assert not publisher.log
-    setattr(publisher, flag, False)
-    await sender.probe(4)
-    assert len(publisher.log) == 3
+    probes = [event.parse(message.value, message.headers).registration.registration_id for message in publisher.log]
+    assert probes == [luck.probe_id(n) for n in range(1, PLACES + 1)]
 
 
 async def test_a_broker_that_does_not_answer_is_an_error_of_the_role(sender: Sender, publisher: FakePublisher) -> None:
