@@ -165,10 +165,12 @@ def variants(
     json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
     """List the variants: what each is, what it promises, and its options with their defaults."""
+    from json import dumps
+
     from benchmarks.terminal import variants as words
 
     if json:
-        _print_json(words.as_dicts())
+        typer.echo(dumps(words.as_dicts(), indent=1))
     else:
         words.show(_stdout())
 

@@ -17,7 +17,6 @@ import gc
 import heapq
 import itertools
 import sys
-import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
@@ -86,8 +85,7 @@ class VirtualLoop(AbstractLoop):  # type: ignore[misc]
         self._ready: deque[Handle] = deque()
         self._timers: list[tuple[int, int, Handle]] = []
         self._numbers = itertools.count()
-        self._generators: weakref.WeakKeyDictionary[AsyncGenerator[Any, Any], contextvars.Context]
-        self._generators = weakref.WeakKeyDictionary()
+        self._begun: dict[int, contextvars.Context] = {}  # by the id of a generator, which an ended one gives on
         self._running = False
         self._closed = False
 
@@ -222,12 +220,10 @@ class VirtualLoop(AbstractLoop):  # type: ignore[misc]
     # Asynchronous generators: one that is let go of is closed by the process that began it
 
     def _generator_begun(self, generator: AsyncGenerator[Any, Any]) -> None:
-        self._generators[generator] = contextvars.copy_context()
+        self._begun[id(generator)] = contextvars.copy_context()
 
     def _generator_dropped(self, generator: AsyncGenerator[Any, Any]) -> None:
-        context = self._generators.pop(generator, None)
-        if context is not None and not self._closed:
-            self.call_soon(self._close_generator, generator, context=context)
+        self.call_soon(self._close_generator, generator, context=self._begun.pop(id(generator)))
 
     def _close_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
         self.create_task(generator.aclose())

@@ -7,6 +7,7 @@ the scenario.
 from __future__ import annotations
 
 import gc
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,7 @@ def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
     )
 
 
-def _first_applied(rows: Sequence[Row], places: Mapping[object, int]) -> NDArray[np.int64]:
+def _first_applied(rows: Sequence[Row], places: Mapping[uuid.UUID, int]) -> NDArray[np.int64]:
     first = [NEVER] * len(places)
     for row in rows:
         if row.kind is Kind.APPLIED and (place := places.get(row.registration_id)) is not None:
@@ -112,7 +113,7 @@ def _first_applied(rows: Sequence[Row], places: Mapping[object, int]) -> NDArray
     return np.array(first, np.int64)
 
 
-def _attempts(rows: Sequence[Row], places: Mapping[object, int]) -> NDArray[np.void]:
+def _attempts(rows: Sequence[Row], places: Mapping[uuid.UUID, int]) -> NDArray[np.void]:
     """Every attempt at a counted arrival, in order of its begin."""
     begun: dict[tuple[object, int, int], list[int]] = {}
     found: list[list[int]] = []

@@ -56,11 +56,8 @@ class Process:
         if self.stopped:
             (self._held if handle.when_ns < 0 else self._held_timers).append(handle)
             return False
-        if self.alive:  # as `reach`, which a call of its own would make a tenth of each step's cost
-            self.points += 1
-            if self.points != self.doom:
-                return True
-            self.kill()
+        if self.reach():
+            return True
         self.loop.graveyard.append(handle)
         return False
 

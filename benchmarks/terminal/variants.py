@@ -1,4 +1,4 @@
-"""`bench variants`: every variant with its sentence, its promises and its options, as the sides' tables declare them."""
+"""`bench variants`: every variant with its sentence, promises and options, as the sides' tables declare them."""
 
 from __future__ import annotations
 

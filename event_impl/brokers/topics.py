@@ -12,7 +12,8 @@ from typing import cast
 from event_impl.brokers import CLIENTS
 from event_impl.brokers.port import Admin, BrokerError
 from registration import event, luck
-from registration.process import Link, RoleError
+from registration.process import Link
+from registration.role import RoleError
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ async def _sample_forever(link: Link, admin: Admin, turn: asyncio.Lock, pace: _P
         t_ns = time.monotonic_ns()
         try:
             async with turn:
-                lags = await admin.lag(topic, list(groups.values()))
+                lags = await admin.backlog(topic, list(groups.values()))
             link.send(type="lag", t_ns=t_ns, groups={service: lags[group] for service, group in groups.items()})
         except Exception as error:  # noqa: BLE001 - a sample that fails is a gap in a curve, not the end of the trial
             _log.warning("no sample of the lag: %r", error)
@@ -81,9 +82,8 @@ async def _pending(admin: Admin, topic: str, groups: dict[str, str]) -> dict[str
     """The ids whose event is still to be settled, by service."""
     pending: dict[str, list[str]] = {}
     for service, group in groups.items():
-        ids = [
-            event.parse(message.value, message.headers).registration.registration_id
-            for message in await admin.unsettled(topic, group)
-        ]
-        pending[service] = [str(id_) for id_ in ids if not luck.is_probe(id_)]
+        messages = await admin.unfinished(topic, group)
+        if messages is not None:  # None: it cannot tell
+            ids = [event.parse(message.value, message.headers).registration.registration_id for message in messages]
+            pending[service] = [str(id_) for id_ in ids if not luck.is_probe(id_)]
     return pending

@@ -12,7 +12,7 @@ from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario, ScenarioError, load_text
 from benchmarks.words.broker import broker_caution
 from event_impl.brokers import embedded
-from registration.process import RoleError
+from registration.role import RoleError
 
 
 def scenario(more: str = "broker: {kind: embedded}\n") -> Scenario:
