@@ -41,11 +41,15 @@ if TYPE_CHECKING:
 
 # Scenario time 0 on the virtual clock, so far from its own 0 that any warm-up fits.
 START_NS = 100_000_000_000_000
+_BACK_NS = 1_000_000_000  # after which a process that was killed at a point is back
 _LEAD_NS = 1_000_000_000  # in which the processes start, before the warm-up
 
 
 class VirtualTrial:
-    """`schedule` is the plan's own unless a test wants another. `most`: the arrivals that a closed load may come to."""
+    """`schedule` is the plan's own unless somebody wants another. `most`: the arrivals that a closed load may come to.
+
+    `kill_at`: a process, and before which of its points from the first arrival on it is killed; it is back a second later.
+    """
 
     def __init__(
         self,
@@ -55,12 +59,15 @@ class VirtualTrial:
         *,
         schedule: NDArray[np.void] | None = None,
         most: int = 50_000,
+        kill_at: tuple[str, int] | None = None,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         scenario = plan.scenario
         self.scenario, self.spec = scenario, scenario.variant(variant)
         self.seed = luck.block_seed(scenario.seed, block)
         workload = scenario.workload
+        self._kill_at = kill_at
+        self._points_before: dict[str, int] = {}
         self._schedule = schedule
         if schedule is None and not workload.closed:
             self._schedule = plan.schedule(self.seed)
@@ -126,17 +133,34 @@ class VirtualTrial:
                 await self._expect(name, "ready")
         for name in self._links:
             self._links[name].say(type="start", start_ns=START_NS)
+        self._points_before = {name: process.points for name, process in self.processes.items()}
+        struck = None if self._kill_at is None else asyncio.create_task(self._strike(*self._kill_at))
         self.people.begin(self._schedule)
         planned = planned_faults(self.scenario, self.spec.name, self._specs.values())
         faults = asyncio.create_task(carry_out(planned, self, START_NS, self.happened, clock))
         load_end_ns = START_NS + round(self.scenario.workload.duration_s * 1e9)
         await clock.sleep_until(load_end_ns)
         await faults
+        if struck is not None:
+            await struck
         for name, spec in self._specs.items():
             if spec.samples_lag:
                 self._links[name].say(type="drain")
         patience_ns = round(self.scenario.drain_s * 1e9)
         self.drained = await drain(self._busy, self._waiting, load_end_ns + patience_ns, clock.now_ns)
+
+    def points(self, name: str) -> int:
+        """How many points a process has passed since the first arrival: steps begun, and effects."""
+        return self.processes[name].points - self._points_before[name]
+
+    async def _strike(self, name: str, point: int) -> None:
+        process = self.processes[name]
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        process.when_gone.append(lambda: self._harness.hear(gone.set_result, None))
+        process.doom = process.points + point
+        await gone
+        await self.world.clock.sleep_until(self.world.clock.now_ns() + _BACK_NS)
+        await self.respawn(name)
 
     def _spawn(self, name: str, **more: object) -> None:
         spec = self._specs[name]
