@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from event_impl.brokers import CLIENTS
+from event_impl.brokers import client_of
 from event_impl.brokers.port import BrokerError, Delivery, Message, Publishing, Subscriber
 from event_impl.variants import VARIANTS
 from event_impl.variants.variant import Heard, ServiceTools
@@ -39,7 +39,7 @@ class Receiver:
         options = variant.options(**cast(Mapping[str, Any], link.settings["options"]))
         tools = ServiceTools(link.clock, link.luck, worker, self._forward)
         self._hearing = variant.in_service(options, tools)
-        client = CLIENTS[cast(str, link.settings["broker"])](cast(str, link.settings["bootstrap"]))
+        client = client_of(cast(str, link.settings["broker"]))(cast(str, link.settings["bootstrap"]))
         topic = cast(str, link.settings["topic"])
         # The variant's own topics of this service, by the name that it gives them; "" is the one that all share.
         own = cast(Mapping[str, str], link.settings.get("own_topics", {}))

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, cast
 
-from event_impl.brokers import CLIENTS
+from event_impl.brokers import client_of
 from event_impl.brokers.port import BrokerError, Message
 from event_impl.variants import VARIANTS
 from event_impl.variants.variant import ApiTools
@@ -33,7 +33,7 @@ class Sender:
         variant = VARIANTS[cast(str, link.settings["variant"])]
         options = variant.options(**cast(Mapping[str, Any], link.settings["options"]))
         self._register = variant.in_api(options, ApiTools(link.clock, link.luck, store, self._publish))
-        client = CLIENTS[cast(str, link.settings["broker"])](cast(str, link.settings["bootstrap"]))
+        client = client_of(cast(str, link.settings["broker"]))(cast(str, link.settings["bootstrap"]))
         self._publisher = client.publisher(cast(str, link.settings["topic"]), variant.publishing(options))
 
     @property

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
-from event_impl.brokers import CLIENTS
+from event_impl.brokers import client_of
 from event_impl.brokers.port import Admin, BrokerError
 from registration import event, luck
 from registration.process import Link, Message
@@ -23,7 +23,7 @@ async def run(link: Link) -> None:
     """Serve the harness until it closes the pipe."""
     settings = link.settings
     topics = _Topics.of(settings)
-    admin = CLIENTS[cast(str, settings["broker"])](cast(str, settings["bootstrap"])).admin()
+    admin = client_of(cast(str, settings["broker"]))(cast(str, settings["bootstrap"])).admin()
     try:
         await admin.open()
         for topic in topics.every:

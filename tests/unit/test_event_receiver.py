@@ -100,7 +100,7 @@ async def consuming(
 
 @pytest.fixture(autouse=True)
 def _fake_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CLIENTS, "fake", FakeClient)
+    monkeypatch.setitem(CLIENTS, "fake", "fakes:FakeClient")
 
 
 async def test_what_is_delivered_is_worked_on_and_settled_after_its_effect(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ REGISTRATION = Registration(ID, user_id(1, 0), "user-0@example.com", traceparent
 
 @pytest.fixture
 async def sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sender:
-    monkeypatch.setitem(CLIENTS, "fake", FakeClient)
+    monkeypatch.setitem(CLIENTS, "fake", "fakes:FakeClient")
     settings = {"broker": "fake", "bootstrap": "nowhere", "topic": "t", "variant": "events"}
 
     def store(registration: Registration, *, announce_later: bool = False) -> None:

@@ -1,6 +1,6 @@
 """Every variant's promises, with each of its processes killed before each step and each effect of a registration.
 
-A promise is what the variant declares (`registration.variant.Promise`); that it holds is seen here, over every single kill.
+A promise is what the variant declares (`registration.variant.Promise`); that it holds is seen here, kill by kill.
 """
 
 from __future__ import annotations
