@@ -15,7 +15,7 @@ from event_impl.brokers.port import BrokerError, Message
 from event_impl.variants import VARIANTS
 from event_impl.variants.variant import ApiTools
 from registration import event, luck
-from registration.api import AnnounceError, Store
+from registration.announce import AnnounceError, Store
 from registration.process import Link
 from registration.registration import Registration
 from registration.role import RoleError

@@ -16,26 +16,13 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from registration import luck
+from registration.announce import AnnounceError, Store
 from registration.call import PATHS, Call, Reply
 from registration.http import HOST
 from registration.process import Link
 from registration.registration import Registration
 from registration.trace import Kind, Trace
 from registration.users import Users
-
-
-class AnnounceError(Exception):
-    """The services could not all be told. `status` is what the person gets."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class Store(Protocol):
-    """Commits the user's row; with `announce_later`, and in the same transaction, that it is still to be announced."""
-
-    def __call__(self, registration: Registration, *, announce_later: bool = False) -> None: ...
 
 
 class Sender(Protocol):

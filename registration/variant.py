@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from registration.process import Link
+if TYPE_CHECKING:
+    from registration.process import Link
 
 Options = TypeVar("Options")
 

@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any, cast
 
 from registration import luck
-from registration.api import AnnounceError, Store
+from registration.announce import AnnounceError, Store
 from registration.call import Call
 from registration.process import Link
 from registration.registration import Registration

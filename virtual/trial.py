@@ -48,7 +48,7 @@ _LEAD_NS = 1_000_000_000  # in which the processes start, before the warm-up
 class VirtualTrial:
     """`schedule` is the plan's own unless somebody wants another. `most`: the arrivals that a closed load may come to.
 
-    `kill_at`: a process, and before which of its points from the first arrival on it is killed; it is back a second later.
+    `kill_at`: a process, and before which of its points from the first arrival on it dies, to be back a second later.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from registration.api import AnnounceError
+from registration.announce import AnnounceError
 from registration.options import count, duration
 from registration.registration import Registration
 from registration.variant import Promise

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from event_impl.brokers.port import Publishing, Subscription
-from registration.api import Store
+from registration.announce import Store
 from registration.clock import Clock
 from registration.luck import Luck
 from registration.registration import Registration

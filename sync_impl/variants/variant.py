@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from registration.api import Store
+from registration.announce import Store
 from registration.call import Call
 from registration.clock import Clock
 from registration.luck import Luck

@@ -9,7 +9,7 @@ from fakes import PLACES, FakeClient, FakeLink, FakePublisher
 from event_impl.brokers import CLIENTS
 from event_impl.sender import Sender
 from registration import event, luck
-from registration.api import AnnounceError
+from registration.announce import AnnounceError
 from registration.registration import Registration, traceparent_of, user_id
 from registration.role import RoleError
 

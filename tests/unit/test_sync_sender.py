@@ -9,7 +9,7 @@ import pytest
 from fakes import FakeLink
 
 from registration import luck
-from registration.api import AnnounceError
+from registration.announce import AnnounceError
 from registration.call import Call
 from registration.registration import Registration, traceparent_of, user_id
 from sync_impl.sender import Sender

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from registration import luck
-from registration.api import AnnounceError
+from registration.announce import AnnounceError
 from registration.clock import MonotonicClock
 from registration.luck import Luck
 from registration.registration import Registration, user_id
