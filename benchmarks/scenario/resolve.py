@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
-from benchmarks.scenario.latency import format_latency
-from benchmarks.scenario.units import format_ms, format_s
+from benchmarks.values.latency import format_latency
+from benchmarks.values.units import format_ms, format_s
 
 if TYPE_CHECKING:
     from benchmarks.scenario.model import Scenario

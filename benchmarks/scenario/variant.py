@@ -6,14 +6,25 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from benchmarks.scenario.problems import Flaw, ValueProblems, choice_hint
-from benchmarks.scenario.units import parse_ms
-from benchmarks.scenario.values import Model, Name
+from benchmarks.values.checked import Model, Name
+from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
+from benchmarks.values.units import parse_ms
 
 Base = Literal["sync", "sync-concurrent", "events"]
 BASES: tuple[str, ...] = get_args(Base)
 DEFAULT_VARIANTS: tuple[str, ...] = ("sync", "events")
 EVENT_BASES = frozenset({"events"})
+
+BROKER = "broker"
+
+
+def processes_of(base: str) -> frozenset[str]:
+    """The processes that a variant of `base` has and others have not; a fault may hit each of them."""
+    return frozenset({BROKER}) if base in EVENT_BASES else frozenset()
+
+
+# Every process that some variants have and others have not.
+SOME_HAVE = frozenset().union(*(processes_of(base) for base in BASES))
 
 # The options of each base and what they are when not given: the bound on one call or one publish.
 _OPTIONS = {"timeout": "2s"}
@@ -52,6 +63,12 @@ class VariantSpec(Model):
     @property
     def uses_broker(self) -> bool:
         return self.base in EVENT_BASES
+
+    def lacks(self, process: str) -> bool:
+        """Whether `process` is one that only some variants have, and that a fault cannot hit in this one."""
+        # The stand-in lives in the memory of one process: there is nothing to come back to.
+        beyond = {BROKER} if self.broker is not None and self.broker.is_embedded else set()
+        return process in SOME_HAVE and process not in processes_of(self.base) - beyond
 
     @property
     def timeout_ms(self) -> float:
