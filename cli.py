@@ -337,8 +337,8 @@ def calibrate(
     from benchmarks.calibration.effort import QUICK, USUAL
     from benchmarks.calibration.measure import NAMES, NOISE, Order
     from benchmarks.scenario import ScenarioError
-    from benchmarks.scenario.problems import choice_hint
     from benchmarks.terminal.calibrate import run_calibration
+    from benchmarks.values.problems import choice_hint
 
     parts = [part.strip() for text in only or NAMES for part in text.split(",")]
     for part in parts:

@@ -93,7 +93,7 @@ def judge(settings: WorkSettings, registration_id: uuid.UUID, attempt: int, at_n
             continue
         work_ms += fault.added_ms(draw)
         status = fault.status if fault.status is not None else status
-        if fault.type == "hang":
+        if fault.holds:
             hang_until_ns = max(hang_until_ns or 0, fault.end_ns)
     return Judgement(max(work_ms, 0.0), hang_until_ns, status)
 

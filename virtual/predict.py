@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.faults import Effect
 from benchmarks.planning.prediction import (
     ATTEMPT_DTYPE,
     NEVER,
@@ -138,6 +139,6 @@ def _notes(scenario: Scenario, variant: str) -> tuple[str, ...]:
             "a closed load is predicted in figures, not registration by registration: which arrivals there are depends "
             "on the replies"
         )
-    if any(fault.respawns and fault.concerns(variant) for fault in scenario.faults):
+    if any(fault.effect is Effect.DOWN and fault.concerns(scenario.variant(variant)) for fault in scenario.faults):
         notes.append("a process that is started again is ready at once here: how long that takes is not a parameter")
     return tuple(notes)

@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from benchmarks.trials.processes import LOAD, planned_faults, trial_processes
+from benchmarks.trials.processes import LOAD, trial_processes
 from event_impl.brokers.memory import MemoryBroker
 
 from benchmarks.brokers import BrokerInfo
-from benchmarks.faults.schedule import Happened, carry_out
+from benchmarks.faults.schedule import Happened, carry_out, planned_faults
 from benchmarks.planning.plan import Trial
 from benchmarks.trials.drain import Drained, Sample, drain
 from event_impl.__main__ import roles as event_roles
@@ -136,8 +136,10 @@ class VirtualTrial:
         self._points_before = {name: process.points for name, process in self.processes.items()}
         struck = None if self._kill_at is None else asyncio.create_task(self._strike(*self._kill_at))
         self.people.begin(self._schedule)
-        planned = planned_faults(self.scenario, self.spec.name, self._specs.values())
-        faults = asyncio.create_task(carry_out(planned, self, START_NS, self.happened, clock))
+        planned = planned_faults(
+            self.scenario.faults, self.spec, [name for name, spec in self._specs.items() if spec.targets]
+        )
+        faults = asyncio.create_task(carry_out(planned, self, clock, START_NS, self.happened))
         load_end_ns = START_NS + round(self.scenario.workload.duration_s * 1e9)
         await clock.sleep_until(load_end_ns)
         await faults

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.faults import Fault
 from benchmarks.planning.detect import Detectable, detectable_parts
 from benchmarks.planning.utilisation import Utilisation, backlog_s, utilisation_table
-from benchmarks.scenario.fault import Fault
 from benchmarks.scenario.model import Scenario
 from benchmarks.scenario.variant import VariantSpec
 from registration import luck
@@ -55,7 +55,7 @@ class FaultWindow:
 
     @classmethod
     def of(cls, fault: Fault, scenario: Scenario) -> FaultWindow:
-        met = tuple(name for name in scenario.variant_names if fault.concerns(name))
+        met = tuple(variant.name for variant in scenario.variants if fault.concerns(variant))
         return cls(fault.name, fault.type, fault.target, fault.begin_ns, fault.end_ns, met)
 
 

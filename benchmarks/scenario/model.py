@@ -7,13 +7,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from benchmarks.scenario.fault import Fault, overlaps, with_default_names
+from benchmarks.faults import Fault
+from benchmarks.scenario.faults import beyond_every_variant, overlaps, with_default_names
 from benchmarks.scenario.hypothesis import Hypothesis, parse_hypothesis
 from benchmarks.scenario.override import override
-from benchmarks.scenario.problems import Flaw, ValueProblems
 from benchmarks.scenario.resolve import resolve
 from benchmarks.scenario.thresholds import Thresholds, checked_thresholds
-from benchmarks.scenario.values import (
+from benchmarks.scenario.variant import DEFAULT_VARIANTS, BrokerSpec, VariantSpec, with_broker
+from benchmarks.scenario.workload import Workload
+from benchmarks.values.checked import (
     Concurrency,
     DurationS,
     Instances,
@@ -27,8 +29,7 @@ from benchmarks.scenario.values import (
     Truth,
     some,
 )
-from benchmarks.scenario.variant import DEFAULT_VARIANTS, BrokerSpec, VariantSpec, with_broker
-from benchmarks.scenario.workload import Workload
+from benchmarks.values.problems import Flaw, ValueProblems
 from registration.services import ROSTER, kind_of
 
 Claim = Literal[
@@ -158,7 +159,7 @@ class Scenario(Model):
     @property
     def during_ns(self) -> tuple[int, int] | None:
         """The window `during`: from the first begin to the last end of the faults that last; None without one."""
-        lasting = [fault for fault in self.faults if fault.duration_s is not None]
+        lasting = [fault for fault in self.faults if fault.lasts]
         if not lasting:
             return None
         return min(fault.begin_ns for fault in lasting), max(fault.end_ns for fault in lasting)
@@ -190,7 +191,10 @@ class Scenario(Model):
     @classmethod
     def _faults_fit_together(cls, faults: tuple[Fault, ...], info: ValidationInfo) -> tuple[Fault, ...]:
         _refuse_repeats([fault.name for fault in faults])
-        if flaws := list(overlaps(faults, Known.of(info).targets(with_api=True))):
+        flaws = list(overlaps(faults, Known.of(info).processes))
+        if (variants := info.data.get("variants")) is not None:
+            flaws += beyond_every_variant(faults, variants)
+        if flaws:
             raise ValueProblems(flaws)
         return faults
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from benchmarks.scenario.problems import Flaw, ValueProblems, choice_hint
-from benchmarks.scenario.units import format_s, parse_s
+from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
+from benchmarks.values.units import format_s, parse_s
 from registration.options import Option
 
 OptionValue = float | int | bool | str

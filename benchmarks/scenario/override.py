@@ -8,13 +8,14 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from benchmarks.scenario.document import read_document
-from benchmarks.scenario.fault import windows_of
+from benchmarks.scenario.faults import windows_of
 from benchmarks.scenario.metric import Metric
-from benchmarks.scenario.problems import Problem, ScenarioError, choice_hint
 from benchmarks.scenario.resolve import dump
 from benchmarks.scenario.settings import with_settings
-from benchmarks.scenario.units import format_s, parse_s
+from benchmarks.scenario.variant import VariantSpec, with_broker
 from benchmarks.scenario.workload import Stage
+from benchmarks.values.problems import Problem, ScenarioError, choice_hint
+from benchmarks.values.units import format_s, parse_s
 
 if TYPE_CHECKING:
     from benchmarks.scenario.model import Scenario
@@ -115,20 +116,26 @@ def _faults(scenario: Scenario, duration_s: float, chosen: Sequence[str]) -> lis
     factor = duration_s / scenario.workload.duration_s
     scaled: list[dict[str, object]] = []
     for fault in scenario.faults:
-        met = [name for name in chosen if fault.concerns(name)]
-        if not met:
+        if not any(fault.concerns(_spec(scenario, name)) for name in chosen):
             continue
         data = fault.resolved()
         if fault.variants is not None:
-            data["variants"] = met
+            data["variants"] = [name for name in chosen if name in fault.variants]
         if factor != 1:
             # To the microsecond, and the end on its own, so that a fault that ended with the run still does.
             begin_s, end_s = round(fault.at_s * factor, 6), min(round(fault.end_s * factor, 6), duration_s)
             data["at"] = format_s(begin_s)
-            if fault.duration_s is not None:
+            if fault.lasts:
                 data["duration"] = format_s(max(1e-6, round(end_s - begin_s, 9)))
         scaled.append(data)
     return scaled
+
+
+def _spec(scenario: Scenario, name: str) -> VariantSpec:
+    """The variant of that name; a base that the file does not run comes as it is."""
+    if name in scenario.variant_names:
+        return scenario.variant(name)
+    return with_broker(VariantSpec.model_validate(name), scenario.broker)
 
 
 def _variants(scenario: Scenario, chosen: Sequence[str]) -> list[object]:

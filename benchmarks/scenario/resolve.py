@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
-from benchmarks.scenario.latency import format_latency
 from benchmarks.scenario.options import write_options
-from benchmarks.scenario.units import format_ms, format_s
+from benchmarks.values.latency import format_latency
+from benchmarks.values.units import format_ms, format_s
 from registration.options import options_of
 
 if TYPE_CHECKING:

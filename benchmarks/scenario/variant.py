@@ -7,12 +7,25 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from benchmarks.scenario.options import OptionValue, read_options
-from benchmarks.scenario.problems import Flaw, ValueProblems, choice_hint
-from benchmarks.scenario.values import Model, Name
 from benchmarks.subject import VARIANTS, Listed
+from benchmarks.values.checked import Model, Name
+from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
 from registration.options import options_of
 
 DEFAULT_VARIANTS: tuple[str, ...] = ("sync", "events")
+
+BROKER = "broker"
+
+
+def processes_of(base: str) -> frozenset[str]:
+    """The processes that a variant of `base` has and others have not; a fault may hit each of them."""
+    listed = VARIANTS[base]
+    own = frozenset(process.name for process in listed.declared.processes)
+    return own | {BROKER} if listed.uses_broker else own
+
+
+# Every process that some variants have and others have not.
+SOME_HAVE: frozenset[str] = frozenset().union(*(processes_of(base) for base in VARIANTS))
 
 
 EMBEDDED: Literal["embedded"] = "embedded"
@@ -49,6 +62,12 @@ class VariantSpec(Model):
     def listed(self) -> Listed:
         """What its base declares."""
         return VARIANTS[self.base]
+
+    def lacks(self, process: str) -> bool:
+        """Whether `process` is one that only some variants have, and that a fault cannot hit in this one."""
+        # The stand-in lives in the memory of one process: there is nothing to come back to.
+        beyond = {BROKER} if self.broker is not None and self.broker.is_embedded else set()
+        return process in SOME_HAVE and process not in processes_of(self.base) - beyond
 
     @property
     def uses_broker(self) -> bool:

@@ -23,7 +23,7 @@ import psutil
 from benchmarks.analysis.history import TrialFacts, TrialFrames, read_trial
 from benchmarks.analysis.validity import TrialResult
 from benchmarks.brokers import Broker
-from benchmarks.faults.schedule import Happened, PlannedFault, carry_out
+from benchmarks.faults.schedule import Happened, carry_out, planned_faults
 from benchmarks.load.rows import read as read_rows
 from benchmarks.load.rows import schedule_of
 from benchmarks.load.shares import deal, path_of
@@ -31,13 +31,13 @@ from benchmarks.planning.plan import Plan, Trial
 from benchmarks.processes.child import Child, ChildError, Message
 from benchmarks.processes.sampling import Sampler
 from benchmarks.progress import Observer
-from benchmarks.scenario import Scenario
 from benchmarks.trials.cast import READY_LIMIT_S, Cast, make_cast
 from benchmarks.trials.drain import Drained, Sample, drain
 from benchmarks.trials.ensemble import Ensemble
 from benchmarks.trials.frames import fault_frame, in_flight_frame, lag_frame, resource_frame
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.words.numbers import plural
+from registration.clock import MonotonicClock
 
 _PROBE_TIMEOUT_S = 10.0
 _PROBE_ROUND_S = 0.2
@@ -155,7 +155,9 @@ async def _perform(
         lead_s = _START_LEAD_S if elsewhere is None else _START_LEAD_ELSEWHERE_S
         start_ns = time.monotonic_ns() + round(lead_s * 1e9) + warmup_ns
         running.start(start_ns, sampler)
-        faults = asyncio.create_task(carry_out(_process_faults(scenario, trial, parts), running, start_ns, happened))
+        names = [part.name for part in (*parts.api, *parts.services)]
+        planned = planned_faults(scenario.faults, trial.variant, names)
+        faults = asyncio.create_task(carry_out(planned, running, MonotonicClock(), start_ns, happened))
         faults.add_done_callback(partial(_fail_with, running))
         stage.observer.load_began(trial, raw / "load.rows", start_ns)
         await _until(start_ns, running)
@@ -238,20 +240,6 @@ async def _assemble(running: Ensemble, parts: Cast, stage: Stage) -> None:
             f"waiting for {plural(stage.load_workers.count, 'load worker')}: bench load-worker {host}:{port}"
         )
     await running.begin(parts.load)  # last: it is ready when the API answers it
-
-
-def _process_faults(scenario: Scenario, trial: Trial, parts: Cast) -> list[PlannedFault]:
-    """The faults that meet this variant's processes, one entry per process."""
-    names = [part.name for part in (*parts.api, *parts.services)]
-    return [
-        PlannedFault(
-            fault.name, fault.type, name, fault.begin_ns, fault.end_ns if fault.duration_s is not None else None
-        )
-        for fault in scenario.faults
-        if fault.is_process and fault.concerns(trial.variant.name)
-        for name in names
-        if name == fault.target or name.partition("/")[0] == fault.target
-    ]
 
 
 def _fail_with(running: Ensemble, faults: asyncio.Task[None]) -> None:

@@ -140,7 +140,7 @@ async def test_events_of_different_users_are_worked_on_at_once(tmp_path: Path) -
 
 
 async def test_failing_work_is_tried_again_and_holds_the_offsets_behind_it(tmp_path: Path) -> None:
-    flaky = WorkFault("flaky", "error", 0, FOREVER_NS, probability=0.5, status=503)
+    flaky = WorkFault("flaky", 0, FOREVER_NS, probability=0.5, status=503)
     async with consuming(tmp_path, flaky) as consumer:
         fates = {index: [fails(consumer, index, attempt) for attempt in (1, 2)] for index in range(100)}
         unlucky = next(index for index, fate in fates.items() if fate == [True, False])
