@@ -27,6 +27,7 @@ from registration import luck
 from registration.process import Role
 from sync_impl.__main__ import roles as sync_roles
 from virtual.clock import VirtualClock
+from virtual.host import VirtualHost
 from virtual.link import VirtualLink, World
 from virtual.load import People
 from virtual.loop import VirtualLoop
@@ -76,8 +77,8 @@ class VirtualTrial:
         self.broker: MemoryBroker | None = None
         info = None
         if self.spec.uses_broker:
-            self.broker = MemoryBroker()
-            info = BrokerInfo("memory", None, self.broker.bootstrap, ours=True, description={})
+            self.broker = MemoryBroker(VirtualHost(self.loop))
+            info = BrokerInfo("memory", None, self.broker.address, ours=True, description={})
         self._specs = {
             each.name: each
             for each in trial_processes(
@@ -212,34 +213,33 @@ class VirtualTrial:
 
     def signal(self, name: str, number: int) -> None:
         """SIGSTOP or SIGCONT."""
-        process = self._process(name)
+        hit = self._hit(name)
         if number == signal.SIGSTOP:
-            process.stop()
+            hit.stop()
         elif number == signal.SIGCONT:
-            process.go_on()
+            hit.go_on()
 
     async def end(self, name: str, number: int) -> None:
         """SIGKILL at once; SIGTERM in the process's own time."""
-        process = self._process(name)
         if number == signal.SIGTERM and name in self._roles:
             self._links[name].end()
             await asyncio.wait([self._roles[name]])
-        process.kill()
+        self._hit(name).kill()
 
     async def respawn(self, name: str) -> None:
         """Ready at once: how long a real one takes is not among the parameters."""
         if name not in self._roles:
             assert self.broker is not None, "only the broker has no role"
-            self.broker.respawn()
+            self.broker.start_again()
             return
         self._spawn(name, start_ns=START_NS)
         await self._expect(name, "ready")
 
-    def _process(self, name: str) -> Process:
+    def _hit(self, name: str) -> Process | MemoryBroker:
         if name in self.processes:
             return self.processes[name]
         assert self.broker is not None, "only the broker has no role"
-        return self.broker.process
+        return self.broker
 
 
 def _set(waiting: asyncio.Future[Mapping[str, Any]], message: Mapping[str, Any]) -> None:
