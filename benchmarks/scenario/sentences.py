@@ -9,12 +9,13 @@ from types import MappingProxyType
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.document import Document
 from benchmarks.scenario.fault import Fault
 from benchmarks.scenario.model import Api, Scenario, Service, Slo
 from benchmarks.scenario.problems import Flaw, Location, Problem, ValueProblems, choice_hint
 from benchmarks.scenario.values import Model
-from benchmarks.scenario.variant import BrokerSpec, VariantSpec
+from benchmarks.scenario.variant import VariantSpec
 from benchmarks.scenario.workload import Keys, Stage, Workload
 
 # The model at each place; `*` stands for any one key or index.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.problems import Flaw, ValueProblems, choice_hint
 from benchmarks.scenario.units import parse_ms
 from benchmarks.scenario.values import Model, Name
@@ -17,28 +18,6 @@ EVENT_BASES = frozenset({"events"})
 
 # The options of each base and what they are when not given: the bound on one call or one publish.
 _OPTIONS = {"timeout": "2s"}
-
-
-EMBEDDED: Literal["embedded"] = "embedded"
-_EMBEDDED_PARTITIONS = 4
-
-
-class BrokerSpec(Model):
-    """The broker that event variants publish to. Topics of the embedded one have four partitions, whatever is asked."""
-
-    kind: Literal["kafka", "embedded"] = "kafka"
-    partitions: Annotated[int, Field(strict=True, ge=1, le=64)] = 6
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether it is the stand-in inside librdkafka, which is not a real broker."""
-        return self.kind == EMBEDDED
-
-    @model_validator(mode="after")
-    def _as_it_will_be(self) -> Self:
-        if self.is_embedded:
-            self.__dict__["partitions"] = _EMBEDDED_PARTITIONS
-        return self
 
 
 class VariantSpec(Model):
@@ -103,6 +82,4 @@ def with_broker(variant: VariantSpec, shared: BrokerSpec) -> VariantSpec:
     """The variant with the scenario's broker under what it says of its own."""
     if not variant.uses_broker:
         return variant
-    own = variant.broker
-    given = {} if own is None else {key: getattr(own, key) for key in own.model_fields_set}
-    return variant.model_copy(update={"broker": BrokerSpec.model_validate({**shared.model_dump(), **given})})
+    return variant.model_copy(update={"broker": shared if variant.broker is None else variant.broker.over(shared)})

@@ -8,6 +8,8 @@ consumer of each takes all partitions by itself, and the group's name only keeps
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import ClassVar
 
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
@@ -30,6 +32,18 @@ class EventsDroppedError(BrokerError):
 
 class EmbeddedClient(KafkaClient):
     """The way to the embedded broker, named by its bootstrap address `host:port`."""
+
+    # No groups, so nobody holds a place in one; what asks for one by a timer or in a transaction is not tried on it.
+    capabilities: ClassVar = replace(
+        KafkaClient.capabilities,
+        groups=False,
+        partitions=PARTITIONS,
+        lists_lag=False,
+        static_membership=False,
+        timer_commits=False,
+        transactions=False,
+        durable=False,
+    )
 
     def subscriber(
         self,

@@ -10,13 +10,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import ClassVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
 from event_impl.brokers import security
-from event_impl.brokers.port import BrokerError, Delivery, Message
+from event_impl.brokers.port import BrokerError, Capabilities, Delivery, Message
 from event_impl.brokers.progress import PartitionProgress
 from event_impl.brokers.security import Connection, connection
 
@@ -38,6 +39,20 @@ _HELD_BACK_POLL_MS = 10  # while a partition is full: how soon it is seen that i
 
 class KafkaClient:
     """The way to one cluster, named by its bootstrap address `[protocol://]host:port` (see `security`)."""
+
+    capabilities: ClassVar = Capabilities(
+        replay=True,
+        key_order=True,
+        groups=True,
+        partitions=None,
+        lists_lag=True,
+        static_membership=True,
+        timer_commits=True,
+        transactions=True,
+        delay=False,
+        dead_letter=False,
+        durable=True,
+    )
 
     def __init__(self, bootstrap: str) -> None:
         self._connection = connection(bootstrap)
