@@ -23,13 +23,18 @@ class Promise(enum.Enum):
 
 @dataclass(frozen=True)
 class OwnProcess:
-    """A process that only this variant has, such as a relay: one per trial, started before the API.
+    """A process that only this variant has, such as a relay: one per trial, and a fault may hit it by its name.
 
-    It answers `idle` with what it still has to do, and the drain waits for it; faults may hit it by its name.
+    after: names of further processes that are ready before it is told its role; broker and topics always are.
+    drains: it answers `idle` with how much it still has to do. tells_pending: it answers `pending` with the
+    registrations that it holds, by service, for the services that the question names.
     """
 
     name: str
     run: Callable[[Link], Awaitable[None]]
+    after: tuple[str, ...] = ()
+    drains: bool = True
+    tells_pending: bool = False
 
     def role(self, variant: str) -> str:
         """Its role, which differs from that of another variant's process of the same name."""

@@ -15,14 +15,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from benchmarks.trials.processes import LOAD, trial_processes
-from event_impl.brokers.memory import MemoryBroker
-
 from benchmarks.brokers import BrokerInfo
 from benchmarks.faults.schedule import Happened, carry_out, planned_faults
 from benchmarks.planning.plan import Trial
 from benchmarks.trials.drain import Drained, Sample, drain
+from benchmarks.trials.processes import LOAD, trial_processes
 from event_impl.__main__ import roles as event_roles
+from event_impl.brokers.memory import MemoryBroker
 from registration import luck
 from registration.process import Role
 from sync_impl.__main__ import roles as sync_roles
@@ -88,6 +87,7 @@ class VirtualTrial:
                 schedule=Path(),
                 run_tag="virtual",
                 broker=info,
+                own=self.spec.listed.processes,
                 take_port=itertools.count(1).__next__,
             )
         }

@@ -33,6 +33,7 @@ def override(
     blocks: int | None,
     seed: int | None,
     variants: Sequence[str] | None,
+    broker: str | None,
     quick: bool,
     sets: Sequence[str],
 ) -> Scenario:
@@ -58,6 +59,8 @@ def override(
     data["faults"] = faults = _faults(scenario, duration_s, chosen)
     windows = windows_of(faults)
     data["variants"] = _variants(scenario, chosen)
+    if broker is not None:
+        _replace_broker(data, broker)
     data["thresholds"] = _thresholds(scenario, chosen, windows)
     data["blocks"] = blocks if blocks is not None else 1 if quick else scenario.blocks
     data["seed"] = seed if seed is not None else scenario.seed
@@ -144,6 +147,21 @@ def _variants(scenario: Scenario, chosen: Sequence[str]) -> list[object]:
     assert isinstance(listed, list)
     of_the_file = dict(zip(scenario.variant_names, listed, strict=True))
     return [of_the_file.get(name, name) for name in chosen]
+
+
+def _replace_broker(data: dict[str, object], kind: str) -> None:
+    """Every broker becomes one of this kind; only how topics are cut is kept of one of another."""
+    shared, variants = data["broker"], data["variants"]
+    assert isinstance(shared, dict)
+    assert isinstance(variants, list)
+    if shared["kind"] != kind:
+        data["broker"] = {"kind": kind, "partitions": shared["partitions"]}
+    for variant in variants:
+        own = variant.get("broker") if isinstance(variant, dict) else None
+        if own and own.get("kind", shared["kind"]) != kind:
+            variant["broker"] = {"partitions": own.get("partitions", shared["partitions"])}
+        elif own:
+            own["kind"] = kind
 
 
 def _thresholds(scenario: Scenario, chosen: Sequence[str], windows: Collection[str]) -> dict[str, list[str]]:

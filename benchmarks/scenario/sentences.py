@@ -10,10 +10,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from benchmarks.faults import KINDS, FaultKind
+from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.document import Document
 from benchmarks.scenario.faults import why_not_here
 from benchmarks.scenario.model import Api, Scenario, Service, Slo
-from benchmarks.scenario.variant import BrokerSpec, VariantSpec
+from benchmarks.scenario.variant import VariantSpec
 from benchmarks.scenario.workload import Keys, Stage, Workload
 from benchmarks.values.checked import Model
 from benchmarks.values.problems import Flaw, Location, Problem, ValueProblems, choice_hint

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from benchmarks.brokers import KINDS
+from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.options import OptionValue, read_options
 from benchmarks.subject import VARIANTS, Listed
 from benchmarks.values.checked import Model, Name
@@ -28,28 +30,6 @@ def processes_of(base: str) -> frozenset[str]:
 SOME_HAVE: frozenset[str] = frozenset().union(*(processes_of(base) for base in VARIANTS))
 
 
-EMBEDDED: Literal["embedded"] = "embedded"
-_EMBEDDED_PARTITIONS = 4
-
-
-class BrokerSpec(Model):
-    """The broker that event variants publish to. Topics of the embedded one have four partitions, whatever is asked."""
-
-    kind: Literal["kafka", "embedded"] = "kafka"
-    partitions: Annotated[int, Field(strict=True, ge=1, le=64)] = 6
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether it is the stand-in inside librdkafka, which is not a real broker."""
-        return self.kind == EMBEDDED
-
-    @model_validator(mode="after")
-    def _as_it_will_be(self) -> Self:
-        if self.is_embedded:
-            self.__dict__["partitions"] = _EMBEDDED_PARTITIONS
-        return self
-
-
 class VariantSpec(Model):
     """One implementation with its options, by field: `{"timeout_s": 2.0}`. `broker` is None where there is none."""
 
@@ -65,8 +45,8 @@ class VariantSpec(Model):
 
     def lacks(self, process: str) -> bool:
         """Whether `process` is one that only some variants have, and that a fault cannot hit in this one."""
-        # The stand-in lives in the memory of one process: there is nothing to come back to.
-        beyond = {BROKER} if self.broker is not None and self.broker.is_embedded else set()
+        # One of a kind that lives in the memory of one process has nothing to come back to.
+        beyond = {BROKER} if self.broker is not None and not KINDS[self.broker.kind].hit_by_faults else set()
         return process in SOME_HAVE and process not in processes_of(self.base) - beyond
 
     @property
@@ -113,6 +93,4 @@ def with_broker(variant: VariantSpec, shared: BrokerSpec) -> VariantSpec:
     """The variant with the scenario's broker under what it says of its own."""
     if not variant.uses_broker:
         return variant
-    own = variant.broker
-    given = {} if own is None else {key: getattr(own, key) for key in own.model_fields_set}
-    return variant.model_copy(update={"broker": BrokerSpec.model_validate({**shared.model_dump(), **given})})
+    return variant.model_copy(update={"broker": shared if variant.broker is None else variant.broker.over(shared)})

@@ -8,13 +8,14 @@ consumer of each takes all partitions by itself, and the group's name only keeps
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from event_impl.brokers.kafka import KafkaAdmin, KafkaClient, KafkaSubscriber
-from event_impl.brokers.port import BrokerError, Delivery, Subscription
+from event_impl.brokers.port import BrokerError, Capabilities, Delivery, Subscription
 
 PARTITIONS = 4
 
@@ -61,6 +62,17 @@ class EmbeddedAdmin(KafkaAdmin):
 class EmbeddedClient(KafkaClient):
     """The way to the embedded broker, named by its bootstrap address `host:port`."""
 
+    # No groups, so nobody holds a place in one; what asks for one by a timer or in a transaction is not tried on it.
+    capabilities: ClassVar[Capabilities] = replace(
+        KafkaClient.capabilities,
+        groups=False,
+        partitions=PARTITIONS,
+        lists_lag=False,
+        static_membership=False,
+        timer_commits=False,
+        transactions=False,
+        durable=False,
+    )
     _subscriber = EmbeddedSubscriber
     _admin = EmbeddedAdmin
 

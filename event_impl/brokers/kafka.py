@@ -10,14 +10,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
 from event_impl.brokers import security
-from event_impl.brokers.port import BrokerError, Delivery, Message, Publishing, Subscription
+from event_impl.brokers.port import BrokerError, Capabilities, Delivery, Message, Publishing, Subscription
 from event_impl.brokers.progress import PartitionProgress
 from event_impl.brokers.security import Connection, connection
 
@@ -303,6 +303,19 @@ class KafkaAdmin:
 class KafkaClient:
     """The way to one cluster, named by its bootstrap address `[protocol://]host:port` (see `security`)."""
 
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        replay=True,
+        key_order=True,
+        groups=True,
+        partitions=None,
+        lists_lag=True,
+        static_membership=True,
+        timer_commits=True,
+        transactions=True,
+        delay=False,
+        dead_letter=False,
+        durable=True,
+    )
     _subscriber: type[KafkaSubscriber] = KafkaSubscriber
     _admin: type[KafkaAdmin] = KafkaAdmin
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 Headers = list[tuple[str, bytes]]
 
@@ -61,6 +61,32 @@ class Subscription:
     start: Literal["earliest", "latest"] = "earliest"  # where a group begins that has committed nothing
     session_timeout_s: float = 10.0
     read_committed: bool = False  # skip what aborted transactions wrote
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a kind of broker can do. Validation refuses what asks for more, and the contract suite holds each to it.
+
+    replay: a group that comes later reads what was published before. key_order: messages of one key come in the order
+    in which they were published. groups: several members share what a group hears. partitions: how many each topic has,
+    whatever is asked; None: as asked. lists_lag: what a group has still to settle can be listed as records that wait.
+    static_membership: a member that comes back under its name resumes at once. timer_commits: a consumer may settle by
+    a timer what it was merely handed. transactions: settling and publishing can be one step. delay: a message can be
+    held back by the broker. dead_letter: the broker sets aside by itself what is never settled.
+    durable: what it has acknowledged survives the end of its process.
+    """
+
+    replay: bool
+    key_order: bool
+    groups: bool
+    partitions: int | None
+    lists_lag: bool
+    static_membership: bool
+    timer_commits: bool
+    transactions: bool
+    delay: bool
+    dead_letter: bool
+    durable: bool
 
 
 class Publisher(Protocol):
@@ -119,6 +145,8 @@ class Admin(Protocol):
 
 class Client(Protocol):
     """The way to one broker of one kind."""
+
+    capabilities: ClassVar[Capabilities]
 
     def __init__(self, bootstrap: str) -> None: ...
 

@@ -14,7 +14,8 @@ import psutil
 import pytest
 from wiring import BOUND_S, wired
 
-from benchmarks.brokers import Broker, start_embedded
+from benchmarks.brokers import Broker, start
+from benchmarks.scenario.broker import BrokerSpec
 from event_impl.brokers.embedded import EmbeddedClient, EventsDroppedError
 from event_impl.brokers.port import BrokerError, Message, Publishing, Subscription
 from registration import luck
@@ -25,7 +26,7 @@ BLOCK_SEED = luck.block_seed(1, 0)
 
 @asynccontextmanager
 async def started(tmp_path: Path) -> AsyncIterator[Broker]:
-    broker = await start_embedded(tmp_path, tmp_path / "broker.log")
+    broker = await start(BrokerSpec(kind="embedded").server, tmp_path, tmp_path / "broker.log")
     try:
         yield broker
     finally:
@@ -63,9 +64,11 @@ async def test_one_that_is_killed_is_noticed(tmp_path: Path) -> None:
 async def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys, pathlib\n"
-        "from benchmarks.brokers import start_embedded\n"
+        "from benchmarks.brokers import start\n"
+        "from benchmarks.scenario.broker import BrokerSpec\n"
         "async def main():\n"
-        "    broker = await start_embedded(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[1], 'log'))\n"
+        "    home, server = pathlib.Path(sys.argv[1]), BrokerSpec(kind='embedded').server\n"
+        "    broker = await start(server, home, home / 'log')\n"
         "    print(broker.pid, flush=True)\n"
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
