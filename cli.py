@@ -169,6 +169,16 @@ def show(scenario: Annotated[str, typer.Argument(help="A name or a path.")]) -> 
 
 
 @app.command()
+def faults(
+    json: Annotated[bool, typer.Option("--json", help="Print the table as JSON on standard output.")] = False,
+) -> None:
+    """List the kinds of faults that a scenario may have: what each does, what it can hit, and its keys."""
+    from benchmarks.terminal.faults import print_faults
+
+    print_faults(_stdout(), as_json=json)
+
+
+@app.command()
 def plan(
     scenario: Annotated[str, typer.Argument(help="A name or a path.")],
     variant: VariantOption = None,

@@ -17,11 +17,13 @@ from benchmarks.brokers import BrokerUnavailable, manage
 from benchmarks.brokers.prepare import prepare
 from benchmarks.planning.plan import Plan
 from benchmarks.run import ExitCode, Outcome, planned, rebuild, run
+from benchmarks.scenario.variant import BROKER
 from benchmarks.store import Results, ResultsError, default_directory, write_text
 from benchmarks.terminal.console import complain, console, say
 from benchmarks.terminal.fetchbar import FetchBar
 from benchmarks.terminal.interruptible import interruptible
 from benchmarks.terminal.live import LivePanel, PlainLines
+from benchmarks.words.lists import listed
 from benchmarks.words.load import load_words
 from benchmarks.words.numbers import DASH, figure, milliseconds, percent, plural
 
@@ -69,6 +71,13 @@ def run_all(
     """
     talk = console(stderr=True)
     said = talk if as_json else console()
+    if broker_address is not None and (hit := _faults_of_the_broker(scenarios)):
+        complain(
+            talk,
+            f"{listed(hit)} would hit the broker, and the faults of {broker_address} are not ours to inject",
+            "leave --broker out, so that bench starts a broker of its own, or choose scenarios without such faults",
+        )
+        return ExitCode.USAGE
     brokers = [variant.broker for scenario in scenarios for variant in scenario.variants if variant.broker is not None]
     if broker_address is None and any(not broker.is_embedded for broker in brokers):
         # Before the first panel: a first fetch has a progress bar of its own.
@@ -116,6 +125,15 @@ def run_all(
             complain(talk, f"the index of the runs cannot be written: {error}", "make room; the runs are beside it")
             codes.append(ExitCode.ENVIRONMENT)
     return next(code for code in ORDER if code in codes)
+
+
+def _faults_of_the_broker(scenarios: Sequence[Scenario]) -> list[str]:
+    return [
+        f"{fault.name!r} of {scenario.name}"
+        for scenario in scenarios
+        for fault in scenario.faults
+        if fault.process == BROKER
+    ]
 
 
 def _directory(name: str, out: Path | None, *, several: bool) -> Path:

@@ -117,11 +117,11 @@ def test_a_fault_for_one_variant_meets_that_variant_alone(scenario: Scenario) ->
 
 def test_a_fault_arrives_with_all_that_it_is(scenario: Scenario) -> None:
     slow = works(cast_of(scenario, "sync"))["email/1"].faults[0]
-    assert (slow.type, slow.begin_ns, slow.end_ns) == ("latency", 2_000_000_000, 4_000_000_000)
+    assert (slow.name, slow.begin_ns, slow.end_ns) == ("slow", 2_000_000_000, 4_000_000_000)
     assert slow.latency is not None
     assert (slow.latency.mean_ms(), slow.jitter_ms, slow.probability, slow.status) == (100.0, 10.0, 0.5, None)
     broken = works(cast_of(scenario, "sync"))["fraud/0"].faults[0]
-    assert (broken.type, broken.probability, broken.status, broken.latency) == ("error", 0.4, 429, None)
+    assert (broken.probability, broken.status, broken.latency) == (0.4, 429, None)
 
 
 def test_no_two_parts_share_a_port(scenario: Scenario) -> None:
