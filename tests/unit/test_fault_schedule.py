@@ -8,12 +8,15 @@ import itertools
 import signal
 from collections.abc import Awaitable
 
+import pandas as pd
 import pytest
+from synthetic import facts_of
 
 from benchmarks.faults import KINDS, Effect, ProcessKind
 from benchmarks.faults.schedule import Happened, PlannedFault, carry_out, planned_faults
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.resolve import dump
+from benchmarks.trials.frames import fault_frame
 
 START_NS = 5_000_000_000
 SECOND = 1_000_000_000
@@ -162,3 +165,16 @@ def test_a_fault_of_the_broker_is_not_planned_for_a_variant_without_one(word: st
     fault = {**KINDS[word].example(), "target": "broker"}
     assert planned(fault, variant="sync") == []
     assert [one.process for one in planned(fault, variant="events")] == ["broker"]
+
+
+@pytest.mark.parametrize("word", PROCESS)
+def test_what_happened_is_written_down_and_what_cannot_happen_is_not_applicable(word: str) -> None:
+    scenario = scenario_with({**KINDS[word].example(), "target": "broker"})
+    done = Happened(f"{word}-broker", "broker", 1_000, 2_000, 0.25)
+    (hit,) = fault_frame(scenario, {}, [done], facts_of(variant="events", start_ns=100)).to_dict("records")
+    assert (hit["applicable"], hit["begin_ns"], hit["end_ns"]) == (True, 900, 1_900)
+    # Only what was gone had to become ready.
+    assert pd.isna(hit["ready_s"]) == (KINDS[word].effect is not Effect.DOWN)
+    (spared,) = fault_frame(scenario, {}, [], facts_of(variant="sync")).to_dict("records")
+    assert not spared["applicable"]
+    assert pd.isna(spared["begin_ns"])
