@@ -231,6 +231,7 @@ def test_events_of_one_person_are_worked_on_one_after_the_other() -> None:
         ("workload: {executor: constant-vus, vus: 5}\n", ("sync", "events"), "a closed load wait for replies"),
         ("faults: [{target: api, type: kill, at: 4s, duration: 1s}]", ("sync", "events"), "an API that is stopped"),
         ("faults: [{target: api/0, type: pause, at: 4s, duration: 1s}]", ("sync", "events"), "an API that is stopped"),
+        ("faults: [{target: broker, type: kill, at: 4s, duration: 1s}]", ("events",), "a broker has no part"),
         ("faults: [{target: email, type: restart, at: 4s}]", ("sync", "events"), "how long a restart takes"),
         ("services: {email: {instances: 2}}\n" + KILL, ("events",), "the broker's decision"),
         (
