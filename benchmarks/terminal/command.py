@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.brokers import KINDS, BrokerUnavailable, manage, prepare
+from benchmarks.brokers import KINDS, BrokerUnavailable, fetch_kind, manage
 from benchmarks.planning.plan import Plan
 from benchmarks.planning.prediction import Predict, Prediction, Unpredicted, arrivals_of
 from benchmarks.run import ExitCode, Outcome, described, planned, rebuild, run
@@ -89,7 +89,7 @@ def run_all(
         with FetchBar(talk) as bar:
             try:
                 for kind in fetched:
-                    asyncio.run(interruptible(prepare(kind, bar)))
+                    asyncio.run(interruptible(fetch_kind(kind, bar)))
             except BrokerUnavailable as error:
                 return _unavailable(talk, error)
             except asyncio.CancelledError:

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import typer
 
+import cli
 from benchmarks.faults import KINDS
 
 TREE = Path(__file__).parents[2]
-BOUND_S = 90.0
+BOUND_S = 300.0
 SCENARIO = """\
 version: 1
 name: small
@@ -278,8 +280,8 @@ def test_a_broker_that_does_not_answer_is_111_with_a_next_step(here: Path) -> No
 def test_list_names_the_bundled_scenarios_anywhere(here: Path) -> None:
     result = bench(here, "list")
     assert result.returncode == 0
-    for name in ("baseline", "slow-downstream", "overloaded-downstream", "flaky-downstream", "frozen-consumer"):
-        assert name in result.stdout
+    for path in (TREE / "scenarios").glob("*.yaml"):
+        assert path.stem in result.stdout
 
 
 def test_list_names_the_user_s_own_scenarios(here: Path) -> None:
@@ -344,7 +346,7 @@ def test_validate_says_what_is_valid_and_what_is_not(here: Path) -> None:
 def test_help_names_every_verb(here: Path) -> None:
     result = bench(here, "--help")
     assert result.returncode == 0
-    for verb in ("run", "list", "show", "plan", "validate", "report", "broker"):
+    for verb in typer.main.get_command(cli.app).commands:  # type: ignore[attr-defined]
         assert verb in result.stdout
 
 

@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from benchmarks.planning.predict import predict
 from synthetic import write_results
 
 from benchmarks.analysis.residual import compare_run
 from benchmarks.analysis.summary import summarise
 from benchmarks.planning.plan import make_plan
-from benchmarks.planning.predict import predict
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.resolve import dump
 from benchmarks.store import Results, load_trials

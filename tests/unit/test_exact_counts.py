@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from benchmarks.planning.predict import predict
 from draws import Expected, expected, filled
 from synthetic import Script, facts_of
 
 from benchmarks.analysis.reconcile import reconcile
 from benchmarks.load.rows import Outcome
 from benchmarks.planning.plan import make_plan
-from benchmarks.planning.predict import predict
 from benchmarks.planning.prediction import NEVER, Prediction
 from benchmarks.scenario import Scenario, load_text
 from registration import luck

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from benchmarks.planning.predict import FIRST_RETRY_NS, LONGEST_RETRY_NS, predict
 
 from benchmarks.planning.plan import make_plan
-from benchmarks.planning.predict import FIRST_RETRY_NS, LONGEST_RETRY_NS, predict
 from benchmarks.planning.prediction import NEVER, Prediction, Unpredicted
 from benchmarks.scenario import load_text
 from event_impl.variants import events

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.planning.predict import predict
 from synthetic import LAG_COLUMNS, RESOURCES_COLUMNS, facts_of
 
 from benchmarks.analysis import residual
@@ -17,7 +18,6 @@ from benchmarks.analysis.residual import Residuals, RunResiduals, columns, compa
 from benchmarks.analysis.validity import TrialResult
 from benchmarks.planning import predict as prediction_module
 from benchmarks.planning.plan import Plan, make_plan
-from benchmarks.planning.predict import predict
 from benchmarks.planning.prediction import NEVER, Prediction
 from benchmarks.scenario import Scenario, load_text
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.planning.predict import predict
 from numpy.typing import NDArray
 from scipy.stats import binom
 from synthetic import facts_of
@@ -20,7 +21,6 @@ from synthetic import facts_of
 from benchmarks.analysis.metrics import stats
 from benchmarks.analysis.series import outstanding
 from benchmarks.planning.plan import make_plan
-from benchmarks.planning.predict import predict
 from benchmarks.planning.prediction import Prediction
 from benchmarks.scenario import load_text
 
