@@ -36,7 +36,7 @@ from benchmarks.planning.prediction import (
 )
 from benchmarks.planning.work import work_settings
 from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
-from benchmarks.scenario.values import API
+from benchmarks.scenario.values import API, BROKER
 from registration import luck
 from registration.work import WorkSettings, judge
 
@@ -99,6 +99,8 @@ def _beyond_replay(scenario: Scenario, variant: VariantSpec) -> str | None:
     hit = [fault for fault in scenario.faults if fault.is_process and fault.concerns(variant.name)]
     if any(fault.service == API for fault in hit):
         return "what an API that is stopped in the middle has already done is a matter of chance"
+    if variant.uses_broker and any(fault.service == BROKER for fault in hit):
+        return "the replayed broker is always there"
     if any(fault.type == "restart" for fault in hit):
         return "how long a restart takes is not among the parameters"
     shared = {name for name, service in scenario.services.items() if service.instances > 1}
@@ -134,7 +136,7 @@ class _Replay:
         self._keys = scenario.workload.keys
         for fault in scenario.faults:
             if fault.is_process and fault.concerns(variant.name):
-                for number, instance in enumerate(self._instances[fault.service]):
+                for number, instance in enumerate(self._instances.get(fault.service, ())):
                     if fault.instance in (None, number):
                         strike = instance.pause if fault.type == "pause" else instance.kill
                         self.at(fault.begin_ns, partial(strike, fault.end_ns))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +49,12 @@ def fault_frame(
     edges: Mapping[tuple[str, str], Sequence[int]],
     happened: Sequence[Happened],
     facts: TrialFacts,
+    targets: Collection[str],
 ) -> pd.DataFrame:
     """One row per fault of the scenario: as planned, and as it really began (first) and ended (last).
 
     `edges` is what services saw of faults in their work, `happened` what was done to processes; times absolute.
+    `targets` are what the trial has that a fault can hit.
     """
     rows = []
     for fault in scenario.faults:
@@ -71,7 +73,7 @@ def fault_frame(
                 "begin_ns": min(begins) - facts.start_ns if begins else None,
                 "end_ns": max(ends) - facts.start_ns if ends else None,
                 "ready_s": ready_s,
-                "applicable": fault.concerns(facts.variant),
+                "applicable": fault.concerns(facts.variant) and fault.target in targets,
             }
         )
     columns = ["name", "target", "type", "planned_begin_ns", "planned_end_ns", "begin_ns", "end_ns", "ready_s"]

@@ -18,13 +18,13 @@ from benchmarks.load.shares import path_of, split
 from benchmarks.planning.plan import Trial
 from benchmarks.planning.work import work_settings
 from benchmarks.scenario import Scenario, VariantSpec
-from benchmarks.scenario.values import API
+from benchmarks.scenario.values import API, BROKER
 from benchmarks.scenario.workload import Workload
 from benchmarks.trials.load_workers import JOIN_LIMIT_S, ONE_HERE, LoadWorkers
 from benchmarks.words.numbers import plural
 from registration.own_process import OwnProcess
 
-BROKER, TOPICS, LOAD = "broker", "topics", "load"
+TOPICS, LOAD = "topics", "load"
 
 READY_LIMIT_S = 30.0
 _STOP_LIMIT_S = 3.0

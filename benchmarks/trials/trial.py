@@ -121,6 +121,7 @@ async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
     frames = read_trial(raw, facts, schedule)
     if facts.drain_s is None:
         facts = replace(facts, drain_s=_last_work_s(frames, facts))
+    targets = {target for spec in specs for target in spec.targets}
     broker = trial.variant.broker
     lists_lag = broker is not None and subject.capabilities(broker.kind).lists_lag
     return TrialResult(
@@ -128,7 +129,7 @@ async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
         frames,
         lag_frame(running.lag_rows if lists_lag else [], facts),
         resource_frame(measured.sampler.rows, facts),
-        fault_frame(stage.plan.scenario, running.fault_edges, happened, facts),
+        fault_frame(stage.plan.scenario, running.fault_edges, happened, facts, targets),
         in_flight_frame(sorted(raw.glob("*.inflight")), facts),
     )
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -30,7 +31,7 @@ _HEARTBEAT_MS = 1_000
 _FETCH_WAIT_MS = 500
 _COMMIT_RETRY_S = 0.1
 _USUAL_REPLICAS = 3
-# How long the library goes on with a message; who waits for it has bounds of their own.
+# How long one request may take; who waits for a message has bounds of their own.
 _LEAST_REQUEST_TIMEOUT_MS = 2_000
 _JOIN_TIMEOUT_S = 20.0
 _POLL_MS = 200
@@ -75,12 +76,24 @@ class KafkaClient:
         return KafkaAdmin(self._connection)
 
 
+class PatientProducer(AIOKafkaProducer):
+    """A producer that goes on with a message for as long as it runs, also while its partition has no leader.
+
+    The library (0.14) gives up a message that has waited for a leader for as long as a request may take, and counts its
+    sequence number as used. The broker waits for that number, and refuses all that the producer sends from then on.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._message_accumulator._batch_ttl = math.inf
+
+
 class KafkaPublisher:
     """acks=all and idempotent: a retried send is in the log once."""
 
     def __init__(self, connected: Connection, topic: str, timeout_s: float) -> None:
         self._topic = topic
-        self._producer = AIOKafkaProducer(
+        self._producer = PatientProducer(
             **connected,
             acks="all",
             enable_idempotence=True,

@@ -64,7 +64,8 @@ def taken_port() -> Iterator[int]:
 def node_at(tmp_path: Path, found: Installation, port: int | None = None) -> Node:
     ports = Ports()
     place = Place(tmp_path / "kafka", tmp_path / "kafka.log", port or ports.take(), ports.take())
-    lay_out(found, place, server_properties(place.port, place.controller_port))
+    lay_out(found, place)
+    place.properties.write_text(server_properties(place.port, place.controller_port))
     return spawn(found, find(), PROFILES["quick"], place)
 
 
