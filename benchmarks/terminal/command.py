@@ -18,12 +18,12 @@ from benchmarks.brokers import KINDS, BrokerUnavailable, fetch_kind, manage
 from benchmarks.planning.plan import Plan
 from benchmarks.planning.prediction import Predict, Prediction, Unpredicted, arrivals_of
 from benchmarks.run import ExitCode, Outcome, described, planned, rebuild, run
-from benchmarks.scenario.variant import BROKER
 from benchmarks.store import Results, ResultsError, default_directory, write_text
 from benchmarks.terminal.console import complain, console, say
 from benchmarks.terminal.fetchbar import FetchBar
 from benchmarks.terminal.interruptible import interruptible
 from benchmarks.terminal.live import LivePanel, PlainLines
+from benchmarks.values.checked import BROKER
 from benchmarks.words.lists import listed
 from benchmarks.words.load import load_words
 from benchmarks.words.numbers import DASH, figure, milliseconds, percent, plural
