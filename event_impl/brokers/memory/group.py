@@ -96,7 +96,7 @@ class Group:
         self.committed.update(offsets)
 
     def positions(
-        self, _request: Request, partitions: Sequence[TopicPartition], *, from_end: bool
+        self, _request: Request, partitions: Sequence[TopicPartition], from_end: bool
     ) -> Mapping[TopicPartition, int]:
         """Where to go on with some partitions, or to begin where nothing was committed."""
         broker, committed = self._broker, self.committed
