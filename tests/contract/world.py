@@ -68,6 +68,10 @@ class Member(ABC):
     @abstractmethod
     def kill(self) -> None: ...
 
+    @abstractmethod
+    async def gone(self) -> None:
+        """Wait until nothing is left of it."""
+
 
 @dataclass
 class World(ABC):
@@ -90,6 +94,7 @@ class World(ABC):
     async def close(self) -> None:
         for member in self.members:
             member.kill()
+            await member.gone()
         await self.publisher.close()
         await self.admin.close()
 
@@ -181,6 +186,10 @@ class RealMember(Member):
         with suppress(ProcessLookupError):
             self._child.kill()
 
+    async def gone(self) -> None:
+        await self._child.wait()
+        await self._hearing
+
 
 @dataclass
 class RealWorld(World):
@@ -252,6 +261,9 @@ class VirtualMember(Member):
 
     def kill(self) -> None:
         self._process.kill()
+
+    async def gone(self) -> None:
+        pass
 
 
 @dataclass
