@@ -16,6 +16,7 @@ from world import Member, World, message
 from event_impl.brokers.port import BrokerError, Message
 
 SESSION_S = 1.5
+LEAST_EARLIER = 1000  # numbers from here on were published to see who is there
 
 
 def numbered(number: int) -> Message:
@@ -26,9 +27,9 @@ async def pair(world: World, **subscription: object) -> tuple[Member, Member]:
     """Two members of one group that have both got their share."""
     one, two = await asyncio.gather(world.join("a-0", **subscription), world.join("a-1", **subscription))  # type: ignore[arg-type]
     for attempt in range(1, 200):
-        await world.publisher.probe(lambda number, attempt=attempt: numbered(1000 * attempt + number))  # type: ignore[misc]
+        await world.publisher.probe(lambda number, attempt=attempt: numbered(LEAST_EARLIER * attempt + number))  # type: ignore[misc]
         await asyncio.sleep(0.05)
-        if any(value > 1000 for value in one.values()) and any(value > 1000 for value in two.values()):
+        if one.values() and two.values():
             break
     return one, two
 
@@ -70,22 +71,16 @@ def test_messages_of_one_key_keep_their_order_and_lie_where_kafka_would_put_them
 def test_a_probe_reaches_each_member_and_the_partitions_are_dealt_out_in_turn(run: Run) -> None:
     async def scenario(world: World) -> None:
         one, two = await pair(world)
-        before = len(one.values()), len(two.values())
-        await world.publisher.probe(numbered)
-        await world.until(lambda: {len(one.values()) - before[0], len(two.values()) - before[1]} == each)
-        got = [sorted(member.values()[count:]) for member, count in zip((one, two), before, strict=True)]
         everything = list(range(world.partitions))
-        assert got == ([everything[::2], everything[1::2]] if world.kind.groups else [everything, everything])
+        expected = (everything[::2], everything[1::2]) if world.kind.groups else (everything, everything)
+        await world.publisher.probe(numbered)
+        for member, share in zip((one, two), expected, strict=True):
+            await world.until(lambda member=member, share=share: share == of_this_probe(member))  # type: ignore[misc]
 
-    each = {3}
+    def of_this_probe(member: Member) -> list[int]:
+        return sorted(value for value in member.values() if value < LEAST_EARLIER)
 
-    async def for_kind(world: World) -> None:
-        if not world.kind.groups:
-            each.clear()
-            each.add(world.partitions)
-        await scenario(world)
-
-    run(for_kind)
+    run(scenario)
 
 
 def test_what_was_not_settled_comes_again_after_a_kill_and_what_was_does_not(run: Run) -> None:
