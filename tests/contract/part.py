@@ -16,15 +16,19 @@ from contextlib import suppress
 from typing import Any
 
 from event_impl.brokers import CLIENTS
-from event_impl.brokers.port import Delivery, Subscription
+from event_impl.brokers.port import Client, Delivery, Subscription
 
 Say = Callable[[Mapping[str, Any]], None]
+
+
+def client_of(kind: str) -> type[Client]:
+    return CLIENTS[kind]
 
 
 async def take_part(settings: Mapping[str, Any], orders: AsyncIterator[Mapping[str, Any]], say: Say) -> None:
     """Be a member of a group until told to close."""
     numbers: dict[Delivery, int] = {}
-    subscriber = CLIENTS[settings["kind"]](settings["bootstrap"]).subscriber(
+    subscriber = client_of(settings["kind"])(settings["bootstrap"]).subscriber(
         settings["topic"],
         Subscription(**settings["subscription"]),
         group=settings["group"],

@@ -20,7 +20,6 @@ from typing import Any
 
 import part
 
-from event_impl.brokers import CLIENTS
 from event_impl.brokers.memory import MemoryBroker
 from event_impl.brokers.port import Admin, Message, Publisher, Publishing
 from virtual import Process, VirtualHost, VirtualLoop
@@ -83,7 +82,7 @@ class World(ABC):
     members: list[Member] = field(default_factory=list)
 
     async def open(self, partitions: int) -> None:
-        client = CLIENTS[self.kind.name](self.bootstrap)
+        client = part.client_of(self.kind.name)(self.bootstrap)
         self.partitions = self.kind.partitions or partitions
         self.admin: Admin = client.admin()
         await self.admin.open()

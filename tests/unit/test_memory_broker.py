@@ -12,8 +12,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, RequestTimedOutError
 
-from event_impl.brokers import CLIENTS
-from event_impl.brokers.memory import MemoryBroker
+from event_impl.brokers.memory import MemoryBroker, MemoryClient
 from event_impl.brokers.memory.consumer import MemoryConsumer
 from event_impl.brokers.port import BrokerError, Delivery, Message, Publisher, Publishing, Subscriber, Subscription
 from virtual import Process, VirtualHost, VirtualLoop
@@ -39,7 +38,7 @@ class Member:
     process: Process = field(init=False)
 
     async def consume(self, broker: MemoryBroker, name: str, group: str = "g") -> None:
-        subscriber = CLIENTS["memory"](broker.address).subscriber(
+        subscriber = MemoryClient(broker.address).subscriber(
             "t",
             Subscription(100, session_timeout_s=SESSION_S),
             group=group,
@@ -73,7 +72,7 @@ class World:
         self.run_for(0.1)
 
     async def _create_topic(self) -> None:
-        admin = CLIENTS["memory"](self.broker.address).admin()
+        admin = MemoryClient(self.broker.address).admin()
         await admin.open()
         await admin.create_topic("t", 3)
 
@@ -95,7 +94,7 @@ class World:
 
     def publishing(self, body: Callable[[Publisher], Coroutine[Any, Any, None]], publishing: Publishing) -> Process:
         async def main() -> None:
-            publisher = CLIENTS["memory"](self.broker.address).publisher("t", publishing)
+            publisher = MemoryClient(self.broker.address).publisher("t", publishing)
             await publisher.open()
             await (await publisher.publish(message(FIRST)))  # from then on it knows the topic
             await body(publisher)
@@ -145,7 +144,7 @@ class Outcomes:
 
 async def test_it_works_on_any_event_loop() -> None:
     broker = MemoryBroker()
-    client = CLIENTS["memory"](broker.address)
+    client = MemoryClient(broker.address)
     admin, publisher, member = client.admin(), client.publisher("t", Publishing(1.0)), Member()
     await admin.open()
     await admin.create_topic("t", 3)
@@ -161,7 +160,7 @@ async def test_it_works_on_any_event_loop() -> None:
 
 def test_an_address_where_no_broker_is_is_refused() -> None:
     with pytest.raises(LookupError, match="no broker in memory at 'memory:none'"):
-        CLIENTS["memory"]("memory:none")
+        MemoryClient("memory:none")
 
 
 def test_brokers_know_nothing_of_one_another(world: World) -> None:
@@ -310,7 +309,7 @@ def test_the_dead_publish_nothing(world: World) -> None:
 
 def test_members_of_several_topics_are_dealt_all_their_partitions_in_turn(world: World) -> None:
     async def create() -> None:
-        admin = CLIENTS["memory"](world.broker.address).admin()
+        admin = MemoryClient(world.broker.address).admin()
         await admin.open()
         await admin.create_topic("s", 2)
 
@@ -345,7 +344,7 @@ def test_a_broker_that_is_gone_cannot_be_opened(world: World) -> None:
 
     async def open_one() -> None:
         try:
-            await CLIENTS["memory"](world.broker.address).publisher("t", Publishing(1.0)).open()
+            await MemoryClient(world.broker.address).publisher("t", Publishing(1.0)).open()
         except BrokerError as error:
             errors.append(error)
 
