@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -92,9 +91,9 @@ def test_its_table_shows_both_sides_next_to_each_other(done: Done) -> None:
     assert any(line.split()[:2] == ["accept", "p50"] for line in done.result.stdout.splitlines())
 
 
-def test_it_says_in_a_sentence_why_one_block_gives_no_verdict(done: Done) -> None:
-    assert "No verdict" in done.result.stdout
-    assert "blocks" in done.result.stdout
+def test_it_says_in_a_sentence_that_one_block_gives_no_verdict(done: Done) -> None:
+    # For one block, or for a machine that was busy with something else.
+    assert "No verdict: " in done.result.stdout
 
 
 def test_it_names_the_report_that_it_wrote(done: Done) -> None:
@@ -166,32 +165,6 @@ def test_a_failed_threshold_is_99(here: Path) -> None:
     )
     result = bench(here, "run", "./small.yaml", "--quick", "--variant", "sync", "--json", "--repeat-invalid", "0")
     assert result.returncode == (99 if json.loads(result.stdout)["valid"] else 110), result.stderr
-
-
-def test_ctrl_c_keeps_what_is_finished_and_leaves_no_process(here: Path) -> None:
-    process = subprocess.Popen(
-        command("run", "./small.yaml", "--quick", "--repeat-invalid", "0", "--out", "mine"),
-        cwd=here,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        wait_for((here / "mine" / "trials" / "02-events" / "raw" / "load.rows").exists)
-        started = psutil.Process(process.pid).children(recursive=True)
-        assert len(started) >= 6
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=BOUND_S)
-    finally:
-        process.kill()
-    assert process.returncode == 105, err
-    assert "interrupted" in err
-    assert "report: mine/report.html" in out
-    assert [path.parent.name for path in sorted((here / "mine" / "trials").glob("*/trial.json"))] == ["01-sync"]
-    wait_for(lambda: not any(child.is_running() for child in started))
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -46,7 +46,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wheel
 
 
-@pytest.fixture(scope="module", params=["ours first", "ours last"])
+@pytest.fixture(scope="module", params=["ours first", pytest.param("ours last", marks=pytest.mark.slow)])
 def both(
     request: pytest.FixtureRequest, built: Built, other: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Installed:
