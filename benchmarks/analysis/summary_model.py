@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BeforeValidator, TypeAdapter
 
+from benchmarks.scenario import hypothesis
 from benchmarks.scenario.metric import Metric
 
 FORMAT_VERSION = 1
@@ -25,7 +26,7 @@ _DIGITS = 6
 _OMITTED: Mapping[str, bool] = {"omitted": True}  # a key that is left out where it is null
 
 Json = Mapping[str, object]
-Kind = Literal["ratio", "difference", "variant"]
+Kind = hypothesis.Comparison
 Interval = tuple[float, float]
 
 
@@ -223,10 +224,11 @@ class Residuals:
     not_compared: str | None
 
 
-def _variants(entries: Mapping[str, Any]) -> dict[str, Variant]:
-    return {
-        name: entry if isinstance(entry, Variant) else Variant.from_dict(name, entry) for name, entry in entries.items()
-    }
+def _variants(entries: Mapping[str, Json]) -> dict[str, Variant]:
+    try:
+        return {name: Variant.from_dict(name, entry) for name, entry in entries.items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"a variant or a trial of it is not whole: {error!r}") from error
 
 
 @dataclass(frozen=True)
