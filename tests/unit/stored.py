@@ -13,10 +13,10 @@ from synthetic import write_results
 from benchmarks.analysis.residual import compare_run
 from benchmarks.analysis.summary import summarise
 from benchmarks.planning.plan import make_plan
-from benchmarks.planning.predict import predict
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.resolve import dump
 from benchmarks.store import Results, load_trials
+from virtual.predict import predict
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]  # history, effects
 Change = Callable[[pd.DataFrame, pd.DataFrame], Frames]
