@@ -60,8 +60,8 @@ def run(
     broker: Annotated[
         str | None,
         typer.Option(
-            help="HOST:PORT of a running Kafka-compatible cluster, or `embedded`, a stand-in in memory that is not a "
-            "real broker; instead of the Kafka that bench starts."
+            help="HOST:PORT of a running Kafka-compatible cluster, or the kind of broker that bench starts for every "
+            "event variant, such as `embedded`, a stand-in in memory that is not a real broker."
         ),
     ] = None,
     blocks: BlocksOption = None,
@@ -96,6 +96,7 @@ def run(
     Exit codes: 0 ok, a refuted hypothesis too · 2 usage · 99 a threshold failed · 104 the scenario is not valid ·
     105 interrupted · 110 the run is not valid · 111 the environment lacks something · 1 a bug.
     """
+    from benchmarks.brokers import KINDS
     from benchmarks.brokers.external import names_a_secret
     from benchmarks.terminal import command
     from benchmarks.trials.load_workers import LoadWorkers, LoadWorkersError
@@ -106,7 +107,7 @@ def run(
             "--broker takes host:port alone: a name or a password on the command line would end up in logs and results",
             "put them into BENCH_KAFKA_USERNAME and BENCH_KAFKA_PASSWORD, see docs/kafka.md",
         )
-    embedded = broker == "embedded"
+    kind = broker if broker in KINDS else None
     loaded = [
         _loaded(
             name,
@@ -116,7 +117,8 @@ def run(
             blocks=blocks,
             seed=seed,
             quick=quick,
-            sets=[*(["broker.kind=embedded"] if embedded else []), *(set_ or [])],
+            broker=kind,
+            sets=set_ or [],
         )
         for name in scenarios
     ]
@@ -126,7 +128,7 @@ def run(
             workers.check(scenario.workload)
     except LoadWorkersError as error:
         _fail(USAGE, str(error), "see docs/load.md")
-    broker = None if embedded else broker  # which the scenario names by now
+    broker = None if kind else broker  # which the scenario names by now
     code = command.run_all(
         loaded,
         broker_address=broker,
@@ -158,6 +160,21 @@ def list_() -> None:
             continue
         table.add_row(name, scenario.title, scenario.claim or "")
     _stdout().print(table)
+
+
+@app.command()
+def variants(
+    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """List the variants: what each is, what it promises, and its options with their defaults."""
+    from json import dumps
+
+    from benchmarks.terminal import variants as words
+
+    if json:
+        typer.echo(dumps(words.as_dicts(), indent=1))
+    else:
+        words.show(_stdout())
 
 
 @app.command()
@@ -322,8 +339,8 @@ def calibrate(
     from benchmarks.calibration.effort import QUICK, USUAL
     from benchmarks.calibration.measure import NAMES, NOISE, Order
     from benchmarks.scenario import ScenarioError
-    from benchmarks.scenario.problems import choice_hint
     from benchmarks.terminal.calibrate import run_calibration
+    from benchmarks.values.problems import choice_hint
 
     parts = [part.strip() for text in only or NAMES for part in text.split(",")]
     for part in parts:
@@ -378,6 +395,7 @@ def _loaded(
     name: str,
     *,
     variants: list[str] | None = None,
+    broker: str | None = None,
     rate: float | None = None,
     duration: str | None = None,
     blocks: int | None = None,
@@ -391,10 +409,17 @@ def _loaded(
 
     try:
         scenario = load(find(name))
-        if (variants, rate, duration, blocks, seed, quick) == (None,) * 5 + (False,) and not sets:
+        if (variants, broker, rate, duration, blocks, seed, quick) == (None,) * 6 + (False,) and not sets:
             return scenario
         return scenario.override(
-            variants=variants, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick, sets=sets
+            variants=variants,
+            broker=broker,
+            rate=rate,
+            duration=duration,
+            blocks=blocks,
+            seed=seed,
+            quick=quick,
+            sets=sets,
         )
     except UnknownScenarioError as error:
         _fail(USAGE, str(error), "")

@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -23,8 +24,11 @@ _PACKAGES = (
 )
 
 
-def describe(broker: BrokerInfo | None, load_workers: LoadWorkers) -> dict[str, object]:
-    """Machine, clocks, versions, broker, calibration. No host name, no user, no path: a report is made to be shared."""
+def describe(brokers: Sequence[BrokerInfo], load_workers: LoadWorkers) -> dict[str, object]:
+    """Machine, clocks, versions, brokers, calibration. No host name, user or path: a report is made to be shared.
+
+    `broker` is the first of `brokers`, None without any.
+    """
     clock = time.get_clock_info("monotonic")
     return {
         "os": f"{platform.system()} {platform.release()}",
@@ -40,7 +44,8 @@ def describe(broker: BrokerInfo | None, load_workers: LoadWorkers) -> dict[str, 
         "clock_source": _first_line(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
         "python": machine.python(),
         "packages": _versions(),
-        "broker": None if broker is None else _broker(broker),
+        "broker": _broker(brokers[0]) if brokers else None,
+        "brokers": [_broker(broker) for broker in brokers],
         "load": load_workers.as_dict(),
         "calibration": stored(),
     }
@@ -48,8 +53,7 @@ def describe(broker: BrokerInfo | None, load_workers: LoadWorkers) -> dict[str, 
 
 def _broker(broker: BrokerInfo) -> dict[str, object]:
     return {
-        "kind": broker.kind,
-        "version": broker.version,
+        **broker.as_dict(),
         "started_by_bench": broker.ours,
         "settings": dict(broker.description),
     }

@@ -23,7 +23,8 @@ from benchmarks import environment, machine, scratch
 from benchmarks.analysis.ceiling import ceiling_warnings
 from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.noise import floor_for
-from benchmarks.brokers import KINDS, Broker, BrokerUnavailable, connect
+from benchmarks.brokers import Broker, BrokerUnavailable, ServerSpec, start
+from benchmarks.brokers.external import connect
 from benchmarks.calibration.store import stored as calibrated
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.processes.child import ChildError
@@ -164,34 +165,41 @@ async def _perform(
     load_workers: LoadWorkers,
     ended: list[TrialFacts],
 ) -> None:
-    """Start the broker and warm it, run the blocks and stop the broker. `ended` grows as trials end."""
-    broker: Broker | None = None
+    """Start the brokers and warm them, run the blocks and stop the brokers. `ended` grows as trials end."""
+    brokers: dict[ServerSpec, Broker] = {}
     # Private to this run, and outside the results: a log of messages is not what was measured.
     scratch.sweep()
     broker_directory = scratch.make()
     try:
         # Known before the broker is, and again with it: a broker that does not start shall leave the rest behind.
-        results.write_json("environment.json", environment.describe(None, load_workers))
+        results.write_json("environment.json", environment.describe([], load_workers))
         if any(trial.variant.uses_broker for trial in plan.trials):
             observer.step("starting the broker")
-            broker = await _broker(plan, broker_address, broker_directory, results.logs)
-            results.write_json("environment.json", environment.describe(broker.info, load_workers))
+            await _start_brokers(plan, broker_address, broker_directory, results.logs, brokers)
+            infos = list({id(broker): broker.info for broker in brokers.values()}.values())
+            results.write_json("environment.json", environment.describe(infos, load_workers))
         tag, take_port = secrets.token_hex(4), Ports().take
-        stage = Stage(plan, broker, results.logs, tag, take_port, observer, load_workers=load_workers)
+        stage = Stage(plan, brokers, results.logs, tag, take_port, observer, load_workers=load_workers)
         await short_start(stage)
         await run_blocks(stage, results, ended, repeats=repeat_invalid)
     finally:
         try:
-            if broker is not None:
-                await broker.stop()
+            await asyncio.gather(*(broker.stop() for broker in brokers.values()))
         finally:
             shutil.rmtree(broker_directory, ignore_errors=True)
 
 
-async def _broker(plan: Plan, address: str | None, directory: Path, logs: Path) -> Broker:
+async def _start_brokers(
+    plan: Plan, address: str | None, directory: Path, logs: Path, brokers: dict[ServerSpec, Broker]
+) -> None:
+    """One of each that a variant asks for, or the one at `address` for all of them. `brokers` grows as they start."""
+    wanted = dict.fromkeys(variant.broker.server for variant in plan.scenario.variants if variant.broker is not None)
     if address is not None:
-        return await connect(address)
-    return await KINDS[plan.scenario.broker.kind](directory, logs / "broker.log")
+        brokers |= dict.fromkeys(wanted, await connect(address))
+        return
+    for number, server in enumerate(wanted):
+        log_name = "broker.log" if len(wanted) == 1 else f"broker-{server.label}.log"
+        brokers[server] = await start(server, directory / str(number), logs / log_name)
 
 
 def planned(scenario: Scenario) -> Plan:

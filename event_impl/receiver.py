@@ -1,26 +1,28 @@
 """How a service hears of registrations: it consumes the topic, at its own pace, as one member of its group.
 
-delivery → receive → [same key before it] → [queue → work, until it succeeds] → settle → offset committed
+delivery → receive → [same key before it] → variant → [queue → work, until it succeeds] → settle → offset committed
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
-from event_impl.brokers import CLIENTS
-from event_impl.brokers.port import BrokerError, Delivery
+from event_impl.brokers import client_of
+from event_impl.brokers.port import BrokerError, Delivery, Message, Publishing, Subscriber
 from event_impl.variants import VARIANTS
+from event_impl.variants.variant import Heard, ServiceTools
 from registration import event, luck
-from registration.process import GRACEFUL_S, Link, RoleError
+from registration.process import Link
 from registration.registration import Registration
+from registration.role import GRACEFUL_S, RoleError
 from registration.work import Worker
 
 _log = logging.getLogger(__name__)
 
-# Deliveries in hand per registration at work, beyond which a partition is paused.
-_UNSETTLED_PER_SLOT = 4
+_FORWARD_TIMEOUT_S = 10.0
 
 
 class Receiver:
@@ -29,19 +31,30 @@ class Receiver:
     def __init__(self, link: Link, worker: Worker) -> None:
         self._link = link
         self._worker = worker
-        self._variant = VARIANTS[cast(str, link.settings["variant"])]
-        self._in_hand: dict[tuple[int, int], tuple[Registration, int]] = {}  # (partition, offset) → what and delivery
+        self._in_hand: dict[Delivery, tuple[Registration, int]] = {}
         self._last_of_key: dict[bytes, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._consuming: asyncio.Task[None] | None = None
-        client = CLIENTS[cast(str, link.settings["broker"])](cast(str, link.settings["bootstrap"]))
-        self._subscriber = client.subscriber(
-            cast(str, link.settings["topic"]),
-            group=cast(str, link.settings["group"]),
-            member=link.name.replace("/", "-"),
-            max_unsettled=_UNSETTLED_PER_SLOT * worker.settings.concurrency,
-            on_settled=self._record_settled,
-        )
+        self._consuming: list[asyncio.Task[None]] = []
+        variant = VARIANTS[cast(str, link.settings["variant"])]
+        options = variant.options(**cast(Mapping[str, Any], link.settings["options"]))
+        tools = ServiceTools(link.clock, link.luck, worker, self._forward)
+        self._hearing = variant.in_service(options, tools)
+        client = client_of(cast(str, link.settings["broker"]))(cast(str, link.settings["bootstrap"]))
+        topic = cast(str, link.settings["topic"])
+        # The variant's own topics of this service, by the name that it gives them; "" is the one that all share.
+        own = cast(Mapping[str, str], link.settings.get("own_topics", {}))
+        self._publishers = {name: client.publisher(full, Publishing(_FORWARD_TIMEOUT_S)) for name, full in own.items()}
+        self._subscribers = {
+            name: client.subscriber(
+                full_name,
+                self._hearing.subscription,
+                group=cast(str, link.settings["group"]),
+                member=link.name.replace("/", "-"),
+                on_settled=self._record_settled,
+                on_revoked=self._forget,
+            )
+            for name, full_name in {"": topic, **{name: own[name] for name in variant.heard_topics}}.items()
+        }
 
     @property
     def busy(self) -> int:
@@ -51,60 +64,86 @@ class Receiver:
     async def open(self) -> None:
         """Join the group; from then on events come. Raises RoleError where the broker does not answer."""
         try:
-            await self._subscriber.open()
+            for publisher in self._publishers.values():
+                await publisher.open()
+            for subscriber in self._subscribers.values():
+                await subscriber.open()
         except BrokerError as error:
             raise RoleError(str(error), "look at the broker's log") from error
-        self._consuming = asyncio.create_task(self._consume())
-        self._consuming.add_done_callback(self._report_if_broken)
+        for topic, subscriber in self._subscribers.items():
+            consuming = asyncio.create_task(self._consume(topic, subscriber))
+            consuming.add_done_callback(self._report_if_broken)
+            self._consuming.append(consuming)
 
     async def close(self) -> None:
-        if self._consuming is not None:
-            self._consuming.cancel()
-            await asyncio.wait([self._consuming])  # how it ended was reported when it did
+        for consuming in self._consuming:
+            consuming.cancel()
+            await asyncio.wait([consuming])  # how it ended was reported when it did
         if self._tasks:
             # As long as an HTTP server gives its callers; what is not done by then comes again to the successor.
             await asyncio.wait(self._tasks, timeout=GRACEFUL_S)
         for task in self._tasks:
             task.cancel()
-        await self._subscriber.close()
+        for subscriber in self._subscribers.values():
+            await subscriber.close()
+        for publisher in self._publishers.values():
+            await publisher.close()
 
-    async def _consume(self) -> None:
-        async for delivery in self._subscriber.deliveries():
+    async def _consume(self, topic: str, subscriber: Subscriber) -> None:
+        async for delivery in subscriber.deliveries():
             registration = event.parse(delivery.message.value, delivery.message.headers).registration
             if luck.is_probe(registration.registration_id):
                 self._link.send(type="probed")
-                self._subscriber.settle(delivery)
+                subscriber.settle(delivery)
                 continue
-            self._begin(delivery, registration)
+            task = self._begin(topic, subscriber, delivery, registration)
+            if self._hearing.one_at_a_time:
+                await asyncio.wait([task])
 
-    def _begin(self, delivery: Delivery, registration: Registration) -> None:
+    def _begin(
+        self, topic: str, subscriber: Subscriber, delivery: Delivery, registration: Registration
+    ) -> asyncio.Task[None]:
         number = self._worker.receive(registration)
-        self._in_hand[delivery.partition, delivery.offset] = (registration, number)
+        self._in_hand[delivery] = (registration, number)
         key = delivery.message.key
-        task = asyncio.create_task(self._handle(delivery, registration, number, self._last_of_key.get(key)))
+        headers = {name: value.decode() for name, value in delivery.message.headers}
+        heard = Heard(registration, number, topic, headers)
+        task = asyncio.create_task(self._handle(subscriber, delivery, heard, self._last_of_key.get(key)))
         self._last_of_key[key] = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(self._report_if_broken)
+        return task
 
     async def _handle(
-        self, delivery: Delivery, registration: Registration, number: int, before: asyncio.Task[None] | None
+        self, subscriber: Subscriber, delivery: Delivery, heard: Heard, before: asyncio.Task[None] | None
     ) -> None:
         if before is not None:
             # Events of one user are worked on in the order of the log.
             await asyncio.wait([before])
-        await self._variant.work(self._worker, registration, number)
+        await self._hearing.work(heard)
         if self._last_of_key.get(delivery.message.key) is asyncio.current_task():
             del self._last_of_key[delivery.message.key]
-        self._subscriber.settle(delivery)
+        subscriber.settle(delivery)
+
+    async def _forward(self, topic: str, registration: Registration, headers: dict[str, str]) -> None:
+        happened = event.UserRegistered(registration)
+        more = [(name, value.encode()) for name, value in headers.items()]
+        message = Message(happened.key(), happened.value(), [*happened.headers(), *more])
+        await (await self._publishers[topic].publish(message))
 
     def _report_if_broken(self, task: asyncio.Task[None]) -> None:
-        """Failing work is retried and ends no task; what does is a fault of the apparatus, such as a full disk."""
+        """Failing work is the variant's business; what ends a task is a fault of the apparatus, such as a full disk."""
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("the receiver is broken", exc_info=error)
             self._link.broken(error)
 
     def _record_settled(self, delivery: Delivery) -> None:
-        held = self._in_hand.pop((delivery.partition, delivery.offset), None)
+        held = self._in_hand.pop(delivery, None)
         if held is not None:  # None: a probe
             self._worker.settled(*held)
+
+    def _forget(self, deliveries: Sequence[Delivery]) -> None:
+        """The group has given them to another member: what has begun is finished, and never settled by this one."""
+        for delivery in deliveries:
+            self._in_hand.pop(delivery, None)

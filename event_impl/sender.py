@@ -1,21 +1,24 @@
 """How the API tells the services: it publishes one event, and the registration waits for the broker alone.
 
-announce → variant → publish(user-registered) → the broker has it
+register → variant → store · publish(user-registered) → the broker has it
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
-from event_impl.brokers import CLIENTS
+from event_impl.brokers import client_of
 from event_impl.brokers.port import BrokerError, Message
 from event_impl.variants import VARIANTS
+from event_impl.variants.variant import ApiTools
 from registration import event, luck
-from registration.api import AnnounceError
-from registration.process import Link, RoleError
+from registration.announce import AnnounceError, Store
+from registration.process import Link
 from registration.registration import Registration
+from registration.role import RoleError
 
 _log = logging.getLogger(__name__)
 
@@ -25,13 +28,13 @@ class Sender:
 
     ACCEPTED = 202
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, store: Store) -> None:
         self._unsent: set[asyncio.Future[object]] = set()
-        self._partitions = cast(int, link.settings["partitions"])
-        self._timeout_s = cast(float, link.settings["timeout_s"])
-        self._variant = VARIANTS[cast(str, link.settings["variant"])]
-        client = CLIENTS[cast(str, link.settings["broker"])](cast(str, link.settings["bootstrap"]))
-        self._publisher = client.publisher(cast(str, link.settings["topic"]), timeout_s=self._timeout_s)
+        variant = VARIANTS[cast(str, link.settings["variant"])]
+        options = variant.options(**cast(Mapping[str, Any], link.settings["options"]))
+        self._register = variant.in_api(options, ApiTools(link.clock, link.luck, store, self._publish))
+        client = client_of(cast(str, link.settings["broker"]))(cast(str, link.settings["bootstrap"]))
+        self._publisher = client.publisher(cast(str, link.settings["topic"]), variant.publishing(options))
 
     @property
     def busy(self) -> int:
@@ -45,36 +48,45 @@ class Sender:
         except BrokerError as error:
             raise RoleError(str(error), "look at the broker's log") from error
 
-    async def announce(self, registration: Registration) -> None:
-        """Publish the event, in the variant's way. Raises AnnounceError where the broker does not confirm it."""
-        user_registered = event.UserRegistered(registration)
-        message = Message(user_registered.key(), user_registered.value(), user_registered.headers())
-        await self._variant.announce(self._publish, message)
+    async def register(self, registration: Registration) -> None:
+        """Store the user and publish the event, in the variant's way. Raises AnnounceError where that failed."""
+        await self._register(registration)
 
     async def probe(self, first_id: int) -> None:
-        """Publish a reserved id to each partition, so that each consumer with a partition hears of one.
+        """Publish reserved ids so that each consumer hears of one. What does not arrive is left to be proven."""
 
-        What does not arrive is left to be proven.
-        """
-        for partition in range(self._partitions):
-            probe = event.probe(luck.probe_id(first_id + partition))
-            try:
-                await (await self._publisher.publish(Message(probe.key(), probe.value(), probe.headers()), partition))
-            except Exception as error:  # noqa: BLE001 - the library's own errors and ours alike
-                _log.warning("a probe failed, the next round decides: %r", error)
+        def probe(number: int) -> Message:
+            return _message_of(event.probe(luck.probe_id(first_id + number)))
+
+        try:
+            await self._publisher.probe(probe)
+        except BrokerError as error:
+            _log.warning("a probe failed, the next round decides: %s", error)
 
     async def close(self) -> None:
         await self._publisher.close()
 
-    async def _publish(self, message: Message) -> None:
+    async def _publish(self, registration: Registration, *, timeout_s: float, confirmed: bool = True) -> None:
+        message = _message_of(event.UserRegistered(registration))
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(timeout_s):
                 sent = await self._publisher.publish(message)
                 self._unsent.add(sent)
-                sent.add_done_callback(self._unsent.discard)
-                # Shielded: the message is in the library's hands and may still arrive after the person was told no.
-                await asyncio.shield(sent)
+                sent.add_done_callback(self._done)
+                if confirmed:
+                    # Shielded: the message is in the library's hands and may still arrive after the person was told no.
+                    await asyncio.shield(sent)
         except TimeoutError:
-            raise AnnounceError(504, f"the broker did not confirm within {self._timeout_s:g} s") from None
+            raise AnnounceError(504, f"the broker did not confirm within {timeout_s:g} s") from None
         except Exception as error:
             raise AnnounceError(502, f"the broker refused: {error!r}") from error
+
+    def _done(self, sent: asyncio.Future[object]) -> None:
+        self._unsent.discard(sent)
+        # Where nobody waits for it, its error is nobody's to retrieve.
+        if not sent.cancelled() and (error := sent.exception()) is not None:
+            _log.info("an event was not delivered: %r", error)
+
+
+def _message_of(happened: event.UserRegistered) -> Message:
+    return Message(happened.key(), happened.value(), happened.headers())

@@ -1,77 +1,72 @@
 """The registration API, the same on both sides: store the user, tell the services, answer the person.
 
-    POST /registrations  →  users.db  →  Sender.announce  →  reply
-    GET  /ready          →  200
+    POST /registrations  →  Sender.register (users.db, services)  →  reply
 
-How the services are told is the sender's business; it is all that the two implementations differ in here.
+How the services are told, and what is stored together with the user, is the sender's business; it is all that the two
+implementations differ in here.
 
 Status codes say what may have happened: 4xx and 503 come before the user row is stored, any other failure after it.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
-import time
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
 from registration import luck
-from registration.http import HOST, HttpServer
-from registration.in_flight import InFlightSampler
+from registration.announce import AnnounceError, Store
+from registration.call import PATHS, Call, Reply
+from registration.http import HOST
 from registration.process import Link
 from registration.registration import Registration
 from registration.trace import Kind, Trace
 from registration.users import Users
 
 
-class AnnounceError(Exception):
-    """The services could not all be told. `status` is what the person gets."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 class Sender(Protocol):
-    """How the API tells the services. `ACCEPTED` is the status of a registration that was announced."""
+    """How the API tells the services. `ACCEPTED` is the status of a registration that was taken."""
 
     ACCEPTED: int
 
     @property
     def busy(self) -> int:
-        """Calls or publishes under way."""
+        """Calls or publishes under way, and what else is still to be done for registrations that have a reply."""
         ...
 
     async def open(self) -> None: ...
 
-    async def announce(self, registration: Registration) -> None: ...
+    async def register(self, registration: Registration) -> None:
+        """Store the user and tell the services, in the variant's way. Raises AnnounceError."""
+        ...
 
     async def probe(self, first_id: int) -> None: ...
 
     async def close(self) -> None: ...
 
 
-class Api:
-    """The handlers and their count of registrations under way."""
+def storing(users: Users, trace: Trace, broken: Callable[[BaseException], None]) -> Store:
+    """The first half of a registration, which every variant begins with."""
 
-    def __init__(
-        self,
-        sender: Sender,
-        users: Users,
-        trace: Trace,
-        broken: Callable[[BaseException], None],
-        clock_ns: Callable[[], int] = time.monotonic_ns,
-    ) -> None:
+    def store(registration: Registration, *, announce_later: bool = False) -> None:
+        try:
+            users.store(registration, announce_later=announce_later)
+        except sqlite3.Error as error:
+            # A database that does not take the user is a broken apparatus, not a behaviour to measure.
+            broken(error)
+            raise
+        trace.record(Kind.STORED, registration.registration_id)
+
+    return store
+
+
+class Api:
+    """The handler and its count of registrations under way."""
+
+    def __init__(self, sender: Sender, trace: Trace) -> None:
         self._sender = sender
-        self._users = users
         self._trace = trace
-        self._broken = broken
-        self._clock_ns = clock_ns
         self._in_flight = 0
 
     @property
@@ -83,59 +78,36 @@ class Api:
     def busy(self) -> int:
         return max(self._in_flight, self._sender.busy)
 
-    def app(self) -> Starlette:
-        return Starlette(
-            routes=[
-                Route("/registrations", self.register, methods=["POST"]),
-                Route("/ready", self.ready, methods=["GET"]),
-            ]
-        )
-
-    async def ready(self, _request: Request) -> Response:
-        return Response(status_code=200)
-
-    async def register(self, request: Request) -> Response:
-        entered_ns = self._clock_ns()
+    async def answer(self, call: Call, entered_ns: int) -> Reply:
+        """What the person gets."""
+        registration = call.registration
+        if luck.is_probe(registration.registration_id):
+            return Reply(422, b'{"error": "this id is reserved for probes"}')
         self._in_flight += 1
         try:
-            try:
-                registration = Registration.from_json(await request.body(), request.headers.get("traceparent", ""))
-            except ValueError as error:
-                return JSONResponse({"error": str(error)}, status_code=422)
-            if luck.is_probe(registration.registration_id):
-                return JSONResponse({"error": "this id is reserved for probes"}, status_code=422)
             self._trace.record(Kind.RECEIVED, registration.registration_id, t_ns=entered_ns)
-            status = await self._register(registration)
+            try:
+                await self._sender.register(registration)
+                status = self._sender.ACCEPTED
+            except AnnounceError as error:
+                status = error.status
             self._trace.record(Kind.REPLIED, registration.registration_id, status=status)
-            return JSONResponse({"registration_id": str(registration.registration_id)}, status_code=status)
+            return Reply(status, json.dumps({"registration_id": str(registration.registration_id)}).encode())
         finally:
             self._in_flight -= 1
 
-    async def _register(self, registration: Registration) -> int:
-        try:
-            self._users.store(registration)
-        except sqlite3.Error as error:
-            # A database that does not take the user is a broken apparatus, not a behaviour to measure.
-            self._broken(error)
-            raise
-        self._trace.record(Kind.STORED, registration.registration_id)
-        try:
-            await self._sender.announce(registration)
-        except AnnounceError as error:
-            return error.status
-        return self._sender.ACCEPTED
 
-
-async def run(link: Link, make_sender: Callable[[Link], Sender]) -> None:
+async def run(link: Link, make_sender: Callable[[Link, Store], Sender]) -> None:
     """The role `api`: serve until the harness closes the pipe."""
     trace = link.open_trace({"role": "api"})
-    users = Users(link.directory)
-    sender = make_sender(link)
+    users = link.open_users()
+    sender = make_sender(link, storing(users, trace, link.broken))
     await sender.open()
-    api = Api(sender, users, trace, link.broken)
-    server = HttpServer(api.app(), cast(int, link.settings["port"]), cast(str, link.settings.get("host", HOST)))
+    api = Api(sender, trace)
+    port, host = cast(int, link.settings["port"]), cast(str, link.settings.get("host", HOST))
+    server = link.serve(PATHS["api"], api.answer, port, host)
     await server.open()
-    sampler = InFlightSampler(link.trace_path().with_suffix(".inflight"), lambda: api.in_flight)
+    sampler = link.sample_in_flight(lambda: api.in_flight)
     sampler.open()
     link.ready()
     probes = 0

@@ -1,8 +1,10 @@
-"""Faults in a service's work: what each type does to an attempt that begins inside its window.
+"""What a service knows of a fault in its work: when it is on, whom it hits, and what it does to an attempt.
 
-latency  adds time to the work; overlapping faults add up
-error    the attempt takes its time and then fails with `status`
-hang     the attempt stands still, slot kept, until the window ends, and then does its work
+    latency, jitter_ms   added to the work; overlapping faults add up
+    status               the attempt takes its time and then fails with it
+    holds                the attempt stands still, slot kept, until the window ends, and then does its work
+
+The kinds of faults are the harness's (`benchmarks.faults`); a service does what it is told.
 """
 
 from __future__ import annotations
@@ -18,45 +20,41 @@ Draw = Callable[[str], float]
 
 @dataclass(frozen=True)
 class WorkFault:
-    """One fault and its window [begin_ns, end_ns) in scenario time.
-
-    `probability` is the share of attempts that it touches; `status` is set for type `error` alone, `latency` and
-    `jitter_ms` for type `latency` alone.
-    """
+    """One fault and its window [begin_ns, end_ns) in scenario time. `probability`: the share of attempts it touches."""
 
     name: str
-    type: str
     begin_ns: int
     end_ns: int
     probability: float = 1.0
     latency: Latency | None = None
     jitter_ms: float = 0.0
     status: int | None = None
+    holds: bool = False
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> WorkFault:
         latency = cast(Mapping[str, str | float] | None, data.get("latency"))
         return cls(
             name=str(data["name"]),
-            type=str(data["type"]),
             begin_ns=cast(int, data["begin_ns"]),
             end_ns=cast(int, data["end_ns"]),
             probability=float(cast(float, data["probability"])),
             latency=Latency.from_dict(latency) if latency is not None else None,
             jitter_ms=float(cast(float, data["jitter_ms"])),
             status=cast(int | None, data["status"]),
+            holds=bool(data["holds"]),
         )
 
     def as_dict(self) -> dict[str, object]:
         return {
             "name": self.name,
-            "type": self.type,
             "begin_ns": self.begin_ns,
             "end_ns": self.end_ns,
             "probability": self.probability,
             "latency": self.latency.as_dict() if self.latency is not None else None,
             "jitter_ms": self.jitter_ms,
             "status": self.status,
+            "holds": self.holds,
         }
 
     def active_at(self, at_ns: int) -> bool:

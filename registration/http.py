@@ -13,8 +13,13 @@ from contextlib import contextmanager, suppress
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
-from registration.process import GRACEFUL_S, RoleError
+from registration.call import Answer, Call
+from registration.clock import Clock
+from registration.role import GRACEFUL_S, RoleError
 
 HOST = "127.0.0.1"
 BACKLOG = 2048
@@ -49,9 +54,25 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """uvicorn with Starlette, inside the running event loop."""
+    """uvicorn with Starlette, inside the running event loop: `POST path` is a call, `GET /ready` says that it is there.
 
-    def __init__(self, app: Starlette, port: int, host: str = HOST) -> None:
+    A call that cannot be read is answered with 422; one whose answer raises, with 500.
+    """
+
+    def __init__(self, path: str, answer: Answer, port: int, host: str, clock: Clock) -> None:
+        async def called(request: Request) -> Response:
+            entered_ns = clock.now_ns()
+            try:
+                call = Call.read(await request.body(), request.headers)
+            except ValueError as error:
+                return JSONResponse({"error": str(error)}, status_code=422)
+            reply = await answer(call, entered_ns)
+            return Response(reply.body, reply.status, media_type="application/json" if reply.body else None)
+
+        async def ready(_request: Request) -> Response:
+            return Response()
+
+        app = Starlette(routes=[Route(path, called, methods=["POST"]), Route("/ready", ready, methods=["GET"])])
         self._listener = listen(port, host)
         config = uvicorn.Config(
             app,

@@ -11,6 +11,7 @@ import hashlib
 import uuid
 from array import array
 from bisect import bisect_left
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
@@ -55,6 +56,17 @@ def uniform(block_seed: int, registration_id: uuid.UUID, service: str, attempt: 
         key=block_seed.to_bytes(8, "big"),
     ).digest()
     return ((int.from_bytes(digest, "big") >> (64 - _UNIFORM_BITS)) + 0.5) / float(2**_UNIFORM_BITS)
+
+
+@dataclass(frozen=True)
+class Luck:
+    """The draws of one block."""
+
+    block_seed: int
+
+    def uniform(self, registration_id: uuid.UUID, service: str, attempt: int, purpose: str) -> float:
+        """One draw from (0, 1); see `uniform`. A caller's own, such as the jitter of a backoff, has its own purpose."""
+        return uniform(self.block_seed, registration_id, service, attempt, purpose)
 
 
 def key(block_seed: int, index: int, distribution: str, count: int, s: float) -> int:

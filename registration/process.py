@@ -19,24 +19,57 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
+from registration.call import Answer
+from registration.clock import Clock, MonotonicClock
+from registration.effects import Destination
+from registration.http import HttpServer
+from registration.in_flight import InFlightSampler
+from registration.luck import Luck
+from registration.role import RoleError
+from registration.services import kind_of
 from registration.trace import NoTrace, Trace
+from registration.users import SqliteUsers, Users
 
 Message = Mapping[str, object]
-
-# What a process that is asked to end gives to the work in its hands, on either side.
-GRACEFUL_S = 1
 
 _LINE_LIMIT = 2**24  # bytes; the settings of a large scenario are one line
 
 
+class Server(Protocol):
+    """What answers calls at one port."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Sampler(Protocol):
+    """What looks at a count now and again."""
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
 class Link:
-    """The two pipes. `settings` is what the harness wants of this process."""
+    """What a process stands on: the two pipes to the harness, its clock, and the records that outlive it.
+
+    `settings` is what the harness wants of this process. On the virtual clock another class takes this one's place, and
+    everything above it is the same code (docs/one-code-two-clocks.md).
+    """
+
+    clock: Clock = MonotonicClock()
 
     def __init__(self, settings: Message, reader: asyncio.StreamReader) -> None:
         self.settings = settings
         self._reader = reader
+
+    @property
+    def luck(self) -> Luck:
+        """The luck of this trial's block."""
+        return Luck(int(cast(str, self.settings["block_seed"])))
 
     @property
     def directory(self) -> Path:
@@ -56,6 +89,21 @@ class Link:
         if not self.settings.get("trace", True):
             return NoTrace()
         return Trace(self.trace_path(), {"process": self.name, **header})
+
+    def open_users(self) -> Users:
+        return SqliteUsers(self.directory)
+
+    def open_destination(self, service: str) -> Destination:
+        """Where the effects of a service go."""
+        return kind_of(service).destination(self.directory)
+
+    def serve(self, path: str, answer: Answer, port: int, host: str) -> Server:
+        """Bind the port; calls are answered once the server is open. Raises RoleError where it cannot be had."""
+        return HttpServer(path, answer, port, host, self.clock)
+
+    def sample_in_flight(self, count: Callable[[], int]) -> Sampler:
+        """A second witness of what this process has in hand (`registration.in_flight`)."""
+        return InFlightSampler(self.trace_path().with_suffix(".inflight"), count)
 
     def send(self, **message: object) -> None:
         """Tell the harness. A harness that is gone is not an error: the end of the input follows."""
@@ -84,14 +132,6 @@ class Link:
 
 
 Role = Callable[[Link], Awaitable[None]]
-
-
-class RoleError(Exception):
-    """A process cannot do its part. `next_step` tells the person what to try."""
-
-    def __init__(self, message: str, next_step: str = "") -> None:
-        super().__init__(message)
-        self.next_step = next_step
 
 
 async def _converse(roles: Mapping[str, Role]) -> None:

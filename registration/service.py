@@ -6,14 +6,11 @@ How it hears is the receiver's business; it is all that the two implementations 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, cast
 
-from registration.alarm import sleep_until
 from registration.faults import WorkFault
 from registration.process import Link
-from registration.services import kind_of
 from registration.work import Worker, WorkSettings
 
 
@@ -34,8 +31,8 @@ async def run(link: Link, make_receiver: Callable[[Link, Worker], Receiver]) -> 
     """The role `service`: work until the harness closes the pipe."""
     settings = WorkSettings.from_dict(cast(Mapping[str, object], link.settings["work"]))
     trace = link.open_trace({"role": "service", "service": settings.service, "instance": settings.instance})
-    destination = kind_of(settings.service).destination(link.directory)
-    worker = Worker(settings, destination, trace)
+    destination = link.open_destination(settings.service)
+    worker = Worker(settings, destination, trace, link.clock)
     receiver = make_receiver(link, worker)
     windows: list[asyncio.Task[None]] = []
     started = cast(int | None, link.settings.get("start_ns"))
@@ -65,7 +62,7 @@ def _begin(link: Link, worker: Worker, start_ns: int) -> list[asyncio.Task[None]
 async def _log_window(link: Link, fault: WorkFault, start_ns: int) -> None:
     """Tell the harness when a fault's window really began and ended, by this process's clock."""
     for edge, at_ns in (("begin", fault.begin_ns), ("end", fault.end_ns)):
-        if start_ns + at_ns < time.monotonic_ns():
+        if start_ns + at_ns < link.clock.now_ns():
             continue  # an edge that passed before this process was there
-        await sleep_until(start_ns + at_ns)
-        link.send(type="fault", fault=fault.name, edge=edge, t_ns=time.monotonic_ns())
+        await link.clock.sleep_until(start_ns + at_ns)
+        link.send(type="fault", fault=fault.name, edge=edge, t_ns=link.clock.now_ns())

@@ -9,14 +9,13 @@ from the settings, the draw and the instant at which work begins, so that a repl
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
 from registration import luck
-from registration.alarm import sleep_until
+from registration.clock import Clock
 from registration.effects import Destination
 from registration.faults import WorkFault
 from registration.latency import Latency
@@ -94,25 +93,25 @@ def judge(settings: WorkSettings, registration_id: uuid.UUID, attempt: int, at_n
             continue
         work_ms += fault.added_ms(draw)
         status = fault.status if fault.status is not None else status
-        if fault.type == "hang":
+        if fault.holds:
             hang_until_ns = max(hang_until_ns or 0, fault.end_ns)
     return Judgement(max(work_ms, 0.0), hang_until_ns, status)
 
 
 class Worker:
-    """Does one instance's work. `clock_ns` is CLOCK_MONOTONIC, or one that runs as fast."""
+    """Does one instance's work."""
 
     def __init__(
         self,
         settings: WorkSettings,
         destination: Destination,
         trace: Trace,
-        clock_ns: Callable[[], int] = time.monotonic_ns,
+        clock: Clock,
     ) -> None:
         self.settings = settings
         self._destination = destination
         self._trace = trace
-        self._clock_ns = clock_ns
+        self._clock = clock
         self._slots = asyncio.Semaphore(settings.concurrency)  # hands out slots in the order of asking
         self._start_ns: int | None = None
         self._deliveries = 0
@@ -132,14 +131,14 @@ class Worker:
         id_ = registration.registration_id
         async with self._slots:
             self._trace.record(Kind.STARTED, id_, delivery=delivery, attempt=attempt)
-            begun_ns = self._clock_ns()
+            begun_ns = self._clock.now_ns()
             start_ns = self._start_ns
             # Without a start there is no scenario time yet, hence an instant before every fault.
             at_ns = begun_ns - start_ns if start_ns is not None else -(2**62)
             judgement = judge(self.settings, id_, attempt, at_ns)
             if judgement.hang_until_ns is not None and start_ns is not None:
                 begun_ns = max(begun_ns, start_ns + judgement.hang_until_ns)
-            await sleep_until(begun_ns + round(judgement.work_ms * 1e6), self._clock_ns)
+            await self._clock.sleep_until(begun_ns + round(judgement.work_ms * 1e6))
             if judgement.status is not None:
                 self._trace.record(Kind.FAILED, id_, delivery=delivery, attempt=attempt, status=judgement.status)
                 raise WorkError(judgement.status)

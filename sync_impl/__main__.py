@@ -1,22 +1,28 @@
 """The processes of this side, by role; the harness starts each with `python -m sync_impl`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from registration import api, service
 from registration.process import Link, Role, main
 from sync_impl.receiver import Receiver
 from sync_impl.sender import Sender
+from sync_impl.variants import VARIANTS
+from sync_impl.wires.http import HttpWire
+from sync_impl.wires.port import Wire
 
 
-async def run_api(link: Link) -> None:
-    await api.run(link, Sender)
+def roles(make_wire: Callable[[], Wire] = HttpWire) -> Mapping[str, Role]:
+    """What a process of this side can be; calls cross the wire that `make_wire` makes."""
 
+    async def run_api(link: Link) -> None:
+        await api.run(link, lambda link, store: Sender(link, store, make_wire()))
 
-async def run_service(link: Link) -> None:
-    await service.run(link, Receiver)
+    async def run_service(link: Link) -> None:
+        await service.run(link, Receiver)
 
+    own = {process.role(name): process.run for name, variant in VARIANTS.items() for process in variant.processes}
+    return {"api": run_api, "service": run_service, **own}
 
-ROLES: Mapping[str, Role] = {"api": run_api, "service": run_service}
 
 if __name__ == "__main__":
-    main(ROLES)
+    main(roles())

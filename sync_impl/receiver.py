@@ -1,22 +1,20 @@
 """How a service hears of registrations: it is called over HTTP, and its caller waits.
 
-POST /work → receive → [queue → work] → 200, or the failure's status
+POST /work → receive → variant → [queue → work] → 200, or the failure's status
 """
 
 from __future__ import annotations
 
-from typing import cast
-
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from collections.abc import Mapping
+from typing import Any, cast
 
 from registration import luck
-from registration.http import HttpServer
+from registration.call import PATHS, Call, Reply
+from registration.http import HOST
 from registration.process import Link
-from registration.registration import Registration
 from registration.work import Worker, WorkError
+from sync_impl.variants import VARIANTS
+from sync_impl.variants.variant import ServiceTools
 
 
 class Receiver:
@@ -26,8 +24,10 @@ class Receiver:
         self._in_hand = 0
         self._link = link
         self._worker = worker
-        app = Starlette(routes=[Route("/work", self._work, methods=["POST"])])
-        self._server = HttpServer(app, cast(int, link.settings["port"]))
+        variant = VARIANTS[cast(str, link.settings["variant"])]
+        options = variant.options(**cast(Mapping[str, Any], link.settings["options"]))
+        self._work = variant.in_service(options, ServiceTools(link.clock, link.luck, worker))
+        self._server = link.serve(PATHS["service"], self._answer, cast(int, link.settings["port"]), HOST)
 
     @property
     def busy(self) -> int:
@@ -41,18 +41,18 @@ class Receiver:
     async def close(self) -> None:
         await self._server.close()
 
-    async def _work(self, request: Request) -> Response:
-        registration = Registration.from_json(await request.body(), request.headers.get("traceparent", ""))
+    async def _answer(self, call: Call, _entered_ns: int) -> Reply:
+        registration = call.registration
         if luck.is_probe(registration.registration_id):
             self._link.send(type="probed")
-            return Response(status_code=200)
+            return Reply(200)
         self._in_hand += 1
         try:
             delivery = self._worker.receive(registration)
             try:
-                await self._worker.perform(registration, delivery)
+                await self._work(call, delivery)
             except WorkError as error:
-                return Response(status_code=error.status)
+                return Reply(error.status)
             except Exception as error:
                 # Not the work's failure but the apparatus's, such as a full disk.
                 self._link.broken(error)
@@ -60,6 +60,6 @@ class Receiver:
             finally:
                 # A call comes once: answered with success or failure, it is settled.
                 self._worker.settled(registration, delivery)
-            return Response(status_code=200)
+            return Reply(200)
         finally:
             self._in_hand -= 1

@@ -21,6 +21,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.faults import KINDS, Effect
+
 # Half a hundredth of the number, and of a registration where there are few: a counter and a trace that are whole agree
 # to far less (docs/validity.md has what was measured).
 TOLERANCE_RATIO = 0.005
@@ -29,8 +31,8 @@ _DEVIATIONS = 5.0
 _SHORTEST_S = 1.0
 # A process that was stopped or ended needs a moment until its samples are those of a server again.
 _AFTER_S = 0.2
-_ENDING = ("kill", "restart")
-_STOPPING = (*_ENDING, "pause")
+_ENDING = tuple(word for word, kind in KINDS.items() if kind.effect is Effect.DOWN)
+_STOPPING = tuple(word for word, kind in KINDS.items() if kind.effect is not Effect.WORKS)
 
 Span = tuple[int, int]
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from benchmarks.analysis.metrics import stats
 from benchmarks.analysis.series import first_applied
 from benchmarks.analysis.validity import TrialResult
+from benchmarks.faults import ProcessKind
 from benchmarks.planning.prediction import NEVER, Prediction, Unpredicted, arrivals_of
 from benchmarks.scenario import Scenario
 
@@ -180,7 +181,8 @@ def _crossed(pairs: pd.DataFrame, scenario: Scenario, variant: str, service: str
     """Which attempts lie on another side of a fault's edge than the replay has them: by their begin, which is what a
     fault of the work asks for, or by their end too where a fault stops or ends the process.
     """
-    faults = [fault for fault in scenario.faults if fault.service == service and fault.concerns(variant)]
+    spec = scenario.variant(variant)
+    faults = [fault for fault in scenario.faults if fault.process == service and fault.concerns(spec)]
 
     def sides_differ(edges_ns: Sequence[int], predicted: str, measured: str) -> NDArray[np.bool_]:
         edges = np.sort(np.asarray(edges_ns, dtype=np.float64))
@@ -190,7 +192,7 @@ def _crossed(pairs: pd.DataFrame, scenario: Scenario, variant: str, service: str
         return differ
 
     every = [edge for fault in faults for edge in (fault.begin_ns, fault.end_ns)]
-    of_process = [edge for fault in faults if fault.is_process for edge in (fault.begin_ns, fault.end_ns)]
+    of_process = [edge for fault in faults if isinstance(fault, ProcessKind) for edge in (fault.begin_ns, fault.end_ns)]
     return sides_differ(every, "begun_ns", "started_ns") | sides_differ(of_process, "ended_ns", "applied_ns")
 
 

@@ -1,20 +1,67 @@
-"""Starting and stopping brokers: one file per kind, listed in the table below; clients live in `event_impl.brokers`."""
+"""Starting and stopping brokers: one file per kind, listed in the table below; clients live in `event_impl.brokers`.
+
+What stands here is values alone: a kind's own file is imported when one of that kind is wanted.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import importlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol, cast
 
-from benchmarks.brokers.broker import Broker, BrokerInfo, BrokerUnavailable, FetchProgress, SilentProgress
-from benchmarks.brokers.embedded import start_embedded
-from benchmarks.brokers.external import connect
-from benchmarks.brokers.kafka import start_kafka
+from benchmarks.brokers.broker import (
+    Broker,
+    BrokerInfo,
+    BrokerUnavailable,
+    FetchProgress,
+    Kind,
+    ServerSpec,
+    SilentProgress,
+)
 
-# What `broker.kind` of a scenario may name, and what starts it: its own directory, and the path of its log.
-KINDS: Mapping[str, Callable[[Path, Path], Awaitable[Broker]]] = {
-    "kafka": start_kafka,
-    "embedded": start_embedded,
+# What `broker.kind` of a scenario may name.
+KINDS: Mapping[str, Kind] = {
+    "kafka": Kind("benchmarks.brokers.kafka", durabilities=("os", "fsync"), profiles=("quick", "full"), fetches=True),
+    "embedded": Kind(
+        "benchmarks.brokers.embedded",
+        durabilities=("memory",),
+        partitions=4,
+        emulator=True,
+        hit_by_faults=False,
+        caution="the embedded broker is not a real one: in memory, four partitions a topic, no consumer groups and no "
+        "lag; try scenarios with it, and measure with Kafka",
+    ),
 }
+
+
+class _Server(Protocol):
+    """The file of a kind."""
+
+    async def prepare(self, progress: FetchProgress | None = None) -> object:
+        """Fetch what it needs and does not have yet. Only asked of kinds that `fetches` says it of."""
+
+    async def start(self, server: ServerSpec, directory: Path, log_path: Path) -> Broker:
+        """Start one with all of its files in `directory`; it answers when this returns. See `start`."""
+
+
+async def start(server: ServerSpec, directory: Path, log_path: Path) -> Broker:
+    """Start a broker with a directory of its own; what it prints goes to `log_path`. From the main thread only.
+
+    Raises BrokerUnavailable.
+    """
+    return await _file_of(server.kind).start(server, directory, log_path)
+
+
+async def prepare(kind: str, progress: FetchProgress | None = None) -> None:
+    """Fetch what a kind needs and does not have yet. Raises BrokerUnavailable."""
+    if KINDS[kind].fetches:
+        await _file_of(kind).prepare(progress)
+
+
+def _file_of(kind: str) -> _Server:
+    return cast(_Server, importlib.import_module(KINDS[kind].module))
+
 
 __all__ = [
     "KINDS",
@@ -22,8 +69,9 @@ __all__ = [
     "BrokerInfo",
     "BrokerUnavailable",
     "FetchProgress",
+    "Kind",
+    "ServerSpec",
     "SilentProgress",
-    "connect",
-    "start_embedded",
-    "start_kafka",
+    "prepare",
+    "start",
 ]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 
-from benchmarks.brokers.broker import Broker, BrokerInfo, BrokerUnavailable
+from benchmarks.brokers.broker import Broker, BrokerInfo, BrokerUnavailable, Untouched
 from benchmarks.brokers.probe import Cluster, NotKafka, ask
 from benchmarks.brokers.security import PLAINTEXT, PREFIX, security
 
 _TIMEOUT_S = 5.0
 
 
-class ExternalBroker:
+class ExternalBroker(Untouched):
     """A broker that the harness talks to, and neither stops nor harms."""
 
     pid: int | None = None

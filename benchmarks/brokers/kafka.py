@@ -8,26 +8,30 @@ cached? ──no──→ prepare (once per user)
 
 from __future__ import annotations
 
+import signal
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.brokers.broker import BrokerInfo, BrokerUnavailable, FetchProgress
+from benchmarks.brokers.broker import BrokerInfo, BrokerUnavailable, FetchProgress, ServerSpec
 from benchmarks.brokers.cache import Installation, damaged
 from benchmarks.brokers.java import PROFILES, REFUSED, Java, Profile, find
-from benchmarks.brokers.node import Node, NodeFailed, Place, spawn
+from benchmarks.brokers.node import Node, NodeFailed, Place, lay_out, spawn
 from benchmarks.brokers.prepare import prepare
-from benchmarks.brokers.settings import DESCRIPTION, HOST
+from benchmarks.brokers.settings import DESCRIPTION, HOST, server_properties
 from benchmarks.processes.ports import NoFreePort, Ports, bindable
 
 _ATTEMPTS = 3
 
 
 class KafkaBroker:
-    """A Kafka of ours that answers."""
+    """A Kafka of ours that answers. Its process may change; directory, ports and cluster id stay."""
 
-    def __init__(self, node: Node, info: BrokerInfo) -> None:
+    def __init__(self, setup: _Setup, node: Node, info: BrokerInfo) -> None:
+        self._setup = setup
         self._node = node
-        self._stopping = False
+        self._ended_by_us = False
+        self._earlier_cpu_s = 0.0
         self.info = info
 
     @property
@@ -40,21 +44,42 @@ class KafkaBroker:
 
     def trouble(self) -> BrokerUnavailable | None:
         """What to tell when it has died under a run."""
-        if self._stopping or self.alive():
+        if self._ended_by_us or self.alive():
             return None
         return BrokerUnavailable(
             f"The broker died: Kafka {self._node.how_it_ended()}",
             f"Look into its log, {self._node.log_name}, in the run's logs; then run again.",
         )
 
+    def signal(self, number: int) -> None:
+        self._node.signal(number)
+
+    async def end(self, number: int) -> float:
+        self._ended_by_us = True
+        return await self._node.end(number)
+
+    async def respawn(self) -> None:
+        self._earlier_cpu_s += self._node.cpu_s
+        try:
+            self._node, _ = await self._setup.start(fresh=False)
+        except NodeFailed as failure:
+            raise self._setup.unavailable(failure) from failure
+        self._ended_by_us = False
+
     async def stop(self) -> float | None:
         """End it (SIGTERM, SIGKILL after 10 s); the CPU seconds that it used in all. Again: the same figure."""
-        self._stopping = True
-        return await self._node.stop()
+        self._ended_by_us = True
+        return self._earlier_cpu_s + await self._node.end(signal.SIGTERM)
 
     def release(self) -> None:
         """Leave it running after this process. `stop` is of no use afterwards."""
         self._node.release()
+
+
+async def start(server: ServerSpec, directory: Path, log_path: Path) -> KafkaBroker:
+    """The Kafka of a run. See `benchmarks.brokers.start` and `start_kafka`."""
+    assert server.profile is not None, "Kafka has profiles"
+    return await start_kafka(directory, log_path, profile=server.profile, durability=server.durability)
 
 
 async def start_kafka(
@@ -62,6 +87,7 @@ async def start_kafka(
     log_path: Path,
     *,
     profile: str = "quick",
+    durability: str = "os",
     progress: FetchProgress | None = None,
     port: int | None = None,
     die_with_parent: bool = True,
@@ -69,7 +95,8 @@ async def start_kafka(
     """Start a Kafka with all of its files in `directory`; it answers when this returns.
 
     Call it from the main thread. What it prints goes to `log_path`. port: else a free one is picked. profile: `quick`
-    or `full` (`java.PROFILES`). BrokerUnavailable: not fetched and offline, port taken, it exited early or hung.
+    or `full` (`java.PROFILES`). durability: `os` or `fsync`. BrokerUnavailable: not fetched and offline, port taken, it
+    exited early or hung.
     """
     chosen = PROFILES[profile]
     java = find()
@@ -78,15 +105,87 @@ async def start_kafka(
     attempt = 1
     while True:
         place = _place(directory, log_path, port)
+        setup = _Setup(installation, java, chosen, durability, place, die_with_parent)
         try:
-            return await _start_at(place, installation, java, chosen, die_with_parent=die_with_parent)
+            node, trained = await setup.start(fresh=True)
         except NodeFailed as failure:
             # Somebody else may have taken a port between the choice and the bind.
             lost_a_port = not (bindable(place.port) and bindable(place.controller_port))
             if lost_a_port and port is None and attempt < _ATTEMPTS:
                 attempt += 1
                 continue
-            raise _unavailable(failure, installation, log_path) from failure
+            raise setup.unavailable(failure) from failure
+        return KafkaBroker(setup, node, setup.info(trained=trained))
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """All that a node is started with, once and again."""
+
+    installation: Installation
+    java: Java
+    profile: Profile
+    durability: str
+    place: Place
+    die_with_parent: bool
+
+    async def start(self, *, fresh: bool) -> tuple[Node, bool]:
+        """A node that answers, and whether it uses the ahead-of-time cache. Raises NodeFailed.
+
+        fresh: on an empty directory with a new cluster id; else on what the node before it has left.
+        """
+        cache = self.installation.training(self.java.training_name(self.profile))
+        trained = self.profile.trained and cache.exists()
+        flags = [f"-XX:AOTCache={cache}"] if trained else []
+        if fresh:
+            lay_out(self.installation, self.place, self._properties())
+        node = spawn(
+            self.installation, self.java, self.profile, self.place, *flags, die_with_parent=self.die_with_parent
+        )
+        try:
+            await node.ready()
+        except BaseException as failure:
+            node.kill()
+            if not (trained and isinstance(failure, NodeFailed) and failure.signalled):
+                raise
+            _distrust(cache, str(failure))  # a JVM that crashes on its cache shall not do so for ever
+            return await self.start(fresh=fresh)
+        if trained and node.log_says(REFUSED):
+            _distrust(cache, "the JVM refused it, see the broker's log; `bench broker fetch` makes a new one")
+            trained = False
+        return node, trained
+
+    def _properties(self) -> str:
+        return server_properties(self.place.port, self.place.controller_port, self.durability)
+
+    def info(self, *, trained: bool) -> BrokerInfo:
+        description = DESCRIPTION | {
+            "profile": self.profile.name,
+            "compiler": self.profile.compiler,
+            "heap_mb": self.profile.heap_mb,
+            "java": self.java.version,
+            "ahead_of_time_cache": "yes" if trained else "no",
+        }
+        return BrokerInfo(
+            "kafka",
+            self.installation.release.version,
+            f"{HOST}:{self.place.port}",
+            ours=True,
+            description=description,
+            profile=self.profile.name,
+            durability=self.durability,
+            hit_by_faults=True,
+        )
+
+    def unavailable(self, failure: NodeFailed) -> BrokerUnavailable:
+        broken = damaged(self.installation)
+        if broken:
+            self.installation.marker.unlink(missing_ok=True)  # the next start fetches what is damaged
+            return BrokerUnavailable(
+                f"The cached Kafka is damaged ({', '.join(broken)}): {failure}",
+                "Run the command again: it fetches the damaged files anew.",
+            )
+        return BrokerUnavailable(str(failure), f"Look into its log, {self.place.log_path}, or use --broker host:port.")
 
 
 def _place(directory: Path, log_path: Path, port: int | None) -> Place:
@@ -103,48 +202,8 @@ def _place(directory: Path, log_path: Path, port: int | None) -> Place:
         ) from error
 
 
-async def _start_at(
-    place: Place, installation: Installation, java: Java, profile: Profile, *, die_with_parent: bool
-) -> KafkaBroker:
-    cache = installation.training(java.training_name(profile))
-    trained = profile.trained and cache.exists()
-    flags = [f"-XX:AOTCache={cache}"] if trained else []
-    node, cluster_id = spawn(installation, java, profile, place, *flags, die_with_parent=die_with_parent)
-    try:
-        await node.ready(cluster_id)
-    except BaseException as failure:
-        node.kill()
-        if not (trained and isinstance(failure, NodeFailed) and failure.signalled):
-            raise
-        _distrust(cache, str(failure))  # a JVM that crashes on its cache shall not do so for ever
-        return await _start_at(place, installation, java, profile, die_with_parent=die_with_parent)
-    if trained and node.log_says(REFUSED):
-        _distrust(cache, "the JVM refused it, see the broker's log; `bench broker fetch` makes a new one")
-        trained = False
-    description = DESCRIPTION | {
-        "profile": profile.name,
-        "compiler": profile.compiler,
-        "heap_mb": profile.heap_mb,
-        "java": java.version,
-        "ahead_of_time_cache": "yes" if trained else "no",
-    }
-    info = BrokerInfo("kafka", installation.release.version, f"{HOST}:{place.port}", ours=True, description=description)
-    return KafkaBroker(node, info)
-
-
 def _distrust(cache: Path, reason: str) -> None:
     """Start without this ahead-of-time cache from now on. Where the folder is read-only it is tried each time."""
     with suppress(OSError):
         cache.with_suffix(".failed").write_text(f"{reason}\n", encoding="utf-8")
         cache.unlink(missing_ok=True)
-
-
-def _unavailable(failure: NodeFailed, installation: Installation, log_path: Path) -> BrokerUnavailable:
-    broken = damaged(installation)
-    if broken:
-        installation.marker.unlink(missing_ok=True)  # the next start fetches what is damaged
-        return BrokerUnavailable(
-            f"The cached Kafka is damaged ({', '.join(broken)}): {failure}",
-            "Run the command again: it fetches the damaged files anew.",
-        )
-    return BrokerUnavailable(str(failure), f"Look into its log, {log_path}, or use --broker host:port.")

@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.brokers.cache import Installation
 from benchmarks.brokers.java import Java, Profile, environment
 from benchmarks.brokers.probe import NotKafka, ask
-from benchmarks.brokers.settings import DATA, HOST, server_properties
+from benchmarks.brokers.settings import DATA, HOST
 from benchmarks.processes import launcher
 
 _READY_WITHIN_S = 30.0
@@ -24,6 +24,7 @@ _STOP_WITHIN_S = 10.0
 _POLL_S = 0.01
 _LOG_LINES = 6
 _MAIN_CLASS = "kafka.Kafka"
+_CLUSTER_ID = "cluster.id="
 
 
 class NodeFailed(Exception):  # noqa: N818 - says what happened
@@ -46,6 +47,27 @@ class Place:
     @property
     def data(self) -> Path:
         return self.directory / DATA
+
+    @property
+    def temporary(self) -> Path:
+        return self.directory / "tmp"
+
+    @property
+    def properties(self) -> Path:
+        return self.directory / "server.properties"
+
+    def cluster_id(self) -> str:
+        """The one that `lay_out` has given it."""
+        (line,) = [line for line in self._meta() if line.startswith(_CLUSTER_ID)]
+        return line.removeprefix(_CLUSTER_ID)
+
+    def name_cluster(self, cluster_id: str) -> None:
+        lines = [line for line in self._meta() if not line.startswith(_CLUSTER_ID)]
+        text = "\n".join([*lines, f"{_CLUSTER_ID}{cluster_id}"]) + "\n"
+        (self.data / "meta.properties").write_text(text, encoding="utf-8")
+
+    def _meta(self) -> list[str]:
+        return (self.data / "meta.properties").read_text(encoding="utf-8").splitlines()
 
 
 class Node:
@@ -72,7 +94,7 @@ class Node:
                 self.exit_code = self._process.returncode = os.waitstatus_to_exitcode(status)
         return self._cpu_s is None
 
-    async def ready(self, cluster_id: str, within_s: float = _READY_WITHIN_S) -> None:
+    async def ready(self, within_s: float = _READY_WITHIN_S) -> None:
         """Return when this very broker answers a metadata request. NodeFailed says why it does not."""
         deadline = time.monotonic() + within_s
         while True:
@@ -87,23 +109,32 @@ class Node:
                 pass
             else:
                 # Another broker may have taken the port in between; ours will then exit by itself.
-                if cluster.cluster_id == cluster_id and cluster.nodes:
+                if cluster.cluster_id == self._place.cluster_id() and cluster.nodes:
                     return
             await asyncio.sleep(_POLL_S)
 
-    async def stop(self, within_s: float = _STOP_WITHIN_S) -> float:
-        """SIGTERM, then SIGKILL when it takes too long. The CPU seconds that the process used in all."""
+    @property
+    def cpu_s(self) -> float:
+        """The CPU seconds that the process used in all; 0 while it runs."""
+        return self._cpu_s or 0.0
+
+    def signal(self, number: int) -> None:
+        """Send it a signal; one that is gone does not get it."""
+        if self.alive():
+            os.kill(self.pid, number)
+
+    async def end(self, number: int, within_s: float = _STOP_WITHIN_S) -> float:
+        """End it with a signal, then with SIGKILL when it takes too long. Its CPU seconds; again: the same figure."""
         try:
-            if self.alive():
-                os.kill(self.pid, signal.SIGTERM)
-                os.kill(self.pid, signal.SIGCONT)  # a paused process would not see the request
-                deadline = time.monotonic() + within_s
-                # wait4 is the only way to its CPU time, and has no event to await.
-                while self.alive() and time.monotonic() < deadline:  # noqa: ASYNC110
-                    await asyncio.sleep(_POLL_S)
+            self.signal(number)
+            self.signal(signal.SIGCONT)  # a paused process would not see the request
+            deadline = time.monotonic() + within_s
+            # wait4 is the only way to its CPU time, and has no event to await.
+            while self.alive() and time.monotonic() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(_POLL_S)
         finally:
             self.kill()
-        return self._cpu_s or 0.0
+        return self.cpu_s
 
     def kill(self) -> None:
         """End it now with what it started, and reap it. Does nothing to one that is gone."""
@@ -144,18 +175,27 @@ class Node:
         return "; its last words:\n  " + "\n  ".join(telling[-_LOG_LINES:]) if telling else "; its log is empty"
 
 
+def lay_out(installation: Installation, place: Place, properties: str) -> None:
+    """An empty data directory as `format` would leave it, with a cluster id of its own."""
+    place.directory.mkdir(parents=True, exist_ok=True)
+    for left_over in (place.data, place.temporary):
+        shutil.rmtree(left_over, ignore_errors=True)
+    shutil.copytree(installation.template, place.data)
+    place.name_cluster(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+    place.properties.write_text(properties, encoding="utf-8")
+    place.temporary.mkdir()
+
+
 def spawn(
     installation: Installation, java: Java, profile: Profile, place: Place, *flags: str, die_with_parent: bool = True
-) -> tuple[Node, str]:
-    """Lay out the directory and start the process (from the main thread only); the node and its fresh cluster id."""
-    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    _lay_out(installation, place, cluster_id)
-    properties = place.directory / "server.properties"
-    properties.write_text(server_properties(place.port, place.controller_port), encoding="utf-8")
-    temporary = place.directory / "tmp"
-    temporary.mkdir()
+) -> Node:
+    """Start the process on what lies in its directory, from the main thread only."""
     argv = java.command(
-        profile, f"-Djava.io.tmpdir={temporary}", *flags, main_class=_MAIN_CLASS, arguments=[properties.name]
+        profile,
+        f"-Djava.io.tmpdir={place.temporary}",
+        *flags,
+        main_class=_MAIN_CLASS,
+        arguments=[place.properties.name],
     )
     place.log_path.parent.mkdir(parents=True, exist_ok=True)
     with place.log_path.open("ab") as log:
@@ -169,15 +209,4 @@ def spawn(
             env=environment(installation.jars),
             start_new_session=True,  # Ctrl-C goes to the harness alone, which ends the broker after its clients
         )
-    return Node(process, place, log_began), cluster_id
-
-
-def _lay_out(installation: Installation, place: Place, cluster_id: str) -> None:
-    """An empty data directory as `format` would leave it, with a cluster id of its own."""
-    place.directory.mkdir(parents=True, exist_ok=True)
-    for left_over in (place.data, place.directory / "tmp"):
-        shutil.rmtree(left_over, ignore_errors=True)
-    shutil.copytree(installation.template, place.data)
-    meta = place.data / "meta.properties"
-    lines = [line for line in meta.read_text(encoding="utf-8").splitlines() if not line.startswith("cluster.id=")]
-    meta.write_text("\n".join([*lines, f"cluster.id={cluster_id}"]) + "\n", encoding="utf-8")
+    return Node(process, place, log_began)

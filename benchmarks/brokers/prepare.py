@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -22,7 +23,7 @@ from benchmarks.brokers.cache import Installation, complete, damaged, installati
 from benchmarks.brokers.fetch import Abandoned, fetch_jars
 from benchmarks.brokers.java import PROFILES, Java, environment, find
 from benchmarks.brokers.maven import Downloads, MavenCentral
-from benchmarks.brokers.node import NodeFailed, Place, spawn
+from benchmarks.brokers.node import NodeFailed, Place, lay_out, spawn
 from benchmarks.brokers.release import Release, load
 from benchmarks.brokers.settings import DATA, server_properties
 from benchmarks.processes import launcher
@@ -173,10 +174,11 @@ async def _train(found: Installation, java: Java) -> None:
         try:
             ports = Ports()
             place = Place(folder / "node", folder / "training.log", ports.take(), ports.take())
-            node, cluster_id = spawn(found, java, _TRAINED, place, f"-XX:AOTCacheOutput={recorded}")
+            lay_out(found, place, server_properties(place.port, place.controller_port))
+            node = spawn(found, java, _TRAINED, place, f"-XX:AOTCacheOutput={recorded}")
             try:
-                await node.ready(cluster_id)
-                await node.stop(_TRAINING_WITHIN_S)  # the cache is written on the way out
+                await node.ready()
+                await node.end(signal.SIGTERM, _TRAINING_WITHIN_S)  # the cache is written on the way out
             finally:
                 node.kill()
             recorded.replace(cache)

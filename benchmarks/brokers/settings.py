@@ -10,7 +10,7 @@ HOST = "127.0.0.1"
 DATA = "data"
 
 
-def server_properties(port: int, controller_port: int) -> str:
+def server_properties(port: int, controller_port: int, durability: str = "os") -> str:
     """The text of `server.properties`, for a broker whose working directory holds its data in `data/`.
 
     No path stands in it: Kafka splits the list of directories at commas and reads the file as Latin-1. The controllers
@@ -40,6 +40,8 @@ def server_properties(port: int, controller_port: int) -> str:
         "auto.create.topics.enable": "false",
         "log.cleaner.dedupe.buffer.size": "2097152",  # 128 MB by default, half of the small heap
     }
+    if durability == "fsync":
+        properties["log.flush.interval.messages"] = "1"  # each append is on disk before it is acknowledged
     return "".join(f"{name}={value}\n" for name, value in properties.items())
 
 

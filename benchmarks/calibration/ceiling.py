@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +23,8 @@ from benchmarks.load.rows import read as read_rows
 from benchmarks.planning.plan import Trial, make_plan
 from benchmarks.processes.sampling import Sampler
 from benchmarks.scenario import Scenario, load_text
-from benchmarks.trials.cast import Part, make_cast
-from benchmarks.trials.ensemble import Ensemble
+from benchmarks.trials.processes import ProcessSpec, trial_processes
+from benchmarks.trials.supervisor import Supervisor
 
 DELAY_LIMIT_MS = 1.0
 _FIRST_PER_S = 1_000.0
@@ -103,19 +103,17 @@ async def _step(bench: Workbench, rate_per_s: float) -> Step:
     trial = plan.trials[0]
     raw = bench.folder()
     np.save(raw / "schedule.npy", plan.schedule(trial.block_seed))
-    server = Part(_SERVER, "benchmarks.calibration", _SERVER, {"port": bench.take_port()})
+    server = ProcessSpec(_SERVER, "benchmarks.calibration", _SERVER, {"port": bench.take_port()})
     load = _generator(plan.scenario, trial, raw, server)
-    running = Ensemble("calibration", raw)
+    running = Supervisor("calibration", raw, [server, load])
     try:
-        await running.spawn([server, load])
-        await running.begin([server])
-        await running.begin([load])
+        await running.assemble()
         sampler = Sampler(running.pids())
         warmup_ns, duration_ns = round(_WARMUP_S * 1e9), round(bench.effort.step_s * 1e9)
         start_ns = time.monotonic_ns() + round(_LEAD_S * 1e9) + warmup_ns
         before_ms, began_ns = sampler.cpu_ms(), time.monotonic_ns()
         running.start(start_ns, sampler)
-        await running.unless_failed(running[_LOAD].expect("done", (duration_ns + warmup_ns) / 1e9 + _CLOSING_S))
+        await running.done((duration_ns + warmup_ns) / 1e9 + _CLOSING_S)
         after_ms, ended_ns = sampler.cpu_ms(), time.monotonic_ns()
     finally:
         await running.stop()
@@ -135,15 +133,16 @@ def judged(rate_per_s: float, rows: NDArray[np.void], generator_share: float, se
     return Step(rate_per_s, float(p50_ms), float(p99_ms), dropped, unanswered, generator_share, server_share)
 
 
-def _generator(scenario: Scenario, trial: Trial, raw: Path, server: Part) -> Part:
-    """The generator of a trial whose API is `server`; the rest of that trial's cast is not needed."""
+def _generator(scenario: Scenario, trial: Trial, raw: Path, server: ProcessSpec) -> ProcessSpec:
+    """The generator of a trial whose API is `server`; that trial's other processes are not needed."""
     port = server.settings["port"]
     assert isinstance(port, int)
     schedule = raw / "schedule.npy"
-    (load,) = make_cast(
+    listed = trial_processes(
         scenario, trial, raw=raw, schedule=schedule, run_tag="", broker=None, take_port=lambda: port
-    ).load
-    return load
+    )
+    (load,) = (spec for spec in listed if spec.ends)
+    return replace(load, after=(server.name,))
 
 
 def _scenario(rate_per_s: float, step_s: float) -> Scenario:

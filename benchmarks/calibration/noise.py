@@ -11,8 +11,8 @@ from benchmarks.calibration.identical import twice
 from benchmarks.progress import Observer
 from benchmarks.run import ExitCode, run
 from benchmarks.scenario import Scenario
-from benchmarks.scenario.units import format_s
 from benchmarks.store import Results, default_directory
+from benchmarks.values.units import format_s
 
 ROOT = Path("results") / "calibration"
 _REPEATS = 2  # of a block that was disturbed, as `bench run` has it

@@ -20,6 +20,7 @@ from benchmarks.calibration.workbench import Workbench
 from benchmarks.planning.plan import make_plan
 from benchmarks.progress import SilentObserver
 from benchmarks.scenario import Scenario, load_text
+from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.trials.trial import Stage, run_trial
 
 RATE_PER_S = 100
@@ -56,7 +57,7 @@ async def _trials(bench: Workbench, scenario: Scenario, broker: Broker, *, trace
     folder = bench.folder()
     plan = make_plan(scenario)
     tag = secrets.token_hex(4)
-    stage = Stage(plan, broker, folder, tag, bench.take_port, SilentObserver(), traced=traced)
+    stage = Stage(plan, {BrokerSpec().server: broker}, folder, tag, bench.take_port, SilentObserver(), traced=traced)
     results = []
     for trial in plan.trials:
         bench.step(f"{trial.variant.name}, {'with' if traced else 'without'} the trace")

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.brokers import Broker, start_kafka
+from benchmarks.brokers import Broker, start
 from benchmarks.calibration.effort import Effort
+from benchmarks.scenario.broker import BrokerSpec
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class Workbench:
 
     @asynccontextmanager
     async def broker(self) -> AsyncIterator[Broker]:
-        """A Kafka as a run would start it. Raises BrokerUnavailable."""
+        """The broker that a run starts if nothing else is asked for. Raises BrokerUnavailable."""
         folder = self.folder()
         self.step("starting the broker")
-        broker: Broker = await start_kafka(folder / "data", folder / "broker.log")
+        broker: Broker = await start(BrokerSpec().server, folder / "data", folder / "broker.log")
         try:
             yield broker
         finally:

@@ -21,11 +21,11 @@ from benchmarks.analysis.engine import query
 from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.series import outstanding
 from benchmarks.charts import palette
-from benchmarks.scenario.fault import Fault
+from benchmarks.faults.fault import Shade
 from benchmarks.scenario.load import load_text
 from benchmarks.scenario.model import Scenario
 from benchmarks.words.load import load_words
-from benchmarks.words.numbers import NBSP, nominal_ms, percent, plural
+from benchmarks.words.numbers import NBSP, nominal_ms, plural
 from benchmarks.words.reading import Reading
 
 _EVER = (-(2**62), 2**62)
@@ -40,8 +40,7 @@ class Window:
     label: str
     begin_s: float
     end_s: float
-    fill: str = palette.SHADE
-    ink: str = palette.SHADE_INK
+    shade: Shade
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +109,7 @@ class Material:
     def windows(self) -> tuple[Window, ...]:
         """The faults as planned, in order of their begin."""
         return tuple(
-            Window(fault_label(fault), fault.at_s, fault.end_s)
+            Window(fault.label, fault.at_s, fault.end_s, fault.shade)
             for fault in sorted(self.scenario.faults, key=lambda fault: fault.at_s)
         )
 
@@ -201,50 +200,3 @@ class Material:
 def _every_facts(results: Path) -> Iterator[TrialFacts]:
     for path in sorted(results.glob("trials/*/trial.json")):
         yield TrialFacts.from_dict(json.loads(path.read_text(encoding="utf-8")))
-
-
-# Faults that are all or nothing: on a chart, and in a sentence.
-_LABELS = {"hang": "hangs", "kill": "killed", "pause": "frozen", "restart": "restarted"}
-_CLAUSES = {"hang": "hung", "kill": "was down", "pause": "was frozen", "restart": "was restarted"}
-
-
-def fault_label(fault: Fault) -> str:
-    """What a chart calls a fault: `email +800 ms`, `email: 30 % fail`, `email hangs`, `email killed`."""
-    if fault.type == "latency":
-        label = f"{fault.target} +{_added(fault)}"
-    elif fault.type == "error":
-        label = f"{fault.target}: {_share(fault.hit_probability)} fail"
-    else:
-        label = f"{fault.target} {_LABELS[fault.type]}"
-    if fault.type != "error" and fault.probability < 1:
-        label += f" ({_share(fault.probability)} of its work)"
-    return f"{label}, {listed(fault.variants)} only" if fault.variants else label
-
-
-def fault_name(fault: Fault) -> str:
-    """The fault as a clause: `email was slower by 800 ms`, `30 % of email's work failed`, `email was frozen`."""
-    part = "" if fault.hit_probability == 1 else f"{_share(fault.hit_probability)} of "
-    subject = f"{part}{fault.target}’s work" if part else fault.target
-    if fault.type == "latency":
-        return f"{subject} was slower by {_added(fault)}"
-    if fault.type == "error":
-        return f"{subject} failed" if part else f"all of {fault.target}’s work failed"
-    return f"{subject} {_CLAUSES[fault.type]}"
-
-
-def _added(fault: Fault) -> str:
-    assert fault.latency_ms is not None, "checked when the scenario was loaded"
-    mean_ms = fault.latency_ms.mean_ms()
-    text = nominal_ms(round(mean_ms, 1)) if math.isfinite(mean_ms) else f"{fault.latency_ms.distribution} latency"
-    if fault.latency_ms.distribution != "fixed" and math.isfinite(mean_ms):
-        text += " on average"
-    return f"{text} ± {nominal_ms(fault.jitter_ms)}" if fault.jitter_ms else text
-
-
-def listed(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
-
-
-def _share(share: float | None) -> str:
-    return percent(share).replace(f".0{NBSP}%", f"{NBSP}%")

@@ -69,8 +69,9 @@ def draw(material: Material) -> Figure:
             bottom=32.0 if last else 20.0,
         )
         _stack(material, axes, endings[name])
-        for edge_s in (edge for window in material.windows for edge in (window.begin_s, window.end_s)):
-            axes.axvline(edge_s, color=palette.SHADE_INK, linewidth=1.0, linestyle=(0, (3, 2)))
+        for window in material.windows:
+            for edge_s in (window.begin_s, window.end_s):
+                axes.axvline(edge_s, color=window.shade.ink, linewidth=1.0, linestyle=(0, (3, 2)))
         axis.share(axes)
         axis.seconds(axes, label=(axis.TIME_LABEL if columns == 1 else "seconds into the run") if last else "")
         box = axes.get_position()

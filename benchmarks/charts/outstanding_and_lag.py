@@ -48,7 +48,7 @@ def draw(material: Material) -> Figure:
     end_s = max([facts.end_ns / 1e9 for facts in material.facts] + [material.duration_s])
     x = (0.0, end_s + min(_MARGIN, 0.04 * end_s))
     grid = np.linspace(0.0, x[1], _POINTS)
-    load_over = Window("drain", material.duration_s, x[1], palette.DRAIN, palette.QUIET)
+    load_over = Window("drain", material.duration_s, x[1], palette.DRAIN)
     windows = [*material.windows, load_over]
 
     counts = {name: _counts(material, name, grid) for name in material.variants}

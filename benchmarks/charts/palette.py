@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from benchmarks.faults.fault import Shade
+
 VARIANT_COLOURS: Mapping[str, str] = {
     "sync": "#D55E00",
     "sync-concurrent": "#E69F00",
@@ -30,9 +32,7 @@ VARIANT_COLOURS: Mapping[str, str] = {
 INK = "#1B1F24"  # text and titles
 QUIET = "#5B6470"  # what explains: subtitles, ticks, notes
 FAINT = "#D5DAE0"  # grid lines
-SHADE = "#D9B84A40"  # where a fault is on, see-through: overlapping ones add up
-SHADE_INK = "#7A5B00"
-DRAIN = "#8A94A324"  # after the last arrival, while the rest is worked off
+DRAIN = Shade("#8A94A324", QUIET)  # after the last arrival, while the rest is worked off
 ALARM = "#A40E26"  # a run that is not valid
 
 

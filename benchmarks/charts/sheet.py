@@ -150,16 +150,16 @@ class Sheet:
         axes.set_xlim(*x)
         for window in windows:
             if window.begin_s == window.end_s:  # an instant
-                axes.axvline(window.begin_s, color=window.ink, linewidth=1.2, zorder=0)
-            axes.axvspan(window.begin_s, window.end_s, facecolor=window.fill, edgecolor="none", zorder=0)
+                axes.axvline(window.begin_s, color=window.shade.ink, linewidth=1.2, zorder=0)
+            axes.axvspan(window.begin_s, window.end_s, facecolor=window.shade.fill, edgecolor="none", zorder=0)
         for window, centre, row in rows:
             y = top + _STRIP_PT * row + 1.5
             scale = (right - x0 - left) / (x[1] - x[0])
             begin, end = (x0 + left + (edge - x[0]) * scale for edge in (window.begin_s, window.end_s))
-            self._line((begin, end), (y, y), window.ink)
+            self._line((begin, end), (y, y), window.shade.ink)
             for edge in (begin, end):
-                self._line((edge, edge), (y - 1.5, y + 3), window.ink)
-            self.text(centre, y + 7.5, window.label, size=TICK_PT, weight="bold", colour=window.ink, ha="center")
+                self._line((edge, edge), (y - 1.5, y + 3), window.shade.ink)
+            self.text(centre, y + 7.5, window.label, size=TICK_PT, weight="bold", colour=window.shade.ink, ha="center")
         return axes
 
     def axes(self, region: Region) -> Axes:

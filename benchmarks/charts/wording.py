@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.charts.material import Material, fault_name, listed
+from benchmarks.charts.material import Material
+from benchmarks.words.lists import listed
 from benchmarks.words.numbers import percent
 
 # Figures nearer to each other than this ratio are called alike. It is a word for a title, not a test.
@@ -20,7 +21,7 @@ def while_clause(material: Material) -> str:
     faults = material.scenario.faults
     if material.main_window is None:
         return "Over the whole run"
-    return f"While {fault_name(faults[0])}" if len(faults) == 1 else f"While {len(faults)} faults were on"
+    return f"While {faults[0].clause}" if len(faults) == 1 else f"While {len(faults)} faults were on"
 
 
 def window_name(material: Material) -> str:

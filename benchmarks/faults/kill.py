@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import signal
+from typing import ClassVar, Literal
 
-from benchmarks.faults.process_fault import Processes
+from benchmarks.faults.fault import Effect, Lasting
+from benchmarks.faults.process_kind import Processes, ProcessKind
 
 
-class Kill:
-    """SIGKILL; respawned at the window's end."""
+class KillFault(Lasting, ProcessKind):
+    """SIGKILL; respawned at the window's end. What a crash looks like: the memory is gone, the disk is not."""
+
+    sentence: ClassVar[str] = "SIGKILL; it is started anew when the window ends"
+    now: ClassVar[str] = "killed"
+    then: ClassVar[str] = "was down"
+    effect: ClassVar[Effect] = Effect.DOWN
+
+    type: Literal["kill"] = "kill"
 
     async def begin(self, processes: Processes, name: str) -> None:
         await processes.end(name, signal.SIGKILL)
 
     async def heal(self, processes: Processes, name: str) -> None:
         await processes.respawn(name)
-
-    def release(self, processes: Processes, name: str) -> None:
-        """Nothing is left to undo: the process is gone."""

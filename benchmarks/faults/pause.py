@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import signal
+from typing import ClassVar, Literal
 
-from benchmarks.faults.process_fault import Processes
+from benchmarks.faults.fault import Effect, Lasting
+from benchmarks.faults.process_kind import Processes, ProcessKind
 
 
-class Pause:
+class PauseFault(Lasting, ProcessKind):
     """SIGSTOP; SIGCONT at the window's end. What a long garbage collection or a swapping host looks like."""
+
+    sentence: ClassVar[str] = "SIGSTOP; it goes on (SIGCONT) when the window ends"
+    now: ClassVar[str] = "frozen"
+    then: ClassVar[str] = "was frozen"
+    effect: ClassVar[Effect] = Effect.STANDS_STILL
+
+    type: Literal["pause"] = "pause"
 
     async def begin(self, processes: Processes, name: str) -> None:
         processes.signal(name, signal.SIGSTOP)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import signal
+from typing import ClassVar, Literal
 
-from benchmarks.faults.process_fault import Processes
+from benchmarks.faults.fault import Effect
+from benchmarks.faults.process_kind import Processes, ProcessKind
 
 
-class Restart:
+class RestartFault(ProcessKind):
     """SIGTERM and start. It has no window: it heals as soon as it has begun."""
+
+    sentence: ClassVar[str] = "SIGTERM, and started anew at once"
+    now: ClassVar[str] = "restarted"
+    then: ClassVar[str] = "was restarted"
+    effect: ClassVar[Effect] = Effect.DOWN
+
+    type: Literal["restart"] = "restart"
 
     async def begin(self, processes: Processes, name: str) -> None:
         await processes.end(name, signal.SIGTERM)
 
     async def heal(self, processes: Processes, name: str) -> None:
         await processes.respawn(name)
-
-    def release(self, processes: Processes, name: str) -> None:
-        """Nothing is left to undo: the process is gone."""

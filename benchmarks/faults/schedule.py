@@ -1,33 +1,30 @@
 """Carries out the process faults of a trial: begins each at its time, heals it at its time, and keeps what happened.
 
-One task per fault and process. Ending the tasks early heals what can keep a process from being ended.
+One task per fault and process. Ending the tasks early releases what a fault would keep from being ended.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.faults import KINDS
-from benchmarks.faults.process_fault import Processes
+from benchmarks.faults import Fault, Processes, ProcessKind
+from benchmarks.faults.fault import Variant
+from registration.clock import Clock
 
 
 @dataclass(frozen=True)
 class PlannedFault:
-    """One fault on one process; scenario times. `end_ns` is None where it heals as soon as it has begun."""
+    """One fault on one process."""
 
-    fault: str
-    kind: str
+    fault: ProcessKind
     process: str
-    begin_ns: int
-    end_ns: int | None
 
 
 @dataclass(frozen=True)
 class Happened:
-    """What one fault did to one process, in CLOCK_MONOTONIC. `ready_s`: from the heal until it was ready again."""
+    """What one fault did to one process; instants of the clock. `ready_s`: from the heal until it was ready again."""
 
     fault: str
     process: str
@@ -36,31 +33,42 @@ class Happened:
     ready_s: float
 
 
+def planned_faults(faults: Iterable[Fault], variant: Variant, processes: Sequence[str]) -> list[PlannedFault]:
+    """Those of `faults` that meet the processes of a trial of `variant`, one entry for each process."""
+    return [
+        PlannedFault(fault, name)
+        for fault in faults
+        if isinstance(fault, ProcessKind) and fault.concerns(variant)
+        for name in processes
+        if fault.is_on(name)
+    ]
+
+
 async def carry_out(
-    planned: Iterable[PlannedFault], processes: Processes, start_ns: int, happened: list[Happened]
+    planned: Iterable[PlannedFault], processes: Processes, clock: Clock, start_ns: int, happened: list[Happened]
 ) -> None:
-    """Carry out every fault; `happened` grows as they heal. Raises what a respawn raises."""
+    """Carry out every fault; scenario time 0 is `start_ns` of `clock`, and `happened` grows as they heal.
+
+    Raises what a respawn raises.
+    """
     async with asyncio.TaskGroup() as group:
-        for fault in planned:
-            group.create_task(_carry_out_one(fault, processes, start_ns, happened))
+        for one in planned:
+            group.create_task(_carry_out_one(one, processes, clock, start_ns, happened))
 
 
-async def _carry_out_one(planned: PlannedFault, processes: Processes, start_ns: int, happened: list[Happened]) -> None:
-    kind = KINDS[planned.kind]
-    await _sleep_until(start_ns + planned.begin_ns)
-    begin_ns = time.monotonic_ns()
+async def _carry_out_one(
+    planned: PlannedFault, processes: Processes, clock: Clock, start_ns: int, happened: list[Happened]
+) -> None:
+    fault, name = planned.fault, planned.process
+    await clock.sleep_until(start_ns + fault.begin_ns)
+    begin_ns = clock.now_ns()
     try:
-        await kind.begin(processes, planned.process)
-        if planned.end_ns is not None:
-            await _sleep_until(start_ns + planned.end_ns)
-        end_ns = time.monotonic_ns()
-        await kind.heal(processes, planned.process)
+        await fault.begin(processes, name)
+        if fault.lasts:
+            await clock.sleep_until(start_ns + fault.end_ns)
+        end_ns = clock.now_ns()
+        await fault.heal(processes, name)
     except BaseException:
-        kind.release(processes, planned.process)
+        fault.release(processes, name)
         raise
-    ready_s = (time.monotonic_ns() - end_ns) / 1e9
-    happened.append(Happened(planned.fault, planned.process, begin_ns, end_ns, ready_s))
-
-
-async def _sleep_until(deadline_ns: int) -> None:
-    await asyncio.sleep(max(deadline_ns - time.monotonic_ns(), 0) / 1e9)
+    happened.append(Happened(fault.name, name, begin_ns, end_ns, (clock.now_ns() - end_ns) / 1e9))

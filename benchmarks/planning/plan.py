@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.faults import Fault
 from benchmarks.planning.detect import Detectable, detectable_parts
 from benchmarks.planning.utilisation import Utilisation, backlog_s, utilisation_table
-from benchmarks.scenario.fault import Fault
 from benchmarks.scenario.model import Scenario
 from benchmarks.scenario.variant import VariantSpec
 from registration import luck
@@ -55,7 +55,7 @@ class FaultWindow:
 
     @classmethod
     def of(cls, fault: Fault, scenario: Scenario) -> FaultWindow:
-        met = tuple(name for name in scenario.variant_names if fault.concerns(name))
+        met = tuple(variant.name for variant in scenario.variants if fault.concerns(variant))
         return cls(fault.name, fault.type, fault.target, fault.begin_ns, fault.end_ns, met)
 
 
@@ -162,11 +162,8 @@ def _warnings(scenario: Scenario, table: tuple[Utilisation, ...]) -> list[str]:
     warnings += [row.sentence() for row in busy[:_MOST_LISTED]]
     if len(busy) > _MOST_LISTED:
         warnings.append(f"{len(busy) - _MOST_LISTED} more windows are overloaded too: see the utilisation table")
-    if any(variant.broker is not None and variant.broker.is_embedded for variant in scenario.variants):
-        warnings.append(
-            "the embedded broker is not a real one: in memory, four partitions a topic, no consumer groups and no lag; "
-            "try scenarios with it, and measure with Kafka"
-        )
+    cautions = (variant.broker.caution for variant in scenario.variants if variant.broker is not None)
+    warnings += filter(None, dict.fromkeys(cautions))
     for variant in scenario.variants:
         if variant.broker is None:
             continue
@@ -189,5 +186,5 @@ def _estimated_s(scenario: Scenario, table: tuple[Utilisation, ...]) -> float:
     # A registration that is late by the whole backlog still has its own work to do; the overhead covers that.
     drain_s = min(backlog_s(table, workload.duration_s), scenario.drain_s)
     trial_s = _TRIAL_OVERHEAD_S + workload.warmup_s + workload.duration_s + drain_s
-    kinds = {variant.broker.kind for variant in scenario.variants if variant.broker is not None}
-    return trial_s * scenario.blocks * len(scenario.variants) + _BROKER_START_S * len(kinds)
+    servers = {variant.broker.server for variant in scenario.variants if variant.broker is not None}
+    return trial_s * scenario.blocks * len(scenario.variants) + _BROKER_START_S * len(servers)

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.faults import Effect, ProcessKind
 from benchmarks.planning.plan import Plan
 from benchmarks.planning.prediction import (
     ATTEMPT_DTYPE,
@@ -36,7 +37,7 @@ from benchmarks.planning.prediction import (
 )
 from benchmarks.planning.work import work_settings
 from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
-from benchmarks.scenario.values import API
+from benchmarks.values.checked import API
 from registration import luck
 from registration.work import WorkSettings, judge
 
@@ -96,13 +97,15 @@ def _beyond_replay(scenario: Scenario, variant: VariantSpec) -> str | None:
         return "the arrivals of a closed load wait for replies, whose times are what is measured"
     if (arrivals := arrivals_of(scenario)) > MOST_ARRIVALS:
         return f"too many arrivals to replay: {arrivals:,} a trial, {MOST_ARRIVALS:,} at most"
-    hit = [fault for fault in scenario.faults if fault.is_process and fault.concerns(variant.name)]
-    if any(fault.service == API for fault in hit):
+    hit = [fault for fault in scenario.faults if isinstance(fault, ProcessKind) and fault.concerns(variant)]
+    if any(fault.process == API for fault in hit):
         return "what an API that is stopped in the middle has already done is a matter of chance"
-    if any(fault.type == "restart" for fault in hit):
+    if any(fault.process not in scenario.services for fault in hit):
+        return "a broker has no part in the replay, so that nothing can happen to it"
+    if any(not fault.lasts for fault in hit):
         return "how long a restart takes is not among the parameters"
     shared = {name for name, service in scenario.services.items() if service.instances > 1}
-    if variant.uses_broker and any(fault.service in shared for fault in hit):
+    if variant.uses_broker and any(fault.process in shared for fault in hit):
         return "which instance has which share of the events is the broker's decision"
     if variant.uses_broker and shared and scenario.workload.keys is not None:
         return "which instance has which person's events is the broker's decision"
@@ -133,10 +136,10 @@ class _Replay:
         self._services = list(scenario.services)
         self._keys = scenario.workload.keys
         for fault in scenario.faults:
-            if fault.is_process and fault.concerns(variant.name):
-                for number, instance in enumerate(self._instances[fault.service]):
+            if isinstance(fault, ProcessKind) and fault.concerns(variant):
+                for number, instance in enumerate(self._instances[fault.process]):
                     if fault.instance in (None, number):
-                        strike = instance.pause if fault.type == "pause" else instance.kill
+                        strike = instance.kill if fault.effect is Effect.DOWN else instance.pause
                         self.at(fault.begin_ns, partial(strike, fault.end_ns))
         self.replied_ns = np.empty(0, np.int64)
         self.agreed = np.empty(0, np.bool_)

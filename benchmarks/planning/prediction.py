@@ -57,7 +57,8 @@ class Prediction:
 
     Arrays have one entry per counted arrival, in order of the schedule: index; intended time; reply (NEVER without
     one); whether it was accepted; first effect of each service (NEVER without one). All times are scenario ns.
-    `attempts` are those of each service at these arrivals, in order of their begin, as ATTEMPT_DTYPE has them.
+    `attempts` are those of each service at these arrivals, in order of their begin, as ATTEMPT_DTYPE has them. `notes`
+    say what the parameters do not settle.
     """
 
     variant: str
@@ -70,6 +71,7 @@ class Prediction:
     accepted: NDArray[np.bool_]
     applied_ns: Mapping[str, NDArray[np.int64]]
     attempts: Mapping[str, NDArray[np.void]]
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -77,6 +79,7 @@ class Prediction:
             "block": self.block,
             **self.whole.as_dict(),
             "windows": {name: None if part is None else part.as_dict() for name, part in self.windows.items()},
+            "notes": list(self.notes),
         }
 
 
@@ -90,3 +93,39 @@ class Unpredicted:
 
     def as_dict(self) -> dict[str, object]:
         return {"variant": self.variant, "block": self.block, "not_predicted": self.reason}
+
+
+def figures_of(
+    scenario: Scenario,
+    intended_ns: NDArray[np.int64],
+    replied_ns: NDArray[np.int64],
+    accepted: NDArray[np.bool_],
+    applied_ns: Mapping[str, NDArray[np.int64]],
+) -> Figures:
+    """The figures of some arrivals; arrays as in `Prediction`."""
+    last_ns = np.max(np.stack(list(applied_ns.values())), axis=0)
+    complete = last_ns != NEVER
+    accept_ms = (replied_ns - intended_ns) / 1e6
+    completion_ms = (last_ns - intended_ns) / 1e6
+    kept = accepted & complete & (accept_ms <= scenario.slo.accept_ms) & (completion_ms <= scenario.slo.complete_ms)
+    offered = len(intended_ns)
+    accept_p50, accept_p95 = _quantiles(accept_ms[accepted])
+    completion_p50, completion_p95 = _quantiles(completion_ms[complete])
+    by_service = {name: _quantiles(((times - intended_ns) / 1e6)[times != NEVER]) for name, times in applied_ns.items()}
+    return Figures(
+        offered=offered,
+        accept_ratio=float(accepted.mean()) if offered else None,
+        slo_ratio=float(kept.mean()) if offered else None,
+        accept_p50_ms=accept_p50,
+        accept_p95_ms=accept_p95,
+        completion_p50_ms=completion_p50,
+        completion_p95_ms=completion_p95,
+        by_service=by_service,
+    )
+
+
+def _quantiles(values: NDArray[np.float64]) -> tuple[float | None, float | None]:
+    if len(values) == 0:
+        return None, None
+    p50, p95 = np.quantile(values, [0.5, 0.95])
+    return float(p50), float(p95)

@@ -12,12 +12,9 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.scenario.fault import Fault
+from benchmarks.faults import Effect, Fault
 from benchmarks.scenario.model import Scenario, Service
-from benchmarks.scenario.units import format_s
-
-# The faults in which no attempt comes to an end.
-_STANDS_STILL = ("hang", "pause", "kill")
+from benchmarks.values.units import format_s
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ def backlog_s(table: tuple[Utilisation, ...], duration_s: float) -> float:
 
 def _rows(scenario: Scenario, name: str, service: Service) -> list[Utilisation]:
     workload = scenario.workload
-    faults = [fault for fault in scenario.faults if fault.service == name and fault.duration_s is not None]
+    faults = [fault for fault in scenario.faults if fault.process == name and fault.lasts]
     duration_s = workload.duration_s
     of_faults = (edge for fault in faults for edge in (fault.at_s, min(fault.end_s, duration_s)))
     edges = sorted({0.0, duration_s, *of_faults, *(stretch.begin_s for stretch in workload.stretches)})
@@ -104,19 +101,15 @@ def _rows(scenario: Scenario, name: str, service: Service) -> list[Utilisation]:
         work_ms = max(_work_ms(service, active, instance) for instance in range(service.instances))
         rate_per_s = (workload.highest_rate(begin_s, end_s) or 0.0) / service.instances
         utilisation = rate_per_s * work_ms / 1000 / service.concurrency if rate_per_s else 0.0
-        names, down = tuple(fault.name for fault in active), any(fault.type == "kill" for fault in active)
+        names, down = tuple(fault.name for fault in active), any(fault.effect is Effect.DOWN for fault in active)
         rows.append(Utilisation(name, begin_s, end_s, names, work_ms, utilisation, down))
     return rows
 
 
 def _work_ms(service: Service, faults: list[Fault], instance: int) -> float:
-    """The mean work time of an attempt on one instance (the jitter is symmetric and drops out of a mean)."""
+    """The mean work time of an attempt on one instance."""
     work_ms = service.latency.mean_ms()
     for fault in faults:
-        if fault.instance not in (None, instance) or fault.hit_probability == 0:
-            continue
-        if fault.type in _STANDS_STILL:
-            return math.inf
-        if fault.latency_ms is not None:
-            work_ms += fault.hit_probability * fault.latency_ms.mean_ms()
+        if fault.instance in (None, instance):
+            work_ms = fault.mean_work_ms(work_ms)
     return work_ms

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from benchmarks.faults import WorkKind
 from benchmarks.scenario import Scenario
-from registration.faults import WorkFault
 from registration.work import WorkSettings
 
 
@@ -18,20 +18,11 @@ def work_settings(scenario: Scenario, variant: str, service: str, instance: int,
         error_rate=spec.error_rate,
         concurrency=spec.concurrency,
         faults=tuple(
-            WorkFault(
-                name=fault.name,
-                type=fault.type,
-                begin_ns=fault.begin_ns,
-                end_ns=fault.end_ns,
-                probability=fault.hit_probability,
-                latency=fault.latency_ms,
-                jitter_ms=fault.jitter_ms,
-                status=fault.status if fault.type == "error" else None,
-            )
+            fault.for_service()
             for fault in scenario.faults
-            if not fault.is_process
-            and fault.service == service
+            if isinstance(fault, WorkKind)
+            and fault.process == service
             and fault.instance in (None, instance)
-            and fault.concerns(variant)
+            and fault.concerns(scenario.variant(variant))
         ),
     )

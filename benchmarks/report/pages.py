@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.charts.material import Material, listed
+from benchmarks.charts.material import Material
 from benchmarks.charts.where_each_ended import ENDINGS
 from benchmarks.scenario.metric import Metric
+from benchmarks.words.lists import listed
 from benchmarks.words.marks import doubt_words, mark_words
 from benchmarks.words.numbers import (
     DASH,

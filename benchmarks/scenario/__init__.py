@@ -1,13 +1,14 @@
 """The scenario file: read, checked, found by name, overridden from the command line, written back."""
 
-from benchmarks.scenario.fault import Fault
+from benchmarks.faults import Fault
+from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
 from benchmarks.scenario.load import load, load_text
 from benchmarks.scenario.metric import Expectation, Metric
 from benchmarks.scenario.model import Scenario, Service, Slo
-from benchmarks.scenario.problems import Problem, ScenarioError, UnknownScenarioError
-from benchmarks.scenario.variant import BrokerSpec, VariantSpec
+from benchmarks.scenario.variant import VariantSpec
 from benchmarks.scenario.workload import Workload
+from benchmarks.values.problems import Problem, ScenarioError, UnknownScenarioError
 
 __all__ = [
     "BrokerSpec",

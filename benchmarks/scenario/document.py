@@ -24,7 +24,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from benchmarks.scenario.problems import Location, Problem, ScenarioError, dotted
+from benchmarks.values.problems import Location, Problem, ScenarioError, dotted
 
 Tree = None | bool | int | float | str | list["Tree"] | dict[str, "Tree"]
 

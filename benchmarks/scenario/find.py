@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from benchmarks.scenario.problems import UnknownScenarioError, choice_hint
+from benchmarks.values.problems import UnknownScenarioError, choice_hint
 
 _SUFFIXES = (".yaml", ".yml")
 BUNDLED = Path(__file__).resolve().parents[2] / "scenarios"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from benchmarks.scenario.metric import Expectation, Metric
-from benchmarks.scenario.problems import Flaw, ValueProblems, choice_hint
-from benchmarks.scenario.values import Known
+from benchmarks.values.checked import Known
+from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
 
 T = TypeVar("T")
 Comparison = Literal["variant", "ratio", "difference"]

@@ -7,14 +7,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from benchmarks.scenario.document import LARGEST_BYTES, Document, Tree, read_document
-from benchmarks.scenario.fault import windows_of
+from benchmarks.scenario.faults import windows_of
 from benchmarks.scenario.metric import Metric
 from benchmarks.scenario.model import Scenario, merged_services
-from benchmarks.scenario.problems import Location, Problem, ScenarioError
 from benchmarks.scenario.sample import smallest_arrivals, surely_enough
 from benchmarks.scenario.sentences import problems_of
-from benchmarks.scenario.units import parse_s
-from benchmarks.scenario.values import Known, near_miss
+from benchmarks.scenario.variant import SOME_HAVE
+from benchmarks.values.checked import API, Known, near_miss
+from benchmarks.values.problems import Location, Problem, ScenarioError
+from benchmarks.values.units import parse_s
 
 
 def load(path: Path) -> Scenario:
@@ -86,9 +87,10 @@ def _known(data: dict[str, Tree], stem: str | None) -> Known:
         name = variant.get("name") if isinstance(variant, dict) else variant
         if isinstance(name, str):
             names.append(name)
+    of_services = {name: _instances(service) for name, service in services.items() if near_miss(name) is None}
     return Known(
-        services={name: _instances(service) for name, service in services.items() if near_miss(name) is None},
-        api_instances=_instances(api),
+        services=of_services,
+        processes={**of_services, API: _instances(api), **dict.fromkeys(sorted(SOME_HAVE))},
         variants=tuple(names),
         duration_s=_duration_s(data.get("workload", {})),
         windows=windows_of(data.get("faults")),

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from benchmarks.scenario.problems import choice_hint
+from benchmarks.values.problems import choice_hint
 
 PERCENTILES = ("p50", "p90", "p95", "p99", "p999")
 _SUMMARY = (*PERCENTILES, "max", "mean")

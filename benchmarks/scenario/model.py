@@ -7,13 +7,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from benchmarks.scenario.fault import Fault, overlaps, with_default_names
+from benchmarks import subject
+from benchmarks.faults import Fault
+from benchmarks.scenario.broker import BrokerSpec
+from benchmarks.scenario.faults import beyond_every_variant, overlaps, with_default_names
 from benchmarks.scenario.hypothesis import Hypothesis, parse_hypothesis
 from benchmarks.scenario.override import override
-from benchmarks.scenario.problems import Flaw, ValueProblems
 from benchmarks.scenario.resolve import resolve
 from benchmarks.scenario.thresholds import Thresholds, checked_thresholds
-from benchmarks.scenario.values import (
+from benchmarks.scenario.variant import DEFAULT_VARIANTS, VariantSpec, with_broker
+from benchmarks.scenario.workload import Workload
+from benchmarks.values.checked import (
     Concurrency,
     DurationS,
     Instances,
@@ -27,8 +31,7 @@ from benchmarks.scenario.values import (
     Truth,
     some,
 )
-from benchmarks.scenario.variant import DEFAULT_VARIANTS, BrokerSpec, VariantSpec, with_broker
-from benchmarks.scenario.workload import Workload
+from benchmarks.values.problems import Flaw, ValueProblems
 from registration.services import ROSTER, kind_of
 
 Claim = Literal[
@@ -134,15 +137,17 @@ class Scenario(Model):
         blocks: int | None = None,
         seed: int | None = None,
         variants: Sequence[str] | None = None,
+        broker: str | None = None,
         quick: bool = False,
         sets: Sequence[str] = (),
     ) -> Scenario:
         """The scenario as the command line changes it, by the same rules as the file. Raises ScenarioError.
 
         `duration` is text with a unit and scales the fault times. `variants` are names of the run, or bases that it
-        does not have; faults, thresholds and a hypothesis that speak of others are left out. `quick` makes one block
-        of about 8 s with a warm-up of 1 s, and leaves out a hypothesis that so few arrivals cannot answer. `sets` are
-        `key=value` for any key of the file, such as `faults.0.latency=400ms`, and are applied last.
+        does not have; faults, thresholds and a hypothesis that speak of others are left out. `broker` is the kind that
+        all event variants use instead of theirs. `quick` makes one block of about 8 s with a warm-up of 1 s, and leaves
+        out a hypothesis that so few arrivals cannot answer. `sets` are `key=value` for any key of the file, such as
+        `faults.0.latency=400ms`, and are applied last.
         """
         return override(
             self,
@@ -151,6 +156,7 @@ class Scenario(Model):
             blocks=blocks,
             seed=seed,
             variants=variants,
+            broker=broker,
             quick=quick,
             sets=sets,
         )
@@ -158,7 +164,7 @@ class Scenario(Model):
     @property
     def during_ns(self) -> tuple[int, int] | None:
         """The window `during`: from the first begin to the last end of the faults that last; None without one."""
-        lasting = [fault for fault in self.faults if fault.duration_s is not None]
+        lasting = [fault for fault in self.faults if fault.lasts]
         if not lasting:
             return None
         return min(fault.begin_ns for fault in lasting), max(fault.end_ns for fault in lasting)
@@ -184,13 +190,25 @@ class Scenario(Model):
         shared = info.data.get("broker")
         if not isinstance(shared, BrokerSpec):
             return variants
-        return tuple(with_broker(variant, shared) for variant in variants)
+        complete: list[VariantSpec] = []
+        flaws: list[Flaw] = []
+        for index, variant in enumerate(variants):
+            try:
+                complete.append(with_broker(variant, shared))
+            except ValueProblems as problems:
+                flaws += [Flaw((index, "broker", *flaw.location), flaw.message) for flaw in problems.flaws]
+        if flaws:
+            raise ValueProblems(flaws)
+        return tuple(complete)
 
     @field_validator("faults")
     @classmethod
     def _faults_fit_together(cls, faults: tuple[Fault, ...], info: ValidationInfo) -> tuple[Fault, ...]:
         _refuse_repeats([fault.name for fault in faults])
-        if flaws := list(overlaps(faults, Known.of(info).targets(with_api=True))):
+        flaws = list(overlaps(faults, Known.of(info).processes))
+        if (variants := info.data.get("variants")) is not None:
+            flaws += beyond_every_variant(faults, variants)
+        if flaws:
             raise ValueProblems(flaws)
         return faults
 
@@ -205,22 +223,20 @@ class Scenario(Model):
         return None if value is None else parse_hypothesis(value, Known.of(info))
 
     @model_validator(mode="after")
-    def _embedded_broker_can_show_it(self) -> Self:
-        """What the stand-in cannot do is refused rather than measured."""
-        brokers = [variant.broker for variant in self.variants if variant.broker is not None]
-        flaws: list[Flaw] = []
-        if len({broker.is_embedded for broker in brokers}) > 1:
-            flaws.append(Flaw(("broker", "kind"), "the embedded broker cannot stand beside a real one in the same run"))
-        if any(broker.is_embedded for broker in brokers):
-            flaws += [
-                Flaw(
-                    ("services", name, "instances"),
-                    f"{service.instances} instances of {name} would share a group, and the groups of the embedded "
-                    "broker have one member; use 1, or a real broker",
-                )
-                for name, service in self.services.items()
-                if service.instances > 1
-            ]
+    def _brokers_can_show_it(self) -> Self:
+        """What a kind of broker cannot do is refused rather than measured."""
+        several = {name: service.instances for name, service in self.services.items() if service.instances > 1}
+        kinds = {variant.broker.kind for variant in self.variants if variant.broker is not None} if several else set()
+        flaws = [
+            Flaw(
+                ("services", name, "instances"),
+                f"{instances} instances of {name} would share a group, and the groups of the broker {kind!r} have one "
+                "member; use 1, or another broker",
+            )
+            for kind in sorted(kinds)
+            if not subject.capabilities(kind).groups
+            for name, instances in several.items()
+        ]
         if flaws:
             raise ValueProblems(flaws)
         return self

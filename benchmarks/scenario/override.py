@@ -8,13 +8,14 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from benchmarks.scenario.document import read_document
-from benchmarks.scenario.fault import windows_of
+from benchmarks.scenario.faults import windows_of
 from benchmarks.scenario.metric import Metric
-from benchmarks.scenario.problems import Problem, ScenarioError, choice_hint
 from benchmarks.scenario.resolve import dump
 from benchmarks.scenario.settings import with_settings
-from benchmarks.scenario.units import format_s, parse_s
+from benchmarks.scenario.variant import VariantSpec, with_broker
 from benchmarks.scenario.workload import Stage
+from benchmarks.values.problems import Problem, ScenarioError, choice_hint
+from benchmarks.values.units import format_s, parse_s
 
 if TYPE_CHECKING:
     from benchmarks.scenario.model import Scenario
@@ -32,6 +33,7 @@ def override(
     blocks: int | None,
     seed: int | None,
     variants: Sequence[str] | None,
+    broker: str | None,
     quick: bool,
     sets: Sequence[str],
 ) -> Scenario:
@@ -57,6 +59,8 @@ def override(
     data["faults"] = faults = _faults(scenario, duration_s, chosen)
     windows = windows_of(faults)
     data["variants"] = _variants(scenario, chosen)
+    if broker is not None:
+        _replace_broker(data, broker)
     data["thresholds"] = _thresholds(scenario, chosen, windows)
     data["blocks"] = blocks if blocks is not None else 1 if quick else scenario.blocks
     data["seed"] = seed if seed is not None else scenario.seed
@@ -72,9 +76,9 @@ def override(
 
 
 def _unknown_variants(scenario: Scenario, chosen: Sequence[str]) -> list[Problem]:
-    from benchmarks.scenario.variant import BASES
+    from benchmarks.subject import VARIANTS
 
-    choices = [*scenario.variant_names, *BASES]
+    choices = [*scenario.variant_names, *VARIANTS]
     return [
         Problem(_SOURCE, None, name, f"--variant: {name!r} is no variant; {choice_hint(name, choices)}")
         for name in chosen
@@ -115,20 +119,26 @@ def _faults(scenario: Scenario, duration_s: float, chosen: Sequence[str]) -> lis
     factor = duration_s / scenario.workload.duration_s
     scaled: list[dict[str, object]] = []
     for fault in scenario.faults:
-        met = [name for name in chosen if fault.concerns(name)]
-        if not met:
+        if not any(fault.concerns(_spec(scenario, name)) for name in chosen):
             continue
         data = fault.resolved()
         if fault.variants is not None:
-            data["variants"] = met
+            data["variants"] = [name for name in chosen if name in fault.variants]
         if factor != 1:
             # To the microsecond, and the end on its own, so that a fault that ended with the run still does.
             begin_s, end_s = round(fault.at_s * factor, 6), min(round(fault.end_s * factor, 6), duration_s)
             data["at"] = format_s(begin_s)
-            if fault.duration_s is not None:
+            if fault.lasts:
                 data["duration"] = format_s(max(1e-6, round(end_s - begin_s, 9)))
         scaled.append(data)
     return scaled
+
+
+def _spec(scenario: Scenario, name: str) -> VariantSpec:
+    """The variant of that name; a base that the file does not run comes as it is."""
+    if name in scenario.variant_names:
+        return scenario.variant(name)
+    return with_broker(VariantSpec.model_validate(name), scenario.broker)
 
 
 def _variants(scenario: Scenario, chosen: Sequence[str]) -> list[object]:
@@ -137,6 +147,21 @@ def _variants(scenario: Scenario, chosen: Sequence[str]) -> list[object]:
     assert isinstance(listed, list)
     of_the_file = dict(zip(scenario.variant_names, listed, strict=True))
     return [of_the_file.get(name, name) for name in chosen]
+
+
+def _replace_broker(data: dict[str, object], kind: str) -> None:
+    """Every broker becomes one of this kind; only how topics are cut is kept of one of another."""
+    shared, variants = data["broker"], data["variants"]
+    assert isinstance(shared, dict)
+    assert isinstance(variants, list)
+    if shared["kind"] != kind:
+        data["broker"] = {"kind": kind, "partitions": shared["partitions"]}
+    for variant in variants:
+        own = variant.get("broker") if isinstance(variant, dict) else None
+        if own and own.get("kind", shared["kind"]) != kind:
+            variant["broker"] = {"partitions": own.get("partitions", shared["partitions"])}
+        elif own:
+            own["kind"] = kind
 
 
 def _thresholds(scenario: Scenario, chosen: Sequence[str], windows: Collection[str]) -> dict[str, list[str]]:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
-from benchmarks.scenario.latency import format_latency
-from benchmarks.scenario.units import format_ms, format_s
+from benchmarks.scenario.options import write_options
+from benchmarks.values.latency import format_latency
+from benchmarks.values.units import format_ms, format_s
+from registration.options import options_of
 
 if TYPE_CHECKING:
+    from benchmarks.scenario.broker import BrokerSpec
     from benchmarks.scenario.model import Scenario
-    from benchmarks.scenario.variant import BrokerSpec, VariantSpec
+    from benchmarks.scenario.variant import VariantSpec
 
 
 def resolve(scenario: Scenario) -> dict[str, object]:
@@ -36,7 +39,7 @@ def resolve(scenario: Scenario) -> dict[str, object]:
             for name, service in scenario.services.items()
         },
         "api": {"instances": scenario.api.instances},
-        "broker": {"kind": scenario.broker.kind, "partitions": scenario.broker.partitions},
+        "broker": scenario.broker.resolved(),
         "variants": [_variant(variant, scenario.broker) for variant in scenario.variants],
         "faults": [fault.resolved() for fault in scenario.faults],
         "slo": {"accept": format_ms(scenario.slo.accept_ms), "complete": format_ms(scenario.slo.complete_ms)},
@@ -67,9 +70,9 @@ def _variant(variant: VariantSpec, shared: BrokerSpec) -> dict[str, object]:
     data: dict[str, object] = {
         "name": variant.name,
         "base": variant.base,
-        "options": {key.removesuffix("_ms"): format_ms(value) for key, value in variant.options.items()},
+        "options": write_options(variant.options, options_of(variant.listed.declared.options)),
     }
-    own = {} if variant.broker is None else variant.broker.model_dump()
+    own = {} if variant.broker is None else variant.broker.resolved()
     if differing := {key: value for key, value in own.items() if value != getattr(shared, key)}:
         data["broker"] = differing
     return data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from benchmarks.scenario.fault import windows_of
+from benchmarks.scenario.faults import windows_of
 from benchmarks.scenario.metric import WINDOWS
 from registration.luck import block_seed
 

@@ -9,13 +9,15 @@ from types import MappingProxyType
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from benchmarks.faults import KINDS, FaultKind
+from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.document import Document
-from benchmarks.scenario.fault import Fault
+from benchmarks.scenario.faults import why_not_here
 from benchmarks.scenario.model import Api, Scenario, Service, Slo
-from benchmarks.scenario.problems import Flaw, Location, Problem, ValueProblems, choice_hint
-from benchmarks.scenario.values import Model
-from benchmarks.scenario.variant import BrokerSpec, VariantSpec
+from benchmarks.scenario.variant import VariantSpec
 from benchmarks.scenario.workload import Keys, Stage, Workload
+from benchmarks.values.checked import Model
+from benchmarks.values.problems import Flaw, Location, Problem, ValueProblems, choice_hint
 
 # The model at each place; `*` stands for any one key or index.
 _MODELS: tuple[tuple[Location, type[Model]], ...] = (
@@ -28,7 +30,6 @@ _MODELS: tuple[tuple[Location, type[Model]], ...] = (
     (("broker",), BrokerSpec),
     (("variants", "*"), VariantSpec),
     (("variants", "*", "broker"), BrokerSpec),
-    (("faults", "*"), Fault),
     (("slo",), Slo),
 )
 
@@ -66,8 +67,12 @@ def problems_of(error: ValidationError, document: Document) -> list[Problem]:
 
 
 def _flaws_of(details: ErrorDetails) -> Iterator[Flaw]:
-    # pydantic ends the path of a bad key with "[key]".
+    # pydantic ends the path of a bad key with "[key]", and puts the kind of a fault into the path of its keys.
     location = tuple(part for part in details["loc"] if part != "[key]")
+    fault: type[FaultKind] | None = None
+    if location[:1] == ("faults",) and len(location) > 2:
+        fault = KINDS[str(location[2])]
+        location = (*location[:2], *location[3:])
     kind, context = details["type"], details.get("ctx", {})
     if kind == "value_error":
         cause = context["error"]
@@ -77,10 +82,17 @@ def _flaws_of(details: ErrorDetails) -> Iterator[Flaw]:
             return
         yield Flaw(location, str(cause))
     elif kind == "missing":
-        yield Flaw(location, "this key is missing")
+        yield Flaw(location, f"this key is missing{_wanted(fault or _model_at(location[:-1]), str(location[-1]))}")
+    elif kind == "union_tag_not_found":
+        yield Flaw((*location, "type"), "this key is missing; " + choice_hint("", KINDS))
+    elif kind == "union_tag_invalid":
+        type_ = details["input"]["type"]
+        yield Flaw((*location, "type"), f"{_shown(type_)} is not valid here; {choice_hint(str(type_), KINDS)}")
     elif kind == "extra_forbidden":
         key = str(location[-1])
-        yield Flaw(location, f"{key!r} is no key here; {choice_hint(key, _keys_at(location[:-1]))}")
+        foreign = None if fault is None else why_not_here(fault.word(), key)
+        choices = _keys_of(fault or _model_at(location[:-1]))
+        yield Flaw(location, foreign or f"{key!r} is no key here; {choice_hint(key, choices)}")
     elif kind == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"]) or [context["expected"]]
         value = details["input"]
@@ -91,11 +103,22 @@ def _flaws_of(details: ErrorDetails) -> Iterator[Flaw]:
         yield Flaw(location, details["msg"])
 
 
-def _keys_at(location: Location) -> list[str]:
+def _model_at(location: Location) -> type[Model] | None:
     for pattern, model in _MODELS:
         if len(pattern) == len(location) and all(p in ("*", part) for p, part in zip(pattern, location, strict=True)):
-            return [field.alias or name for name, field in model.model_fields.items()]
-    return []
+            return model
+    return None
+
+
+def _keys_of(model: type[Model] | None) -> list[str]:
+    return [] if model is None else [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _wanted(model: type[Model] | None, key: str) -> str:
+    """What belongs to a key that is missing, and how that is written, where its model says so."""
+    fields = {} if model is None else {field.alias or name: field for name, field in model.model_fields.items()}
+    examples = fields[key].examples if key in fields else None
+    return f": {fields[key].description}, as in {key}: {examples[0]}" if examples else ""
 
 
 def _shown(value: object) -> str:

@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from benchmarks.scenario.document import Tree, read_document, read_value
-from benchmarks.scenario.fault import TYPE_KEYS, keys_of_type, with_default_names
-from benchmarks.scenario.problems import Location, Problem, ScenarioError, dotted
+from benchmarks.scenario.faults import foreign_keys, with_default_names
 from benchmarks.scenario.resolve import dump
 from benchmarks.scenario.workload import EXECUTOR_KEYS, EXECUTORS, keys_of_executor
+from benchmarks.values.problems import Location, Problem, ScenarioError, dotted
 
 # A mapping whose keys are metrics, which have dots of their own.
 _DOTTED_KEYS = "thresholds"
@@ -125,7 +125,7 @@ def _forget_foreign_keys(data: dict[str, Tree], locations: set[Location]) -> Non
     faults = data.get("faults")
     for place, fault in enumerate(faults if isinstance(faults, list) else []):
         if ("faults", place, "type") in locations and isinstance(fault, dict):
-            _drop(fault, ("faults", place), TYPE_KEYS - keys_of_type(str(fault.get("type"))), locations)
+            _drop(fault, ("faults", place), foreign_keys(str(fault.get("type"))), locations)
 
 
 def _drop(mapping: dict[str, Tree], at: Location, keys: frozenset[str], locations: set[Location]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from benchmarks.scenario.hypothesis import check_metric
 from benchmarks.scenario.metric import Expectation, Metric
-from benchmarks.scenario.problems import Flaw, ValueProblems
-from benchmarks.scenario.values import Known
+from benchmarks.values.checked import Known
+from benchmarks.values.problems import Flaw, ValueProblems
 
 # Metric → expressions, both as written.
 Thresholds = dict[str, tuple[str, ...]]

@@ -2,61 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from benchmarks.scenario.problems import Flaw, ValueProblems, choice_hint
-from benchmarks.scenario.units import parse_ms
-from benchmarks.scenario.values import Model, Name
+from benchmarks.brokers import KINDS
+from benchmarks.scenario.broker import BrokerSpec
+from benchmarks.scenario.options import OptionValue, read_options
+from benchmarks.subject import VARIANTS, Listed
+from benchmarks.values.checked import Model, Name
+from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
+from registration.options import options_of
 
-Base = Literal["sync", "sync-concurrent", "events"]
-BASES: tuple[str, ...] = get_args(Base)
 DEFAULT_VARIANTS: tuple[str, ...] = ("sync", "events")
-EVENT_BASES = frozenset({"events"})
 
-# The options of each base and what they are when not given: the bound on one call or one publish.
-_OPTIONS = {"timeout": "2s"}
+BROKER = "broker"
 
 
-EMBEDDED: Literal["embedded"] = "embedded"
-_EMBEDDED_PARTITIONS = 4
+def processes_of(base: str) -> frozenset[str]:
+    """The processes that a variant of `base` has and others have not; a fault may hit each of them."""
+    listed = VARIANTS[base]
+    own = frozenset(process.name for process in listed.declared.processes)
+    return own | {BROKER} if listed.uses_broker else own
 
 
-class BrokerSpec(Model):
-    """The broker that event variants publish to. Topics of the embedded one have four partitions, whatever is asked."""
-
-    kind: Literal["kafka", "embedded"] = "kafka"
-    partitions: Annotated[int, Field(strict=True, ge=1, le=64)] = 6
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether it is the stand-in inside librdkafka, which is not a real broker."""
-        return self.kind == EMBEDDED
-
-    @model_validator(mode="after")
-    def _as_it_will_be(self) -> Self:
-        if self.is_embedded:
-            self.__dict__["partitions"] = _EMBEDDED_PARTITIONS
-        return self
+# Every process that some variants have and others have not.
+SOME_HAVE: frozenset[str] = frozenset().union(*(processes_of(base) for base in VARIANTS))
 
 
 class VariantSpec(Model):
-    """One implementation with its options: `{"timeout_ms": 2000.0}`. `broker` is None where there is none."""
+    """One implementation with its options, by field: `{"timeout_s": 2.0}`. `broker` is None where there is none."""
 
     name: Name
-    base: Base
-    options: dict[str, float] = Field(default_factory=dict, validate_default=True)
+    base: str
+    options: dict[str, OptionValue] = Field(default_factory=dict, validate_default=True)
     broker: BrokerSpec | None = None
 
     @property
-    def uses_broker(self) -> bool:
-        return self.base in EVENT_BASES
+    def listed(self) -> Listed:
+        """What its base declares."""
+        return VARIANTS[self.base]
+
+    def lacks(self, process: str) -> bool:
+        """Whether `process` is one that only some variants have, and that a fault cannot hit in this one."""
+        # One of a kind that lives in the memory of one process has nothing to come back to.
+        beyond = {BROKER} if self.broker is not None and not KINDS[self.broker.kind].hit_by_faults else set()
+        return process in SOME_HAVE and process not in processes_of(self.base) - beyond
 
     @property
-    def timeout_ms(self) -> float:
-        """The bound on one call or one publish, connect to last byte."""
-        return self.options["timeout_ms"]
+    def uses_broker(self) -> bool:
+        return self.listed.uses_broker
 
     @model_validator(mode="before")
     @classmethod
@@ -64,33 +59,28 @@ class VariantSpec(Model):
         """A bare name stands for the variant of that name; a mapping without `base` too."""
         data = {"name": value} if isinstance(value, str) else value
         if isinstance(data, dict) and "base" not in data and isinstance(name := data.get("name"), str):
-            if name not in BASES:
-                hint = choice_hint(name, BASES)
+            if name not in VARIANTS:
+                hint = choice_hint(name, VARIANTS)
                 raise ValueError(
                     f"{name!r} is no variant; {hint}" + ("" if data is not value else " or give it a base")
                 )
             return {**data, "base": name}
         return data
 
+    @field_validator("base")
+    @classmethod
+    def _base_known(cls, base: str) -> str:
+        if base not in VARIANTS:
+            raise ValueError(f"{base!r} is no variant; {choice_hint(base, VARIANTS)}")
+        return base
+
     @field_validator("options", mode="before")
     @classmethod
-    def _options_known(cls, value: object) -> dict[str, float]:
+    def _options_known(cls, value: object, info: ValidationInfo) -> dict[str, OptionValue]:
         if not isinstance(value, dict):
             raise ValueProblems([Flaw((), "a mapping belongs here, as in {timeout: 200ms}")])
-        flaws = [
-            Flaw((key,), f"{key!r} is no option; {choice_hint(key, _OPTIONS)}") for key in value if key not in _OPTIONS
-        ]
-        options: dict[str, float] = {}
-        for key, default in _OPTIONS.items():
-            try:
-                options[f"{key}_ms"] = parse_ms(value.get(key, default))
-                if options[f"{key}_ms"] <= 0:
-                    raise ValueError("the duration must be above 0ms")
-            except ValueError as error:
-                flaws.append(Flaw((key,), str(error)))
-        if flaws:
-            raise ValueProblems(flaws)
-        return options
+        base = info.data.get("base")
+        return {} if base is None else read_options(value, options_of(VARIANTS[base].declared.options))
 
     @model_validator(mode="after")
     def _broker_fits(self) -> Self:
@@ -103,6 +93,4 @@ def with_broker(variant: VariantSpec, shared: BrokerSpec) -> VariantSpec:
     """The variant with the scenario's broker under what it says of its own."""
     if not variant.uses_broker:
         return variant
-    own = variant.broker
-    given = {} if own is None else {key: getattr(own, key) for key in own.model_fields_set}
-    return variant.model_copy(update={"broker": BrokerSpec.model_validate({**shared.model_dump(), **given})})
+    return variant.model_copy(update={"broker": shared if variant.broker is None else variant.broker.over(shared)})

@@ -15,9 +15,9 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from benchmarks.scenario.problems import Flaw, ValueProblems, choice_hint
-from benchmarks.scenario.units import format_ms, format_s
-from benchmarks.scenario.values import DurationS, LastingMs, LastingS, Model, RampRate, Rate, given, some
+from benchmarks.values.checked import DurationS, LastingMs, LastingS, Model, RampRate, Rate, given, some
+from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
+from benchmarks.values.units import format_ms, format_s
 
 Executor = Literal["constant-arrival-rate", "ramping-arrival-rate", "constant-vus"]
 KeyDistribution = Literal["uniform", "zipf"]

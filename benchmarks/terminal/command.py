@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.brokers import BrokerUnavailable, manage
-from benchmarks.brokers.prepare import prepare
+from benchmarks.brokers import KINDS, BrokerUnavailable, manage, prepare
 from benchmarks.planning.plan import Plan
 from benchmarks.run import ExitCode, Outcome, planned, rebuild, run
 from benchmarks.store import Results, ResultsError, default_directory, write_text
@@ -69,12 +68,14 @@ def run_all(
     """
     talk = console(stderr=True)
     said = talk if as_json else console()
-    brokers = [variant.broker for scenario in scenarios for variant in scenario.variants if variant.broker is not None]
-    if broker_address is None and any(not broker.is_embedded for broker in brokers):
+    brokers = (variant.broker for scenario in scenarios for variant in scenario.variants if variant.broker is not None)
+    fetched = [kind for kind in dict.fromkeys(broker.kind for broker in brokers) if KINDS[kind].fetches]
+    if broker_address is None and fetched:
         # Before the first panel: a first fetch has a progress bar of its own.
         with FetchBar(talk) as bar:
             try:
-                asyncio.run(interruptible(prepare(bar)))
+                for kind in fetched:
+                    asyncio.run(interruptible(prepare(kind, bar)))
             except BrokerUnavailable as error:
                 return _unavailable(talk, error)
             except asyncio.CancelledError:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.analysis.history import TrialFacts
+from benchmarks.faults import Effect
 from benchmarks.faults.schedule import Happened
 from benchmarks.scenario import Scenario
 from registration import in_flight
@@ -59,8 +60,8 @@ def fault_frame(
         mine = [done for done in happened if done.fault == fault.name]
         begins = [*edges.get((fault.name, "begin"), []), *(done.begin_ns for done in mine)]
         ends = [*edges.get((fault.name, "end"), []), *(done.end_ns for done in mine)]
-        # A pause is over with its signal; only a process that was started again had to become ready.
-        ready_s = max((done.ready_s for done in mine), default=None) if fault.type != "pause" else None
+        # Only a process that was started anew had to become ready.
+        ready_s = max((done.ready_s for done in mine), default=None) if fault.effect is Effect.DOWN else None
         rows.append(
             {
                 "name": fault.name,
@@ -71,7 +72,7 @@ def fault_frame(
                 "begin_ns": min(begins) - facts.start_ns if begins else None,
                 "end_ns": max(ends) - facts.start_ns if ends else None,
                 "ready_s": ready_s,
-                "applicable": fault.concerns(facts.variant),
+                "applicable": fault.concerns(scenario.variant(facts.variant)),
             }
         )
     columns = ["name", "target", "type", "planned_begin_ns", "planned_end_ns", "begin_ns", "end_ns", "ready_s"]

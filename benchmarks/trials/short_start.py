@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import scratch
 from benchmarks.planning.plan import make_plan
 from benchmarks.progress import SilentObserver
-from benchmarks.scenario import Scenario, load_text
+from benchmarks.scenario import Scenario, VariantSpec, load_text
 from benchmarks.scenario.resolve import dump
 from benchmarks.trials.load_workers import ONE_HERE
 from benchmarks.trials.trial import Stage, run_trial
@@ -28,15 +28,19 @@ _NUMBER = 0
 
 
 async def short_start(stage: Stage) -> None:
-    """Load the broker of the stage's run for a moment, by way of its first variant that has one. Raises as `run_trial`.
+    """Load each broker of the stage's run for a moment, by way of the first variant that has it. Raises as `run_trial`.
 
-    Does nothing where there is none to warm: no variant uses a broker, or it is somebody else's, or the embedded one,
-    which has nothing to compile.
+    Does nothing where there is none to warm: no variant uses a broker, or it is somebody else's, or a stand-in, which
+    has nothing to compile.
     """
-    short = short_scenario(stage.plan.scenario)
-    if short is None or stage.broker is None or not stage.broker.info.ours:
-        return
-    stage.observer.step("warming the broker")
+    first = {variant.broker.server: variant for variant in reversed(stage.plan.scenario.variants) if variant.broker}
+    for server, broker in stage.brokers.items():
+        if broker.info.ours and not broker.info.emulator:
+            stage.observer.step("warming the broker")
+            await _warm(stage, short_scenario(stage.plan.scenario, first[server]))
+
+
+async def _warm(stage: Stage, short: Scenario) -> None:
     plan = make_plan(short)
     directory = scratch.make()
     try:
@@ -50,11 +54,8 @@ async def short_start(stage: Stage) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def short_scenario(scenario: Scenario) -> Scenario | None:
-    """The same wiring under a short load, with services that take no time; None where no variant has a real broker."""
-    real = (spec for spec in scenario.variants if spec.broker is not None and not spec.broker.is_embedded)
-    if (variant := next(real, None)) is None:
-        return None
+def short_scenario(scenario: Scenario, variant: VariantSpec) -> Scenario:
+    """The variant's wiring under a short load, with services that take no time."""
     data: dict[str, Any] = dict(scenario.resolved())
     services = {name: {**service, "latency": "0ms", "errorRate": 0} for name, service in data["services"].items()}
     variants = [spec for spec in data["variants"] if spec["name"] == variant.name]

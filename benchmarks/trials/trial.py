@@ -8,40 +8,38 @@ A trial only records. What the records mean is decided later, by pure functions.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
+from benchmarks import subject
 from benchmarks.analysis.history import TrialFacts, TrialFrames, read_trial
 from benchmarks.analysis.validity import TrialResult
-from benchmarks.brokers import Broker
-from benchmarks.faults.schedule import Happened, PlannedFault, carry_out
+from benchmarks.brokers import Broker, ServerSpec
+from benchmarks.faults.schedule import Happened, PlannedFault, carry_out, planned_faults
 from benchmarks.load.rows import read as read_rows
 from benchmarks.load.rows import schedule_of
 from benchmarks.load.shares import deal, path_of
 from benchmarks.planning.plan import Plan, Trial
-from benchmarks.processes.child import Child, ChildError, Message
+from benchmarks.processes.child import ChildError, Message
 from benchmarks.processes.sampling import Sampler
 from benchmarks.progress import Observer
-from benchmarks.scenario import Scenario
-from benchmarks.trials.cast import READY_LIMIT_S, Cast, make_cast
-from benchmarks.trials.drain import Drained, Sample, drain
-from benchmarks.trials.ensemble import Ensemble
+from benchmarks.scenario import VariantSpec
+from benchmarks.trials.drain import Drained
 from benchmarks.trials.frames import fault_frame, in_flight_frame, lag_frame, resource_frame
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
-from benchmarks.words.numbers import plural
+from benchmarks.trials.processes import ProcessSpec, trial_processes
+from benchmarks.trials.supervisor import Supervisor
+from registration.clock import MonotonicClock
 
-_PROBE_TIMEOUT_S = 10.0
-_PROBE_ROUND_S = 0.2
-_ANSWER_S = 1.0
 # From the word to the first warm-up arrival: time enough for every process to hear it.
 _START_LEAD_S = 0.1
 # And for load workers elsewhere: the word takes a network, and passes through Locust's master and its runner there.
@@ -50,211 +48,192 @@ _START_LEAD_ELSEWHERE_S = 1.0
 _CLOSING_S = 10.0
 # For the rows of workers elsewhere to come home.
 _RETURN_S = 60.0
-_BROKER_LOOK_S = 0.2
 
 
 @dataclass
 class Stage:
-    """What the trials of one run share. `broker_idle_ms_per_s` is learned in trials that do not use the broker.
+    """What the trials of one run share. `brokers` holds one for each server that a variant of the plan asks for.
 
-    `traced` False: the processes keep no trace, so that only the generator's rows tell of the trial.
+    `idle_ms_per_s`: what each uses while nobody uses it, learned in trials that do not. `traced` False: the processes
+    keep no trace, so that only the generator's rows tell of the trial.
     """
 
     plan: Plan
-    broker: Broker | None
+    brokers: Mapping[ServerSpec, Broker]
     logs: Path
     run_tag: str
     take_port: Callable[[], int]
     observer: Observer
-    broker_idle_ms_per_s: float | None = None
+    idle_ms_per_s: dict[str, float] = field(default_factory=dict)
     traced: bool = True
     load_workers: LoadWorkers = ONE_HERE
+
+    def broker_of(self, variant: VariantSpec) -> Broker | None:
+        return None if variant.broker is None else self.brokers[variant.broker.server]
+
+    def brokers_beside(self, broker: Broker | None) -> list[Broker]:
+        """The run's other brokers, each once: somebody else's cluster may serve as several."""
+        return [other for other in {id(one): one for one in self.brokers.values()}.values() if other is not broker]
+
+
+@dataclass
+class _Measured:
+    """What was read from the processes of one trial while it ran. Times are CLOCK_MONOTONIC, processor times in ms."""
+
+    start_ns: int
+    proven: bool
+    cpu_begin_ms: Mapping[str, float]
+    cpu_end_ms: Mapping[str, float]
+    drained: Drained
+    made: Sequence[Message]
+    pending: Mapping[str, list[str]]
+    sampler: Sampler
+
+    @property
+    def span_s(self) -> float:
+        return (self.drained.end_ns - self.start_ns) / 1e9
 
 
 async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
     """Run one trial in `directory` (its raw files go to `directory/raw`).
 
     Raises ChildError where a process cannot do its part, dies or stays silent, BrokerUnavailable where the broker dies.
-    No process is left in any case.
+    No process of the trial's own is left in any case.
     """
     raw = directory / "raw"
     raw.mkdir(parents=True)
-    schedule = None if stage.plan.scenario.workload.closed else stage.plan.schedule(trial.block_seed)
-    if schedule is not None:
-        np.save(raw / "schedule.npy", schedule)
-        if stage.load_workers.master is None and stage.load_workers.count > 1:
-            for worker, share in enumerate(deal(schedule, stage.load_workers.count)):
-                np.save(path_of(raw / "schedule.npy", worker), share)
-    broker = stage.broker if trial.variant.uses_broker else None
-    parts = make_cast(
+    schedule = _save_schedule(trial, stage, raw)
+    specs, brokers = _listed(trial, stage, raw)
+    running = Supervisor(trial.label, stage.logs, specs, brokers)
+    happened: list[Happened] = []
+    try:
+        measured = await _perform(trial, running, specs, stage, raw, happened)
+    except ChildError as error:
+        # A broker that dies can take a client with it: then the broker is what to tell of.
+        if (trouble := running.broker_trouble()) is not None:
+            raise trouble from error
+        raise
+    finally:
+        # Also on Ctrl-C: nobody is left behind, and nobody is waited for longer than the grace.
+        await running.stop()
+    if schedule is None:  # a closed loop's arrivals are known only now
+        np.save(raw / "schedule.npy", schedule_of(read_rows(raw / "load.rows")))
+    facts = _facts(trial, stage, specs, measured)
+    frames = read_trial(raw, facts, schedule)
+    if facts.drain_s is None:
+        facts = replace(facts, drain_s=_last_work_s(frames, facts))
+    broker = trial.variant.broker
+    lists_lag = broker is not None and subject.capabilities(broker.kind).lists_lag
+    return TrialResult(
+        facts,
+        frames,
+        lag_frame(running.lag_rows if lists_lag else [], facts),
+        resource_frame(measured.sampler.rows, facts),
+        fault_frame(stage.plan.scenario, running.fault_edges, happened, facts),
+        in_flight_frame(sorted(raw.glob("*.inflight")), facts),
+    )
+
+
+def _save_schedule(trial: Trial, stage: Stage, raw: Path) -> NDArray[np.void] | None:
+    """Put the arrivals where the load finds them; None for a closed loop, which has none yet."""
+    if stage.plan.scenario.workload.closed:
+        return None
+    schedule = stage.plan.schedule(trial.block_seed)
+    np.save(raw / "schedule.npy", schedule)
+    if stage.load_workers.master is None and stage.load_workers.count > 1:
+        for worker, share in enumerate(deal(schedule, stage.load_workers.count)):
+            np.save(path_of(raw / "schedule.npy", worker), share)
+    return schedule
+
+
+def _listed(trial: Trial, stage: Stage, raw: Path) -> tuple[tuple[ProcessSpec, ...], dict[str, Broker]]:
+    """The trial's processes, and by name those of them that stand already."""
+    broker = stage.broker_of(trial.variant)
+    standing = [*([] if broker is None else [broker]), *stage.brokers_beside(broker)]
+    specs = trial_processes(
         stage.plan.scenario,
         trial,
         raw=raw,
         schedule=raw / "schedule.npy",
         run_tag=stage.run_tag,
         broker=broker.info if broker is not None else None,
+        others=[other.info for other in standing if other is not broker],
+        own=trial.variant.listed.processes,
         take_port=stage.take_port,
         traced=stage.traced,
         load_workers=stage.load_workers,
     )
-    running = Ensemble(trial.label, stage.logs)
-    happened: list[Happened] = []
-    watching = asyncio.create_task(_watch(stage.broker, running)) if stage.broker is not None else None
-    try:
-        facts, sampler = await _perform(trial, running, parts, stage, raw, broker, happened)
-    except ChildError as error:
-        # A broker that dies can take a client with it: then the broker is what to tell of.
-        if stage.broker is not None and (trouble := stage.broker.trouble()) is not None:
-            raise trouble from error
-        raise
-    finally:
-        if watching is not None:
-            watching.cancel()
-        # Also on Ctrl-C: nobody is left behind, and nobody is waited for longer than the grace.
-        await running.stop()
-    if schedule is None:  # a closed loop's arrivals are known only now
-        np.save(raw / "schedule.npy", schedule_of(read_rows(raw / "load.rows")))
-    frames = read_trial(raw, facts, schedule)
-    if facts.drain_s is None:
-        facts = replace(facts, drain_s=_last_work_s(frames, facts))
-    return TrialResult(
-        facts,
-        frames,
-        lag_frame(running.lag_rows if broker is not None and broker.info.lists_lag else [], facts),
-        resource_frame(sampler.rows, facts),
-        fault_frame(stage.plan.scenario, running.fault_edges, happened, facts),
-        in_flight_frame(sorted(raw.glob("*.inflight")), facts),
-    )
+    names = [spec.name for spec in specs if spec.module is None]
+    return specs, dict(zip(names, standing, strict=True))
 
 
 async def _perform(
     trial: Trial,
-    running: Ensemble,
-    parts: Cast,
+    running: Supervisor,
+    specs: Sequence[ProcessSpec],
     stage: Stage,
     raw: Path,
-    broker: Broker | None,
     happened: list[Happened],
-) -> tuple[TrialFacts, Sampler]:
-    scenario = stage.plan.scenario
-    workload = scenario.workload
-    elsewhere = stage.load_workers.master
+) -> _Measured:
+    scenario, workload = stage.plan.scenario, stage.plan.scenario.workload
+    elsewhere = stage.load_workers.master is not None
     stage.observer.step("starting the processes")
-    await _assemble(running, parts, stage)
+    await running.assemble(stage.observer.step)
     stage.observer.step("proving that every service hears")
-    proven = await _prove(running, parts)
-
-    pids = running.pids()
-    if stage.broker is not None and stage.broker.pid is not None:
-        pids["broker"] = stage.broker.pid
-    sampler = Sampler({**pids, "harness": psutil.Process().pid})
-    sampling = asyncio.create_task(sampler.run())
-    faults: asyncio.Task[None] | None = None
-    try:
-        warmup_ns, duration_ns = round(workload.warmup_s * 1e9), round(workload.duration_s * 1e9)
-        lead_s = _START_LEAD_S if elsewhere is None else _START_LEAD_ELSEWHERE_S
-        start_ns = time.monotonic_ns() + round(lead_s * 1e9) + warmup_ns
+    proven = await running.prove()
+    async with _sampled(running) as sampler:
+        lead_s = _START_LEAD_ELSEWHERE_S if elsewhere else _START_LEAD_S
+        start_ns = time.monotonic_ns() + round((lead_s + workload.warmup_s) * 1e9)
+        end_ns = start_ns + round(workload.duration_s * 1e9)
         running.start(start_ns, sampler)
-        faults = asyncio.create_task(carry_out(_process_faults(scenario, trial, parts), running, start_ns, happened))
-        faults.add_done_callback(partial(_fail_with, running))
-        stage.observer.load_began(trial, raw / "load.rows", start_ns)
-        await _until(start_ns, running)
-        cpu_begin_ms = sampler.cpu_ms()
-        await _until(start_ns + duration_ns, running)
-        stage.observer.load_ended(trial)
-
-        # A restart near the end may still be under way; the drain is for a system that is whole.
-        await running.unless_failed(asyncio.shield(faults))
+        planned = planned_faults(scenario.faults, trial.variant, [spec.name for spec in specs if spec.targets])
+        async with _faults(running, planned, start_ns, happened) as faults:
+            stage.observer.load_began(trial, raw / "load.rows", start_ns)
+            await running.until(start_ns)
+            cpu_begin_ms = sampler.cpu_ms()
+            await running.until(end_ns)
+            stage.observer.load_ended(trial)
+            # A restart near the end may still be under way; the drain is for a system that is whole.
+            await running.unless_failed(asyncio.shield(faults))
         stage.observer.step("draining")
-        if parts.topics is not None:
-            running[parts.topics.name].send(type="drain")
-        drained = await _drain(running, parts, scenario.drain_s, start_ns + duration_ns)
+        drained = await running.drain(scenario.drain_s, end_ns)
         cpu_end_ms = sampler.cpu_ms()
         # After the drain nobody works; only a person's unanswered request can keep the generator.
-        closing_s = workload.timeout_ms / 1000 + _CLOSING_S + (0.0 if elsewhere is None else _RETURN_S)
-        loads = [running[part.name].expect("done", closing_s) for part in parts.load]
-        made: list[Message] = await running.unless_failed(asyncio.gather(*loads))
-        pending = await _pending(running, parts, drained)
+        made = await running.done(workload.timeout_ms / 1000 + _CLOSING_S + (_RETURN_S if elsewhere else 0.0))
+        pending = await running.pending(list(scenario.services)) if drained.expired else {}
         sampler.sample()
+    return _Measured(start_ns, proven, cpu_begin_ms, cpu_end_ms, drained, made, pending, sampler)
+
+
+@asynccontextmanager
+async def _sampled(running: Supervisor) -> AsyncIterator[Sampler]:
+    """Every process, and the harness, watched from here on."""
+    sampler = Sampler({**running.pids(), "harness": psutil.Process().pid})
+    async with _under_way(asyncio.create_task(sampler.run())):
+        yield sampler
+
+
+@asynccontextmanager
+async def _faults(
+    running: Supervisor, planned: Sequence[PlannedFault], start_ns: int, happened: list[Happened]
+) -> AsyncIterator[asyncio.Task[None]]:
+    """The faults at their times. One that is cut short lets go of its process, which then can be ended."""
+    task = asyncio.create_task(carry_out(planned, running, MonotonicClock(), start_ns, happened))
+    task.add_done_callback(partial(_fail_with, running))
+    async with _under_way(task):
+        yield task
+
+
+@asynccontextmanager
+async def _under_way(task: asyncio.Task[None]) -> AsyncIterator[None]:
+    try:
+        yield
     finally:
-        # The faults first: one that is cut short lets go of its process, which then can be ended.
-        for task in (faults, sampling):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
-    if broker is None and "broker" in cpu_begin_ms:
-        span_s = (drained.end_ns - start_ns) / 1e9
-        stage.broker_idle_ms_per_s = (cpu_end_ms["broker"] - cpu_begin_ms["broker"]) / span_s
-
-    # The system under test; the generator, the harness and the role that looks at the broker are the measuring.
-    mine = {part.name for part in (*parts.api, *parts.services)} | ({"broker"} if broker is not None else set())
-    rss_mb_max = sampler.rss_mb_max()
-    facts = TrialFacts(
-        number=trial.number,
-        variant=trial.variant.name,
-        base=trial.variant.base,
-        block=trial.block,
-        block_seed=trial.block_seed,
-        start_ns=start_ns,
-        duration_ns=duration_ns,
-        timeout_ms=workload.timeout_ms,
-        services=tuple(scenario.services),
-        # Polling found the end; what was written down last says when it was.
-        drain_s=scenario.drain_s if drained.expired else None,
-        drain_expired=drained.expired,
-        readiness_proven=proven,
-        pending=pending,
-        broker={"kind": broker.info.kind, "version": broker.info.version} if broker is not None else None,
-        cpu_begin_ms={name: ms for name, ms in cpu_begin_ms.items() if name in mine},
-        cpu_end_ms={name: ms for name, ms in cpu_end_ms.items() if name in mine},
-        broker_idle_ms_per_s=stage.broker_idle_ms_per_s if broker is not None else None,
-        rss_mb_max={name: mb for name, mb in rss_mb_max.items() if name in mine},
-        cores=psutil.cpu_count() or 1,
-        cpu_span_s=(drained.end_ns - start_ns) / 1e9,
-        closed=workload.closed,
-        load_workers=stage.load_workers.count,
-        load_clock=cast(dict[str, object], made[0]["clock"]) if elsewhere is not None else None,
-        load_busy_share=max(cast(float, one["cpu_share_max_5s"]) for one in made) if elsewhere is not None else None,
-    )
-    return facts, sampler
+        task.cancel()
+        await asyncio.wait([task])
 
 
-async def _watch(broker: Broker, running: Ensemble) -> None:
-    """Fail the trial as soon as the broker is gone."""
-    while (trouble := broker.trouble()) is None:  # noqa: ASYNC110 - the end of a process has no event to await
-        await asyncio.sleep(_BROKER_LOOK_S)
-    running.fail(trouble)
-
-
-async def _assemble(running: Ensemble, parts: Cast, stage: Stage) -> None:
-    """Start every process at once; all but the topics wait for the topic to exist before they are told their role."""
-    await running.spawn(parts.parts)
-    if parts.topics is not None:
-        await running.begin([parts.topics])
-    await running.begin([*parts.services, *parts.api])
-    if stage.load_workers.master is not None:
-        host, port = stage.load_workers.master
-        stage.observer.step(
-            f"waiting for {plural(stage.load_workers.count, 'load worker')}: bench load-worker {host}:{port}"
-        )
-    await running.begin(parts.load)  # last: it is ready when the API answers it
-
-
-def _process_faults(scenario: Scenario, trial: Trial, parts: Cast) -> list[PlannedFault]:
-    """The faults that meet this variant's processes, one entry per process."""
-    names = [part.name for part in (*parts.api, *parts.services)]
-    return [
-        PlannedFault(
-            fault.name, fault.type, name, fault.begin_ns, fault.end_ns if fault.duration_s is not None else None
-        )
-        for fault in scenario.faults
-        if fault.is_process and fault.concerns(trial.variant.name)
-        for name in names
-        if name == fault.target or name.partition("/")[0] == fault.target
-    ]
-
-
-def _fail_with(running: Ensemble, faults: asyncio.Task[None]) -> None:
+def _fail_with(running: Supervisor, faults: asyncio.Task[None]) -> None:
     """A fault that does not heal fails the trial, with the process's own reason."""
     if faults.cancelled() or (error := faults.exception()) is None:
         return
@@ -263,80 +242,49 @@ def _fail_with(running: Ensemble, faults: asyncio.Task[None]) -> None:
     running.fail(error if isinstance(error, Exception) else RuntimeError(repr(error)))
 
 
-async def _prove(running: Ensemble, parts: Cast) -> bool:
-    """Send probes along the variant's own wiring until every service instance has reported one.
-
-    Of instances that share partitions only as many can hear as there are partitions; the plan has warned of the rest.
-    """
-    partitions = cast(int, parts.topics.settings["partitions"]) if parts.topics is not None else None
-    instances = Counter(part.name.partition("/")[0] for part in parts.services)
-
-    def proven() -> bool:
-        heard = Counter(name.partition("/")[0] for name in running.probed)
-        return all(heard[name] >= min(count, partitions or count) for name, count in instances.items())
-
-    deadline_s = time.monotonic() + _PROBE_TIMEOUT_S
-    while not proven():
-        if time.monotonic() > deadline_s:
-            return False
-        for part in parts.api:
-            running[part.name].send(type="probe")
-        round_ends_s = time.monotonic() + _PROBE_ROUND_S
-        while not proven() and time.monotonic() < round_ends_s:
-            await running.unless_failed(asyncio.sleep(0.01))
-    return True
-
-
-async def _drain(running: Ensemble, parts: Cast, drain_s: float, load_end_ns: int) -> Drained:
-    workers = [running[part.name] for part in (*parts.api, *parts.services)]
-    groups = len(cast(dict[str, str], parts.topics.settings["groups"])) if parts.topics is not None else 0
-
-    questions = itertools.count(1)
-
-    async def busy() -> int:
-        question = next(questions)
-        counts = await asyncio.gather(*(_busy(child, question) for child in workers))
-        return sum(counts)
-
-    def lag() -> Sample | None:
-        """The last sample of all groups; where there is no broker nothing waits."""
-        if not groups:
-            return Sample(time.monotonic_ns(), 0)
-        if not running.lag_rows:
-            return None
-        last = running.lag_rows[-groups:]
-        return Sample(last[-1][0], sum(records for _, _, records in last))
-
-    return await running.unless_failed(drain(busy, lag, load_end_ns + round(drain_s * 1e9)))
+def _facts(trial: Trial, stage: Stage, specs: Sequence[ProcessSpec], measured: _Measured) -> TrialFacts:
+    scenario, workload = stage.plan.scenario, stage.plan.scenario.workload
+    broker = stage.broker_of(trial.variant)
+    _learn_idle(stage, broker, specs, measured)
+    # The system under test; the generator, the harness and the role that looks at the broker are the measuring.
+    mine = {spec.name for spec in specs if spec.counts}
+    elsewhere = stage.load_workers.master is not None
+    return TrialFacts(
+        number=trial.number,
+        variant=trial.variant.name,
+        base=trial.variant.base,
+        block=trial.block,
+        block_seed=trial.block_seed,
+        start_ns=measured.start_ns,
+        duration_ns=round(workload.duration_s * 1e9),
+        timeout_ms=workload.timeout_ms,
+        services=tuple(scenario.services),
+        # Polling found the end; what was written down last says when it was.
+        drain_s=scenario.drain_s if measured.drained.expired else None,
+        drain_expired=measured.drained.expired,
+        readiness_proven=measured.proven,
+        pending=dict(measured.pending),
+        broker=broker.info.as_dict() if broker is not None else None,
+        cpu_begin_ms={name: ms for name, ms in measured.cpu_begin_ms.items() if name in mine},
+        cpu_end_ms={name: ms for name, ms in measured.cpu_end_ms.items() if name in mine},
+        broker_idle_ms_per_s=stage.idle_ms_per_s.get(broker.info.label) if broker is not None else None,
+        rss_mb_max={name: mb for name, mb in measured.sampler.rss_mb_max().items() if name in mine},
+        cores=psutil.cpu_count() or 1,
+        cpu_span_s=measured.span_s,
+        closed=workload.closed,
+        load_workers=stage.load_workers.count,
+        load_clock=cast(dict[str, object], measured.made[0]["clock"]) if elsewhere else None,
+        load_busy_share=max(cast(float, one["cpu_share_max_5s"]) for one in measured.made) if elsewhere else None,
+    )
 
 
-async def _busy(child: Child, question: int) -> int:
-    """Registrations in a child's hands; one that does not answer is taken for busy."""
-    child.send(type="idle", question=question)
-    try:
-        async with asyncio.timeout(_ANSWER_S):
-            while True:
-                answer = await child.expect("idle", _ANSWER_S)
-                if answer["question"] == question:  # else a late answer to an earlier one
-                    return cast(int, answer["busy"])
-    except (ChildError, TimeoutError):
-        return 1
-
-
-async def _pending(running: Ensemble, parts: Cast, drained: Drained) -> dict[str, list[str]]:
-    """Which registrations' events are still in the log, by service. Empty when the drain has ended by itself."""
-    if parts.topics is None or not drained.expired:
-        return {}
-    child = running[parts.topics.name]
-    child.send(type="pending")
-    message = await running.unless_failed(child.expect("pending", READY_LIMIT_S))
-    return cast(dict[str, list[str]], message["services"])
-
-
-async def _until(deadline_ns: int, running: Ensemble) -> None:
-    """Sleep until an instant of CLOCK_MONOTONIC, unless a process fails before."""
-    remaining_s = max(deadline_ns - time.monotonic_ns(), 0) / 1e9
-    await running.unless_failed(asyncio.sleep(remaining_s))
+def _learn_idle(stage: Stage, used: Broker | None, specs: Sequence[ProcessSpec], measured: _Measured) -> None:
+    """What the brokers took that stood by, for the trials that use them."""
+    idle = [spec.name for spec in specs if spec.module is None and not spec.counts]
+    for name, broker in zip(idle, stage.brokers_beside(used), strict=True):
+        if name in measured.cpu_begin_ms:
+            took_ms = measured.cpu_end_ms[name] - measured.cpu_begin_ms[name]
+            stage.idle_ms_per_s[broker.info.label] = took_ms / measured.span_s
 
 
 def _last_work_s(frames: TrialFrames, facts: TrialFacts) -> float:

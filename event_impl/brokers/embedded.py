@@ -7,13 +7,15 @@ consumer of each takes all partitions by itself, and the group's name only keeps
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from event_impl.brokers.kafka import KafkaAdmin, KafkaClient, KafkaSubscriber
-from event_impl.brokers.port import BrokerError, Delivery
+from event_impl.brokers.port import BrokerError, Capabilities, Delivery, Subscription
 
 PARTITIONS = 4
 
@@ -28,36 +30,16 @@ class EventsDroppedError(BrokerError):
         )
 
 
-class EmbeddedClient(KafkaClient):
-    """The way to the embedded broker, named by its bootstrap address `host:port`."""
-
-    def subscriber(
-        self,
-        topic: str,
-        *,
-        group: str,
-        member: str,
-        max_unsettled: int,
-        on_settled: Callable[[Delivery], None],
-    ) -> EmbeddedSubscriber:
-        return EmbeddedSubscriber(self._connection, topic, group, member, max_unsettled, on_settled)
-
-    def admin(self) -> EmbeddedAdmin:
-        return EmbeddedAdmin(self._connection)
-
-
 class EmbeddedSubscriber(KafkaSubscriber):
-    """The only member of its group. It goes on at the group's offsets, and at no other: a gap is an error."""
-
-    _offset_reset = "none"
-    # A fetch that waits is answered when its time is over, not when something comes.
-    _fetch_wait_ms = 5
+    """The only member of its group. It goes on at the group's offsets, and at no other."""
 
     async def _join(self) -> None:
         partitions = [TopicPartition(self._topic, number) for number in range(PARTITIONS)]
         self._consumer.assign(partitions)
+        ends = await self._consumer.end_offsets(partitions) if self._subscription.start == "latest" else {}
         for partition in partitions:
-            self._consumer.seek(partition, await self._consumer.committed(partition) or 0)
+            committed = await self._consumer.committed(partition)
+            self._consumer.seek(partition, ends.get(partition, 0) if committed is None else committed)
 
     async def deliveries(self) -> AsyncIterator[Delivery]:
         try:
@@ -75,3 +57,29 @@ class EmbeddedAdmin(KafkaAdmin):
             raise BrokerError(f"the embedded broker makes topics of {PARTITIONS} partitions, not of {partitions}")
         self._partitions[topic] = partitions
         await self._reader.end_offsets(self._all(topic))
+
+
+class EmbeddedClient(KafkaClient):
+    """The way to the embedded broker, named by its bootstrap address `host:port`."""
+
+    # No groups, so nobody holds a place in one; what asks for one by a timer or in a transaction is not tried on it.
+    capabilities: ClassVar[Capabilities] = replace(
+        KafkaClient.capabilities,
+        groups=False,
+        partitions=PARTITIONS,
+        lists_lag=False,
+        static_membership=False,
+        timer_commits=False,
+        transactions=False,
+        durable=False,
+    )
+    _subscriber = EmbeddedSubscriber
+    _admin = EmbeddedAdmin
+
+    def _membership(self, subscription: Subscription, group: str, member: str) -> dict[str, Any]:
+        return super()._membership(subscription, group, member) | {
+            # A gap in the log is an error: where to begin is said by `_join`.
+            "auto_offset_reset": "none",
+            # A fetch that waits is answered when its time is over, not when something comes.
+            "fetch_max_wait_ms": 5,
+        }

@@ -10,13 +10,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any, ClassVar, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
 from event_impl.brokers import security
-from event_impl.brokers.port import BrokerError, Delivery, Message
+from event_impl.brokers.port import BrokerError, Capabilities, Delivery, Message, Publishing, Subscription
 from event_impl.brokers.progress import PartitionProgress
 from event_impl.brokers.security import Connection, connection
 
@@ -24,11 +25,11 @@ _log = logging.getLogger(__name__)
 
 # The library's request timeout is 40 s, longer than a person waits.
 _ADMIN_TIMEOUT_MS = 5_000
-_SESSION_TIMEOUT_MS = 10_000
 _HEARTBEAT_MS = 1_000
 _FETCH_WAIT_MS = 500
 _COMMIT_RETRY_S = 0.1
 _USUAL_REPLICAS = 3
+_ACKS: Mapping[str, str | int] = {"all": "all", "leader": 1, "none": 0}
 # How long the library goes on with a message; who waits for it has bounds of their own.
 _LEAST_REQUEST_TIMEOUT_MS = 2_000
 _JOIN_TIMEOUT_S = 20.0
@@ -36,42 +37,19 @@ _POLL_MS = 200
 _HELD_BACK_POLL_MS = 10  # while a partition is full: how soon it is seen that it has room again
 
 
-class KafkaClient:
-    """The way to one cluster, named by its bootstrap address `[protocol://]host:port` (see `security`)."""
+class _Place(NamedTuple):
+    """Where a delivery stands, and in which assignment of its partition: settled later, it counts for no other one."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._connection = connection(bootstrap)
-
-    def publisher(self, topic: str, *, timeout_s: float) -> KafkaPublisher:
-        return KafkaPublisher(self._connection, topic, timeout_s)
-
-    def subscriber(
-        self,
-        topic: str,
-        *,
-        group: str,
-        member: str,
-        max_unsettled: int,
-        on_settled: Callable[[Delivery], None],
-    ) -> KafkaSubscriber:
-        return KafkaSubscriber(self._connection, topic, group, member, max_unsettled, on_settled)
-
-    def admin(self) -> KafkaAdmin:
-        return KafkaAdmin(self._connection)
+    progress: PartitionProgress
+    offset: int
 
 
 class KafkaPublisher:
-    """acks=all and idempotent: a retried send is in the log once."""
+    """One producer. Idempotent, a retried send is in the log once."""
 
-    def __init__(self, connected: Connection, topic: str, timeout_s: float) -> None:
+    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
+        self._producer = producer
         self._topic = topic
-        self._producer = AIOKafkaProducer(
-            **connected,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=0,
-            request_timeout_ms=max(round(timeout_s * 1000), _LEAST_REQUEST_TIMEOUT_MS),
-        )
 
     async def open(self) -> None:
         try:
@@ -87,42 +65,38 @@ class KafkaPublisher:
         except KafkaError as error:
             raise BrokerError(f"the message could not be sent: {error!r}") from error
 
+    async def probe(self, make_message: Callable[[int], Message]) -> None:
+        # Each member has a partition, so each partition gets one.
+        for partition in sorted(await self._producer.partitions_for(self._topic)):
+            try:
+                await (await self.publish(make_message(partition), partition))
+            except (BrokerError, KafkaError) as error:
+                _log.warning("a probe failed, the next round decides: %r", error)
+
     async def close(self) -> None:
         await self._producer.stop()
 
 
 class KafkaSubscriber(ConsumerRebalanceListener):
-    """One member of a group, static: a respawned member of the same name resumes at once, without a rebalance."""
-
-    _offset_reset = "earliest"
-    _fetch_wait_ms = _FETCH_WAIT_MS
+    """One member of a group."""
 
     def __init__(
         self,
-        connected: Connection,
+        consumer: AIOKafkaConsumer,
         topic: str,
-        group: str,
-        member: str,
-        max_unsettled: int,
+        subscription: Subscription,
         on_settled: Callable[[Delivery], None],
+        on_revoked: Callable[[Sequence[Delivery]], None],
     ) -> None:
+        self._consumer = consumer
         self._topic = topic
-        self._max_unsettled = max_unsettled
+        self._subscription = subscription
         self._on_settled = on_settled
+        self._on_revoked = on_revoked
         self._progress: dict[int, PartitionProgress] = {}
         self._assigned = asyncio.Event()
         self._something_settled = asyncio.Event()
         self._committer: asyncio.Task[None] | None = None
-        self._consumer = AIOKafkaConsumer(
-            **connected,
-            group_id=group,
-            group_instance_id=member,
-            enable_auto_commit=False,
-            auto_offset_reset=self._offset_reset,
-            session_timeout_ms=_SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=_HEARTBEAT_MS,
-            fetch_max_wait_ms=self._fetch_wait_ms,
-        )
 
     async def open(self) -> None:
         try:
@@ -130,7 +104,8 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             await self._join()
         except KafkaError as error:
             raise BrokerError(f"the consumer could not start: {error!r}") from error
-        self._committer = asyncio.create_task(self._commit_forever())
+        if self._subscription.commit == "settled":
+            self._committer = asyncio.create_task(self._commit_forever())
 
     async def _join(self) -> None:
         self._consumer.subscribe([self._topic], listener=self)
@@ -146,7 +121,9 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             if self._committer is not None and self._committer.done():
                 self._committer.result()  # what ended it, such as a full disk, must not be silent
             assigned = self._consumer.assignment()
-            room = [partition for partition in assigned if self._unsettled(partition) < self._max_unsettled]
+            room = [
+                partition for partition in assigned if self._unsettled(partition) < self._subscription.max_unsettled
+            ]
             # Asking only those with room is what pauses the others. The library's own pause throws away what it has
             # fetched, and the partition, once resumed, would wait for it anew.
             held_back = len(room) < len(assigned)
@@ -155,20 +132,26 @@ class KafkaSubscriber(ConsumerRebalanceListener):
                 continue
             # Bounded, so that what is in hand can only overshoot its limit by one poll.
             batches = await self._consumer.getmany(
-                *room, timeout_ms=_HELD_BACK_POLL_MS if held_back else _POLL_MS, max_records=self._max_unsettled
+                *room,
+                timeout_ms=_HELD_BACK_POLL_MS if held_back else _POLL_MS,
+                max_records=self._subscription.max_unsettled,
             )
             for partition, records in batches.items():
+                progress = self._progress.setdefault(partition.partition, PartitionProgress())
                 for record in records:
                     message = Message(record.key or b"", record.value or b"", list(record.headers))
-                    delivery = Delivery(message, partition.partition, record.offset)
-                    progress = self._progress.setdefault(partition.partition, PartitionProgress())
-                    progress.hand_out(delivery)
+                    delivery = Delivery(message, _Place(progress, record.offset))
+                    progress.hand_out(record.offset, delivery)
                     yield delivery
 
     def settle(self, delivery: Delivery) -> None:
-        progress = self._progress.get(delivery.partition)
-        if progress is not None:
-            progress.settle(delivery.offset)
+        # Of an assignment that has ended, the progress is one that nobody looks at any more.
+        place = cast(_Place, delivery.token)
+        if self._subscription.commit == "timer":
+            place.progress.forget(place.offset)
+            self._on_settled(delivery)
+        else:
+            place.progress.settle(place.offset)
             self._something_settled.set()
 
     async def close(self) -> None:
@@ -184,8 +167,9 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         """Hand over what is done; what is still at work will be delivered again to the next owner."""
         with suppress(KafkaError):
             await self._commit()
-        for partition in revoked:
-            self._progress.pop(partition.partition, None)
+        ended = [self._progress.pop(partition.partition, PartitionProgress()) for partition in revoked]
+        if self._subscription.commit == "settled":  # else what is in hand counts as done
+            self._on_revoked([delivery for progress in ended for delivery in progress.open()])
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         for partition in assigned:
@@ -210,15 +194,15 @@ class KafkaSubscriber(ConsumerRebalanceListener):
                 self._something_settled.set()
 
     async def _commit(self) -> None:
-        prefixes = {number: (progress, progress.prefix()) for number, progress in self._progress.items()}
-        offsets = {
-            TopicPartition(self._topic, number): done[-1].offset + 1 for number, (_, done) in prefixes.items() if done
-        }
-        if not offsets:
+        if self._subscription.commit == "timer":
+            return  # the library does
+        found = [(number, progress, progress.last_settled()) for number, progress in self._progress.items()]
+        settled = [(number, progress, last) for number, progress, last in found if last is not None]
+        if not settled:
             return
-        await self._consumer.commit(offsets)
-        for progress, done in prefixes.values():
-            for delivery in progress.committed(done[-1].offset) if done else ():
+        await self._consumer.commit({TopicPartition(self._topic, number): last + 1 for number, _, last in settled})
+        for _, progress, last in settled:
+            for delivery in progress.committed(last):
                 self._on_settled(delivery)
 
 
@@ -234,15 +218,10 @@ def _told_as(what: str, next_step: str = "look at the broker's log") -> Iterator
 class KafkaAdmin:
     """Topics, lag and what is left in the log, from outside the groups."""
 
-    def __init__(self, connected: Connection) -> None:
+    def __init__(self, connected: Connection, admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer) -> None:
         self._connection = connected
-        self._admin = AIOKafkaAdminClient(**connected, request_timeout_ms=_ADMIN_TIMEOUT_MS)
-        self._reader = AIOKafkaConsumer(
-            **connected,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            request_timeout_ms=_ADMIN_TIMEOUT_MS,
-        )
+        self._admin = admin
+        self._reader = reader
         self._partitions: dict[str, int] = {}
         self._coordinators: dict[str, int] = {}
 
@@ -272,7 +251,7 @@ class KafkaAdmin:
         with _told_as(f"the topic {topic} could not be deleted"):
             await self._admin.delete_topics([topic], timeout_ms=_ADMIN_TIMEOUT_MS)
 
-    async def lag(self, topic: str, groups: Sequence[str]) -> Mapping[str, int]:
+    async def backlog(self, topic: str, groups: Sequence[str]) -> Mapping[str, int]:
         lags: dict[str, int] = {}
         with _told_as(f"the lag on {topic} could not be read"):
             ends = await self._reader.end_offsets(self._all(topic))
@@ -282,7 +261,7 @@ class KafkaAdmin:
                 lags[group] = sum(max(end - committed.get(partition, 0), 0) for partition, end in ends.items())
         return lags
 
-    async def unsettled(self, topic: str, group: str) -> Sequence[Message]:
+    async def unfinished(self, topic: str, group: str) -> Sequence[Message]:
         messages: list[Message] = []
         with _told_as(f"what {group} has left in {topic} could not be read"):
             committed = await self._committed(topic, group)
@@ -319,3 +298,79 @@ class KafkaAdmin:
             del self._coordinators[group]  # it may have moved
             raise
         return {partition: meta.offset for partition, meta in found.items() if meta.offset >= 0}
+
+
+class KafkaClient:
+    """The way to one cluster, named by its bootstrap address `[protocol://]host:port` (see `security`)."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        replay=True,
+        key_order=True,
+        groups=True,
+        partitions=None,
+        lists_lag=True,
+        static_membership=True,
+        timer_commits=True,
+        transactions=True,
+        delay=False,
+        dead_letter=False,
+        durable=True,
+    )
+    _subscriber: type[KafkaSubscriber] = KafkaSubscriber
+    _admin: type[KafkaAdmin] = KafkaAdmin
+
+    def __init__(self, bootstrap: str) -> None:
+        self._connection = connection(bootstrap)
+
+    def publisher(self, topic: str, publishing: Publishing) -> KafkaPublisher:
+        producer = self._make_producer(
+            **self._connection,
+            acks=_ACKS[publishing.acks],
+            enable_idempotence=publishing.idempotent,
+            linger_ms=round(publishing.linger_s * 1000),
+            request_timeout_ms=max(round(publishing.timeout_s * 1000), _LEAST_REQUEST_TIMEOUT_MS),
+        )
+        return KafkaPublisher(producer, topic)
+
+    def subscriber(
+        self,
+        topic: str,
+        subscription: Subscription,
+        *,
+        group: str,
+        member: str,
+        on_settled: Callable[[Delivery], None],
+        on_revoked: Callable[[Sequence[Delivery]], None],
+    ) -> KafkaSubscriber:
+        consumer = self._make_consumer(**self._connection, **self._membership(subscription, group, member))
+        return self._subscriber(consumer, topic, subscription, on_settled, on_revoked)
+
+    def admin(self) -> KafkaAdmin:
+        settings = {**self._connection, "request_timeout_ms": _ADMIN_TIMEOUT_MS}
+        reader = self._make_consumer(**settings, enable_auto_commit=False, auto_offset_reset="earliest")
+        return self._admin(self._connection, self._make_admin(**settings), reader)
+
+    def _membership(self, subscription: Subscription, group: str, member: str) -> dict[str, Any]:
+        session_ms = round(subscription.session_timeout_s * 1000)
+        return {
+            "group_id": group,
+            "group_instance_id": member if subscription.membership == "static" else None,
+            "enable_auto_commit": subscription.commit == "timer",
+            "auto_commit_interval_ms": round(subscription.commit_interval_s * 1000),
+            "auto_offset_reset": subscription.start,
+            "session_timeout_ms": session_ms,
+            "heartbeat_interval_ms": min(_HEARTBEAT_MS, session_ms // 3),
+            "fetch_max_wait_ms": _FETCH_WAIT_MS,
+            "isolation_level": "read_committed" if subscription.read_committed else "read_uncommitted",
+        }
+
+    # The library, for another kind of broker to stand in for.
+
+    def _make_producer(self, **settings: Any) -> AIOKafkaProducer:
+        return AIOKafkaProducer(**settings)
+
+    def _make_consumer(self, **settings: Any) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(**settings)
+
+    def _make_admin(self, **settings: Any) -> AIOKafkaAdminClient:
+        return AIOKafkaAdminClient(**settings)

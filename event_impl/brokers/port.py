@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 
 Headers = list[tuple[str, bytes]]
 
@@ -27,13 +27,66 @@ class Message:
     headers: Headers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Delivery:
-    """A message in a consumer's hands, and its place in the log."""
+    """A message in a consumer's hands. Each is itself alone: one that comes again is another delivery."""
 
     message: Message
-    partition: int
-    offset: int
+    token: object  # what the client knows it by, and nobody else reads
+
+
+@dataclass(frozen=True)
+class Publishing:
+    """How messages are published. Whoever waits gives up by itself; `timeout_s` bounds what the library does on."""
+
+    timeout_s: float
+    acks: Literal["all", "leader", "none"] = "all"
+    idempotent: bool = True  # a retried message is in the log once; needs the acknowledgement of all
+    linger_s: float = 0.0  # how long a message waits for others to share its request
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """How a consumer joins its group and commits.
+
+    Committed as it settles, nothing is lost and some of it may be done twice; committed by a timer, what was handed out
+    counts as done. A static member that comes back under its name has its partitions at once; a dynamic one joins anew,
+    and its killed predecessor's wait for the end of its session.
+    """
+
+    max_unsettled: int  # in hand per partition, beyond which no more of it is handed out
+    commit: Literal["settled", "timer"] = "settled"
+    commit_interval_s: float = 5.0  # of the timer
+    membership: Literal["static", "dynamic"] = "static"
+    start: Literal["earliest", "latest"] = "earliest"  # where a group begins that has committed nothing
+    session_timeout_s: float = 10.0
+    read_committed: bool = False  # skip what aborted transactions wrote
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a kind of broker can do. Validation refuses what asks for more, and the contract suite holds each to it.
+
+    replay: a group that comes later reads what was published before. key_order: messages of one key come in the order
+    in which they were published. groups: several members share what a group hears. partitions: how many each topic has,
+    whatever is asked; None: as asked. lists_lag: what a group has still to settle can be listed as records that wait.
+    static_membership: a member that comes back under its name resumes at once. timer_commits: a consumer may settle by
+    a timer what it was merely handed. transactions: settling and publishing can be one step. delay: a message can be
+    held back by the broker. dead_letter: the broker sets aside by itself what is never settled.
+    durable: what it has acknowledged survives the end of its process.
+    """
+
+    replay: bool
+    key_order: bool
+    groups: bool
+    partitions: int | None
+    lists_lag: bool
+    static_membership: bool
+    timer_commits: bool
+    transactions: bool
+    delay: bool
+    dead_letter: bool
+    durable: bool
 
 
 class Publisher(Protocol):
@@ -41,11 +94,15 @@ class Publisher(Protocol):
 
     async def open(self) -> None: ...
 
-    async def publish(self, message: Message, partition: int | None = None) -> asyncio.Future[object]:
+    async def publish(self, message: Message) -> asyncio.Future[object]:
         """Hand the message over. The future ends when the broker has it, or with the library's own error.
 
         Raises BrokerError where the message is not even taken.
         """
+        ...
+
+    async def probe(self, make_message: Callable[[int], Message]) -> None:
+        """Publish messages 0, 1, … such that each member of each group gets one. What fails is logged and left out."""
         ...
 
     async def close(self) -> None: ...
@@ -58,7 +115,9 @@ class Subscriber(Protocol):
 
     def deliveries(self) -> AsyncIterator[Delivery]: ...
 
-    def settle(self, delivery: Delivery) -> None: ...
+    def settle(self, delivery: Delivery) -> None:
+        """Its work is done. One that was revoked meanwhile is ignored: it comes again, here or elsewhere."""
+        ...
 
     async def close(self) -> None: ...
 
@@ -73,12 +132,12 @@ class Admin(Protocol):
 
     async def delete_topic(self, topic: str) -> None: ...
 
-    async def lag(self, topic: str, groups: Sequence[str]) -> Mapping[str, int]:
-        """Records past the committed offset, summed over partitions, by group."""
+    async def backlog(self, topic: str, groups: Sequence[str]) -> Mapping[str, int]:
+        """How many messages of the topic each group still has to finish."""
         ...
 
-    async def unsettled(self, topic: str, group: str) -> Sequence[Message]:
-        """The messages past a group's committed offsets."""
+    async def unfinished(self, topic: str, group: str) -> Sequence[Message] | None:
+        """The messages that a group still has to finish; None: this kind of broker cannot tell."""
         ...
 
     async def close(self) -> None: ...
@@ -87,18 +146,27 @@ class Admin(Protocol):
 class Client(Protocol):
     """The way to one broker of one kind."""
 
+    capabilities: ClassVar[Capabilities]
+
     def __init__(self, bootstrap: str) -> None: ...
 
-    def publisher(self, topic: str, *, timeout_s: float) -> Publisher: ...
+    def publisher(self, topic: str, publishing: Publishing) -> Publisher: ...
 
     def subscriber(
         self,
         topic: str,
+        subscription: Subscription,
         *,
         group: str,
         member: str,
-        max_unsettled: int,
         on_settled: Callable[[Delivery], None],
-    ) -> Subscriber: ...
+        on_revoked: Callable[[Sequence[Delivery]], None],
+    ) -> Subscriber:
+        """A member of a group.
+
+        `on_settled` hears of each delivery that will not come again, once the broker knows; `on_revoked` of those in
+        hand that were taken away: they will come again, here or elsewhere, whatever becomes of them now.
+        """
+        ...
 
     def admin(self) -> Admin: ...

@@ -7,46 +7,53 @@ settled              · · · ·          commit 9, the first one not settled
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from event_impl.brokers.port import Delivery
 
 
 class PartitionProgress:
-    """One partition in one member's hands. Pure: the subscriber does the committing."""
+    """One assignment of one partition to one member. Pure: the subscriber does the committing."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[int, tuple[Delivery, bool]] = OrderedDict()
+        self._open: dict[int, Delivery] = {}  # by offset, in the order of the log
+        self._settled: set[int] = set()
 
     @property
     def unsettled(self) -> int:
         """Deliveries handed out and not yet past the commit point."""
         return len(self._open)
 
-    def hand_out(self, delivery: Delivery) -> None:
-        self._open[delivery.offset] = (delivery, False)
+    def open(self) -> list[Delivery]:
+        """The deliveries that no commit covers, in order."""
+        return list(self._open.values())
+
+    def hand_out(self, offset: int, delivery: Delivery) -> None:
+        self._open[offset] = delivery
 
     def settle(self, offset: int) -> None:
-        """Mark one delivery's work as done. An offset that was never handed out is ignored: it is another member's."""
+        """Mark one delivery's work as done. An offset that is not in hand is ignored: its commit has come already."""
         if offset in self._open:
-            self._open[offset] = (self._open[offset][0], True)
+            self._settled.add(offset)
 
-    def prefix(self) -> list[Delivery]:
-        """The settled deliveries before the first unsettled one, in order; committing past the last is safe."""
-        done: list[Delivery] = []
-        for delivery, settled in self._open.values():
-            if not settled:
+    def last_settled(self) -> int | None:
+        """The last offset of the settled ones before the first unsettled one; committing past it is safe."""
+        last = None
+        for offset in self._open:
+            if offset not in self._settled:
                 break
-            done.append(delivery)
-        return done
+            last = offset
+        return last
 
     def committed(self, through: int) -> list[Delivery]:
         """Forget the deliveries up to the offset `through`, which the broker has now, and return them.
 
         Two commits can overlap, one on the way and one at a rebalance: the second finds nothing left of the first.
         """
-        done: list[Delivery] = []
-        while self._open and next(iter(self._open)) <= through:
-            _, (delivery, _) = self._open.popitem(last=False)
-            done.append(delivery)
+        done = []
+        while self._open and (offset := next(iter(self._open))) <= through:
+            done.append(self._open.pop(offset))
+            self._settled.discard(offset)
         return done
+
+    def forget(self, offset: int) -> None:
+        """Let one delivery go, wherever it stands: something else decides what is committed."""
+        self._open.pop(offset, None)

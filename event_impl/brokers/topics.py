@@ -1,18 +1,20 @@
-"""The role `topics`: creates the trial's topic, and samples each group's lag from outside while the trial runs."""
+"""The role `topics`: creates the trial's topics, and samples each group's lag from outside while the trial runs."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
-from event_impl.brokers import CLIENTS
+from event_impl.brokers import client_of
 from event_impl.brokers.port import Admin, BrokerError
 from registration import event, luck
-from registration.process import Link, RoleError
+from registration.process import Link, Message
+from registration.role import RoleError
 
 _log = logging.getLogger(__name__)
 
@@ -20,28 +22,26 @@ _log = logging.getLogger(__name__)
 async def run(link: Link) -> None:
     """Serve the harness until it closes the pipe."""
     settings = link.settings
-    topic = cast(str, settings["topic"])
-    # Group names by service: reports speak of services.
-    groups = cast(dict[str, str], settings["groups"])
-    admin = CLIENTS[cast(str, settings["broker"])](cast(str, settings["bootstrap"])).admin()
+    topics = _Topics.of(settings)
+    admin = client_of(cast(str, settings["broker"]))(cast(str, settings["bootstrap"])).admin()
     try:
         await admin.open()
-        replicas = cast(int | None, settings["replicas"])
-        await admin.create_topic(topic, cast(int, settings["partitions"]), replicas)
+        for topic in topics.every:
+            await admin.create_topic(topic, cast(int, settings["partitions"]), cast(int | None, settings["replicas"]))
     except BrokerError as error:
         raise RoleError(str(error), error.next_step) from error
     link.ready()
     # One at a time: the sampler and a request of the harness share a connection and a consumer.
     turn = asyncio.Lock()
     pace = _Pace(cast(float, settings["sample_period_s"]))
-    sampler = asyncio.create_task(_sample_forever(link, admin, turn, pace))
+    sampler = asyncio.create_task(_sample_forever(link, admin, topics, turn, pace))
     async for message in link.messages():
         if message["type"] == "drain":
             pace.period_s = cast(float, settings["drain_sample_period_s"])
         elif message["type"] == "pending":
             try:
                 async with turn:
-                    link.send(type="pending", services=await _pending(admin, topic, groups))
+                    link.send(type="pending", services=await _pending(admin, topics))
             except BrokerError as error:
                 raise RoleError(str(error), "look at the broker's log; is it still running?") from error
     sampler.cancel()
@@ -49,10 +49,34 @@ async def run(link: Link) -> None:
         await sampler
     if settings["delete_topic"]:  # on a cluster that is not ours nothing is left behind
         try:
-            await admin.delete_topic(topic)
+            for topic in topics.every:
+                await admin.delete_topic(topic)
         except BrokerError as error:
             _log.warning("the topic stays: %s", error)
     await admin.close()
+
+
+@dataclass(frozen=True)
+class _Topics:
+    """`heard`: (service, topic, group) for whatever a service consumes. Reports speak of services, not of groups."""
+
+    every: tuple[str, ...]
+    heard: tuple[tuple[str, str, str], ...]
+
+    @classmethod
+    def of(cls, settings: Message) -> _Topics:
+        shared = cast(str, settings["topic"])
+        groups = cast(Mapping[str, str], settings["groups"])
+        own = cast(Mapping[str, Mapping[str, str]], settings.get("own_topics", {}))
+        consumed = cast(Sequence[str], settings.get("heard_topics", ()))
+        return cls(
+            (shared, *(topic for topics in own.values() for topic in topics.values())),
+            tuple(
+                (service, topic, group)
+                for service, group in groups.items()
+                for topic in (shared, *(own[service][name] for name in consumed))
+            ),
+        )
 
 
 @dataclass
@@ -62,28 +86,30 @@ class _Pace:
     period_s: float
 
 
-async def _sample_forever(link: Link, admin: Admin, turn: asyncio.Lock, pace: _Pace) -> None:
-    settings = link.settings
-    topic = cast(str, settings["topic"])
-    groups = cast(dict[str, str], settings["groups"])
+async def _sample_forever(link: Link, admin: Admin, topics: _Topics, turn: asyncio.Lock, pace: _Pace) -> None:
+    by_topic: dict[str, list[tuple[str, str]]] = {}
+    for service, topic, group in topics.heard:
+        by_topic.setdefault(topic, []).append((service, group))
     while True:
-        t_ns = time.monotonic_ns()
+        t_ns = link.clock.now_ns()
         try:
+            lags: Counter[str] = Counter()
             async with turn:
-                lags = await admin.lag(topic, list(groups.values()))
-            link.send(type="lag", t_ns=t_ns, groups={service: lags[group] for service, group in groups.items()})
+                for topic, heard in by_topic.items():
+                    backlog = await admin.backlog(topic, [group for _, group in heard])
+                    lags.update({service: backlog[group] for service, group in heard})
+            link.send(type="lag", t_ns=t_ns, groups=dict(lags))
         except Exception as error:  # noqa: BLE001 - a sample that fails is a gap in a curve, not the end of the trial
             _log.warning("no sample of the lag: %r", error)
         await asyncio.sleep(pace.period_s)
 
 
-async def _pending(admin: Admin, topic: str, groups: dict[str, str]) -> dict[str, list[str]]:
+async def _pending(admin: Admin, topics: _Topics) -> dict[str, list[str]]:
     """The ids whose event is still to be settled, by service."""
     pending: dict[str, list[str]] = {}
-    for service, group in groups.items():
-        ids = [
-            event.parse(message.value, message.headers).registration.registration_id
-            for message in await admin.unsettled(topic, group)
-        ]
-        pending[service] = [str(id_) for id_ in ids if not luck.is_probe(id_)]
+    for service, topic, group in topics.heard:
+        messages = await admin.unfinished(topic, group)
+        if messages is not None:  # None: it cannot tell
+            ids = [event.parse(message.value, message.headers).registration.registration_id for message in messages]
+            pending.setdefault(service, []).extend(str(id_) for id_ in ids if not luck.is_probe(id_))
     return pending

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from event_impl.variants.events import Events
+from event_impl.variants.events import EVENTS
 from event_impl.variants.variant import Variant
 
-VARIANTS: Mapping[str, Variant] = {
-    "events": Events(),
-}
+VARIANTS: Mapping[str, Variant[Any]] = {variant.name: variant for variant in (EVENTS,)}
 
 __all__ = ["VARIANTS", "Variant"]

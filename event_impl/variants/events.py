@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
-
-from event_impl.brokers.port import Message
+from event_impl.brokers.port import Publishing, Subscription
+from event_impl.variants.variant import ApiTools, Heard, Hearing, Register, ServiceTools, Variant
+from registration.options import duration
 from registration.registration import Registration
-from registration.work import Worker, WorkError
-
-# 100 ms, 200 ms, … 2 s, and no end: an event that cannot be worked on blocks its partition rather than being lost.
-_FIRST_WAIT_S = 0.1
-_LONGEST_WAIT_S = 2.0
+from registration.variant import Promise
+from registration.work import WorkError
 
 
-class Events:
-    """At least once: an offset is committed only past applied work."""
+@dataclass(frozen=True)
+class Options:
+    """What a scenario may set."""
 
-    async def announce(self, publish: Callable[[Message], Awaitable[None]], message: Message) -> None:
-        await publish(message)
+    timeout_s: float = duration(2.0, "one publish in all, until the broker has confirmed it")
+    first_wait_s: float = duration(
+        0.1, "the wait before the second attempt at failing work; each later one is twice as long"
+    )
+    longest_wait_s: float = duration(2.0, "what these waits grow to")
 
-    async def work(self, worker: Worker, registration: Registration, delivery: int) -> None:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(WorkError),
-            wait=wait_exponential(multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S),
-        )
-        async for attempt in retrying:
-            with attempt:
-                await worker.perform(registration, delivery, attempt.retry_state.attempt_number)
+
+def in_api(options: Options, tools: ApiTools) -> Register:
+    async def register(registration: Registration) -> None:
+        tools.store(registration)
+        await tools.publish(registration, timeout_s=options.timeout_s)
+
+    return register
+
+
+def in_service(options: Options, tools: ServiceTools) -> Hearing:
+    async def work(heard: Heard) -> None:
+        # Without an end: an event that cannot be worked on blocks its partition rather than being lost. A loop and no
+        # library, since one would cost each first attempt, which most often succeeds, more than the attempt itself.
+        attempt, wait_s = 1, options.first_wait_s
+        while True:
+            try:
+                return await tools.worker.perform(heard.registration, heard.number, attempt)
+            except WorkError:
+                await tools.clock.sleep_until(tools.clock.now_ns() + round(wait_s * 1e9))
+                attempt, wait_s = attempt + 1, min(2 * wait_s, options.longest_wait_s)
+
+    return Hearing(work, Subscription(tools.usual_unsettled))
+
+
+EVENTS = Variant(
+    name="events",
+    sentence="replies when the broker has the event; consumers commit offsets only past work that is done, and retry",
+    options=Options,
+    promises=frozenset({Promise.NOT_LOST}),
+    in_api=in_api,
+    in_service=in_service,
+    publishing=lambda options: Publishing(options.timeout_s),
+)

@@ -53,6 +53,7 @@ class AIOKafkaProducer:
         timestamp_ms: int | None = ...,
         headers: Sequence[tuple[str, bytes]] | None = ...,
     ) -> asyncio.Future[object]: ...
+    async def partitions_for(self, topic: str) -> set[int]: ...
 
 class AIOKafkaConsumer:
     def __init__(
@@ -67,6 +68,8 @@ class AIOKafkaConsumer:
         group_id: str | None = ...,
         group_instance_id: str | None = ...,
         enable_auto_commit: bool = ...,
+        auto_commit_interval_ms: int = ...,
+        isolation_level: str = ...,
         auto_offset_reset: str = ...,
         session_timeout_ms: int = ...,
         heartbeat_interval_ms: int = ...,

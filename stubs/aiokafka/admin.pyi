@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from aiokafka import OffsetAndMetadata, TopicPartition
 
 class NewTopic:
+    name: str
+    num_partitions: int
     def __init__(self, name: str, num_partitions: int, replication_factor: int) -> None: ...
 
 class CreateTopicsResponse:

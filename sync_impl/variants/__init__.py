@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
-from registration.registration import Registration
-from sync_impl.variants import sync, sync_concurrent
+from sync_impl.variants.sync import SYNC
+from sync_impl.variants.sync_concurrent import SYNC_CONCURRENT
+from sync_impl.variants.variant import Variant
 
-Call = Callable[[str, Registration], Awaitable[None]]
-Announce = Callable[[Call, Sequence[str], Registration], Awaitable[None]]
-
-VARIANTS: Mapping[str, Announce] = {
-    "sync": sync.announce,
-    "sync-concurrent": sync_concurrent.announce,
+VARIANTS: Mapping[str, Variant[Any]] = {
+    variant.name: variant
+    for variant in (
+        SYNC,
+        SYNC_CONCURRENT,
+    )
 }
+
+__all__ = ["VARIANTS", "Variant"]

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
+from registration.options import duration
 from registration.registration import Registration
+from registration.variant import Promise
+from sync_impl.variants.variant import ApiTools, Register, Variant
 
 
-async def announce(
-    call: Callable[[str, Registration], Awaitable[None]], services: Sequence[str], registration: Registration
-) -> None:
-    for service in services:
-        await call(service, registration)
+@dataclass(frozen=True)
+class Options:
+    """What a scenario may set."""
+
+    timeout_s: float = duration(2.0, "one call in all, from connecting to the last byte")
+
+
+def in_api(options: Options, tools: ApiTools) -> Register:
+    async def register(registration: Registration) -> None:
+        tools.store(registration)
+        for service in tools.services:
+            await tools.call(service, registration, timeout_s=options.timeout_s)
+
+    return register
+
+
+SYNC = Variant(
+    name="sync",
+    sentence="one call after the other; the first failure fails the registration",
+    options=Options,
+    promises=frozenset({Promise.NOT_LOST, Promise.ONCE}),
+    in_api=in_api,
+)

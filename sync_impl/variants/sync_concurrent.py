@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
+from registration.options import duration
 from registration.registration import Registration
+from registration.variant import Promise
+from sync_impl.variants.variant import ApiTools, Register, Variant
 
 
-async def announce(
-    call: Callable[[str, Registration], Awaitable[None]], services: Sequence[str], registration: Registration
-) -> None:
-    # Every call is waited for, also after one has failed: cancelling the others would leave it open what they did,
-    # and would make this variant's losses depend on who failed first.
-    calls = (call(service, registration) for service in services)
-    for outcome in await asyncio.gather(*calls, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
+@dataclass(frozen=True)
+class Options:
+    """What a scenario may set."""
+
+    timeout_s: float = duration(2.0, "one call in all, from connecting to the last byte")
+
+
+def in_api(options: Options, tools: ApiTools) -> Register:
+    async def register(registration: Registration) -> None:
+        tools.store(registration)
+        # Every call is waited for, also after one has failed: cancelling the others would leave it open what they did,
+        # and would make this variant's losses depend on who failed first.
+        calls = (tools.call(service, registration, timeout_s=options.timeout_s) for service in tools.services)
+        for outcome in await asyncio.gather(*calls, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    return register
+
+
+SYNC_CONCURRENT = Variant(
+    name="sync-concurrent",
+    sentence="the same calls at once; the registration fails if one of them fails",
+    options=Options,
+    promises=frozenset({Promise.NOT_LOST, Promise.ONCE}),
+    in_api=in_api,
+)

@@ -10,7 +10,7 @@ import pytest
 from wheels import TREE, Built, Installed, install
 
 SCENARIOS = sorted(path.stem for path in (TREE / "scenarios").glob("*.yaml"))
-PROGRAM = ("benchmarks", "event_impl", "registration", "scenarios", "sync_impl")
+PROGRAM = ("benchmarks", "event_impl", "registration", "scenarios", "sync_impl", "virtual")
 STRAYS = (".pyc", ".DS_Store")
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.brokers import Broker, start_kafka
+from benchmarks.brokers import Broker
+from benchmarks.brokers.kafka import start_kafka
 
 
 @pytest.fixture(scope="session")

@@ -70,7 +70,8 @@ class Stage:
         workflow = asyncio.run(play())
         work = {
             part.name: WorkSettings.from_dict(part.settings["work"])  # type: ignore[arg-type]
-            for part in workflow.parts.services
+            for part in workflow.specs
+            if part.role == "service"
         }
         return Lived(variant, statuses, workflow.story(), notes, work)
 
@@ -103,7 +104,7 @@ def good_day(stage: Stage, variant: str) -> Lived:
         notes["nonsense"] = [await workflow.post(body) for body in (b"", b"[]", b'{"email": "a@b"}')]
         await workflow.probe()
         await workflow.idle()
-        if workflow.parts.topics is not None:
+        if workflow.bootstrap is not None:
             notes["pending"] = await workflow.pending()
 
     return stage.live(
@@ -211,7 +212,7 @@ FAILING_S = 1.5
 def failing_service(stage: Stage, variant: str) -> Lived:
     async def act(workflow: Workflow, statuses: dict[int, int | None], notes: dict[str, object]) -> None:
         await register(workflow, statuses, *FAILING)
-        if workflow.parts.topics is not None:
+        if workflow.bootstrap is not None:
             # The others' offsets are committed a moment after their work.
             async with asyncio.timeout(BOUND_S):
                 while (pending := await workflow.pending())["cache"] or pending["analytics"]:
@@ -343,7 +344,7 @@ def impatience(stage: Stage, variant: str) -> Lived:
         os.kill(workflow.children["email/0"].pid, signal.SIGKILL)
         await workflow.children["email/0"].ended
         await register(workflow, statuses, AFTER_THE_KILL)
-        if workflow.parts.topics is not None:
+        if workflow.bootstrap is not None:
             async with asyncio.timeout(BOUND_S):
                 while (pending := await workflow.pending())["cache"]:
                     await asyncio.sleep(0.05)

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from benchmarks.brokers import BrokerUnavailable, connect, external
+from benchmarks.brokers import BrokerUnavailable, external
+from benchmarks.brokers.external import connect
 from benchmarks.processes.ports import Ports
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

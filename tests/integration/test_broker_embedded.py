@@ -14,9 +14,10 @@ import psutil
 import pytest
 from wiring import BOUND_S, wired
 
-from benchmarks.brokers import Broker, start_embedded
+from benchmarks.brokers import Broker, start
+from benchmarks.scenario.broker import BrokerSpec
 from event_impl.brokers.embedded import EmbeddedClient, EventsDroppedError
-from event_impl.brokers.port import BrokerError, Delivery, Message
+from event_impl.brokers.port import BrokerError, Message, Publishing, Subscription
 from registration import luck
 
 SERVICES = ["analytics", "cache", "email"]
@@ -25,7 +26,7 @@ BLOCK_SEED = luck.block_seed(1, 0)
 
 @asynccontextmanager
 async def started(tmp_path: Path) -> AsyncIterator[Broker]:
-    broker = await start_embedded(tmp_path, tmp_path / "broker.log")
+    broker = await start(BrokerSpec(kind="embedded").server, tmp_path, tmp_path / "broker.log")
     try:
         yield broker
     finally:
@@ -63,9 +64,11 @@ async def test_one_that_is_killed_is_noticed(tmp_path: Path) -> None:
 async def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys, pathlib\n"
-        "from benchmarks.brokers import start_embedded\n"
+        "from benchmarks.brokers import start\n"
+        "from benchmarks.scenario.broker import BrokerSpec\n"
         "async def main():\n"
-        "    broker = await start_embedded(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[1], 'log'))\n"
+        "    home, server = pathlib.Path(sys.argv[1]), BrokerSpec(kind='embedded').server\n"
+        "    broker = await start(server, home, home / 'log')\n"
         "    print(broker.pid, flush=True)\n"
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
@@ -108,18 +111,20 @@ async def test_a_consumer_that_was_killed_goes_on_where_it_was_and_what_waits_is
 async def test_events_that_it_threw_away_unread_are_an_error_and_not_a_loss(tmp_path: Path) -> None:
     async with started(tmp_path) as broker:
         client = EmbeddedClient(broker.info.bootstrap)
-        admin, publisher = client.admin(), client.publisher("full", timeout_s=5)
+        admin, publisher = client.admin(), client.publisher("full", Publishing(5.0))
         await admin.open()
         await admin.create_topic("full", 4)
         await publisher.open()
         message = Message(b"k", b"v" * 1000, [])
         for _ in range(12):
-            await asyncio.gather(*[await publisher.publish(message, 0) for _ in range(1000)])
+            await asyncio.gather(*[await publisher.publish(message) for _ in range(1000)])
 
-        def ignored(_delivery: Delivery) -> None:
+        def ignored(_: object) -> None:
             pass
 
-        subscriber = client.subscriber("full", group="late", member="0", max_unsettled=10, on_settled=ignored)
+        subscriber = client.subscriber(
+            "full", Subscription(10), group="late", member="0", on_settled=ignored, on_revoked=ignored
+        )
         await subscriber.open()
         with pytest.raises(EventsDroppedError, match="dropped events that nobody had consumed"):
             async with asyncio.timeout(BOUND_S):

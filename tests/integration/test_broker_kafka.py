@@ -16,13 +16,16 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from benchmarks.brokers import BrokerUnavailable, connect, start_kafka
+from benchmarks.brokers import BrokerUnavailable
 from benchmarks.brokers import kafka as kafka_module
 from benchmarks.brokers.cache import Installation, installation
+from benchmarks.brokers.external import connect
 from benchmarks.brokers.java import PROFILES, find
-from benchmarks.brokers.node import Node, NodeFailed, Place, spawn
+from benchmarks.brokers.kafka import start_kafka
+from benchmarks.brokers.node import Node, NodeFailed, Place, lay_out, spawn
 from benchmarks.brokers.prepare import prepare
 from benchmarks.brokers.release import VERSION, load
+from benchmarks.brokers.settings import server_properties
 from benchmarks.processes.ports import Ports
 
 GONE_WITHIN_S = 10.0
@@ -58,9 +61,10 @@ def taken_port() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
-def node_at(tmp_path: Path, found: Installation, port: int | None = None) -> tuple[Node, str]:
+def node_at(tmp_path: Path, found: Installation, port: int | None = None) -> Node:
     ports = Ports()
     place = Place(tmp_path / "kafka", tmp_path / "kafka.log", port or ports.take(), ports.take())
+    lay_out(found, place, server_properties(place.port, place.controller_port))
     return spawn(found, find(), PROFILES["quick"], place)
 
 
@@ -114,27 +118,27 @@ async def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Pat
 async def test_one_that_exits_early_is_quoted(tmp_path: Path) -> None:
     found = await prepare()
     with taken_port() as port:
-        node, cluster_id = node_at(tmp_path, found, port)
+        node = node_at(tmp_path, found, port)
         try:
             with pytest.raises(NodeFailed, match=r"(?s)exited with 1 while starting.*Address already in use"):
-                await node.ready(cluster_id)
+                await node.ready()
         finally:
             node.kill()
 
 
 async def test_one_that_is_killed_while_starting_is_noticed(tmp_path: Path) -> None:
-    node, cluster_id = node_at(tmp_path, await prepare())
+    node = node_at(tmp_path, await prepare())
     os.kill(node.pid, signal.SIGKILL)
     with pytest.raises(NodeFailed, match="was killed by SIGKILL"):
-        await node.ready(cluster_id)
+        await node.ready()
 
 
 async def test_one_that_never_answers_is_given_up(tmp_path: Path) -> None:
-    node, cluster_id = node_at(tmp_path, await prepare())
+    node = node_at(tmp_path, await prepare())
     try:
         os.kill(node.pid, signal.SIGSTOP)
         with pytest.raises(NodeFailed, match="did not answer within"):
-            await node.ready(cluster_id, within_s=0.3)
+            await node.ready(within_s=0.3)
     finally:
         node.kill()
     assert not psutil.pid_exists(node.pid)
@@ -144,10 +148,10 @@ async def test_a_start_that_is_called_off_leaves_no_process(tmp_path: Path, monk
     await prepare()
     spawned: list[Node] = []
 
-    def watched(*arguments: object, **options: object) -> tuple[Node, str]:
-        node, cluster_id = spawn(*arguments, **options)  # type: ignore[arg-type]
+    def watched(*arguments: object, **options: object) -> Node:
+        node = spawn(*arguments, **options)  # type: ignore[arg-type]
         spawned.append(node)
-        return node, cluster_id
+        return node
 
     monkeypatch.setattr(kafka_module, "spawn", watched)
     with pytest.raises(TimeoutError):
@@ -176,7 +180,7 @@ async def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     await prepare()
     program = (
         "import asyncio, sys, pathlib\n"
-        "from benchmarks.brokers import start_kafka\n"
+        "from benchmarks.brokers.kafka import start_kafka\n"
         "async def main():\n"
         "    home = pathlib.Path(sys.argv[1])\n"
         "    broker = await start_kafka(home / 'kafka', home / 'kafka.log')\n"

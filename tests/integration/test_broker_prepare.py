@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.brokers import SilentProgress, start_kafka
+from benchmarks.brokers import SilentProgress
 from benchmarks.brokers.cache import CACHE_VARIABLE, Installation, complete, damaged, sha256_of
 from benchmarks.brokers.java import PROFILES, find
+from benchmarks.brokers.kafka import start_kafka
 from benchmarks.brokers.maven import MavenCentral
 from benchmarks.brokers.prepare import prepare
 from benchmarks.brokers.release import Jar, load

@@ -85,7 +85,7 @@ async def test_without_its_trace_a_trial_still_knows_when_each_was_answered(tmp_
         "version: 1\nname: bare\nworkload: {rate: 40, warmup: 0s, duration: 500ms}\nvariants: [sync]\nblocks: 1\n", "t"
     )
     plan = make_plan(scenario)
-    stage = Stage(plan, None, tmp_path, secrets.token_hex(4), Ports().take, SilentObserver(), traced=False)
+    stage = Stage(plan, {}, tmp_path, secrets.token_hex(4), Ports().take, SilentObserver(), traced=False)
 
     result = await run_trial(plan.trials[0], stage, tmp_path / "trial")
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.brokers import node, start_kafka
+from benchmarks.brokers import node
+from benchmarks.brokers.kafka import start_kafka
 from benchmarks.brokers.settings import server_properties
 from benchmarks.processes.ports import Ports
 

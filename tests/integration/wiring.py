@@ -1,4 +1,4 @@
-"""One variant's processes, wired by `benchmarks.trials.cast` as in a trial, and driven by a test.
+"""One variant's processes, listed by `benchmarks.trials.processes` as in a trial, and driven by a test.
 
 async with wired("events", broker, tmp_path, services="email: {latency: 5ms}") as workflow:
     reply = await workflow.register(0)
@@ -27,7 +27,7 @@ from benchmarks.planning.plan import Trial
 from benchmarks.processes.child import Child
 from benchmarks.processes.ports import HOST, Ports
 from benchmarks.scenario import Scenario, load_text
-from benchmarks.trials.cast import Cast, make_cast
+from benchmarks.trials.processes import ProcessSpec, trial_processes
 from registration import luck, trace
 from registration.registration import Registration, body_of, traceparent_of, user_id
 from registration.trace import Kind
@@ -115,7 +115,7 @@ class Story:
 class Workflow:
     """A variant under way. `lag` keeps the samples of each group's lag, newest last."""
 
-    parts: Cast
+    specs: tuple[ProcessSpec, ...]
     raw: Path
     bootstrap: str | None
     children: dict[str, Child] = field(default_factory=dict)
@@ -129,7 +129,11 @@ class Workflow:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{cast(int, self.parts.api[0].settings['port'])}/registrations"
+        return f"http://{HOST}:{cast(int, self._api.settings['port'])}/registrations"
+
+    @property
+    def _api(self) -> ProcessSpec:
+        return next(spec for spec in self.specs if spec.probes)
 
     @property
     def api(self) -> Child:
@@ -137,25 +141,29 @@ class Workflow:
 
     async def open(self) -> None:
         """Spawn, configure, prove and start the processes, in the order of a trial."""
-        parts = [part for part in self.parts.parts if part is not self.parts.load]
-        for part in parts:
-            child = await Child.spawn(part.name, part.module, self.raw / f"{part.name.replace('/', '-')}.log")
-            child.on_message = lambda message, name=part.name: self._hear(name, message)  # type: ignore[misc]
-            self.children[part.name] = child
-        first = [self.parts.topics] if self.parts.topics is not None else []
-        for group in (first, [*self.parts.services, *self.parts.api]):
-            for part in group:
-                self.children[part.name].begin(part.role, part.settings)
-            await asyncio.gather(*(self.children[part.name].expect("ready", BOUND_S) for part in group))
+        for spec in self.specs:
+            assert spec.module is not None
+            child = await Child.spawn(spec.name, spec.module, self.raw / f"{spec.name.replace('/', '-')}.log")
+            child.on_message = lambda message, name=spec.name: self._hear(name, message)  # type: ignore[misc]
+            self.children[spec.name] = child
+        up: dict[str, asyncio.Task[None]] = {}
+        for spec in self.specs:
+            up[spec.name] = asyncio.create_task(self._bring_up(spec, [up[name] for name in spec.after if name in up]))
+        await asyncio.gather(*up.values())
         await self.probe()
         self.start_ns = time.monotonic_ns()
         for child in self.children.values():
             child.send(type="start", start_ns=self.start_ns)
 
+    async def _bring_up(self, spec: ProcessSpec, before: Sequence[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*before)
+        self.children[spec.name].begin(spec.role, spec.settings)
+        await self.children[spec.name].expect("ready", BOUND_S)
+
     async def probe(self) -> None:
         """Probe until every service has reported one since this call."""
         self.probed.clear()
-        expected = {part.name for part in self.parts.services}
+        expected = {spec.name for spec in self.specs if spec.hears is not None}
         async with asyncio.timeout(BOUND_S):
             while not expected <= self.probed:
                 self.api.send(type="probe")
@@ -182,13 +190,13 @@ class Workflow:
             while quiet < 3:
                 await asyncio.sleep(0.1)
                 seen = len(self.lag)
-                while self.parts.topics is not None and len(self.lag) == seen:
+                while self.bootstrap is not None and len(self.lag) == seen:
                     await asyncio.sleep(0.02)
                 quiet = quiet + 1 if await self.busy() == 0 and not any(self.lag[-1:] and self.lag[-1].values()) else 0
 
     async def busy(self) -> int:
         """Registrations in the hands of the API and the services."""
-        names = [part.name for part in (*self.parts.api, *self.parts.services)]
+        names = [spec.name for spec in self.specs if spec.drains]
         for name in names:
             self.children[name].send(type="idle", question=0)
         answers = await asyncio.gather(*(self.children[name].expect("idle", BOUND_S) for name in names))
@@ -202,7 +210,7 @@ class Workflow:
     async def close(self) -> None:
         await self._client.aclose()
         if self.bootstrap is not None:
-            wiring = self.parts.api[0].settings
+            wiring = self._api.settings
             topic, count = cast(str, wiring["topic"]), cast(int, wiring["partitions"])
             self.events = await _events(self.bootstrap, [TopicPartition(topic, number) for number in range(count)])
         await asyncio.gather(*(child.stop(3.0) for child in self.children.values()))
@@ -238,7 +246,7 @@ async def wired(
     """The workflow of `variant`, started at scenario time 0 on entry; all its processes are gone on exit."""
     scenario = scenario_of(variant, services=services, faults=faults, timeout=timeout, broker=broker.kind)
     spec = scenario.variants[0]
-    parts = make_cast(
+    listed = trial_processes(
         scenario,
         Trial(1, 0, spec, BLOCK_SEED),
         raw=raw,
@@ -247,7 +255,9 @@ async def wired(
         broker=broker if spec.uses_broker else None,
         take_port=_PORTS.take,
     )
-    workflow = Workflow(parts, raw, broker.bootstrap if spec.uses_broker else None)
+    # The tests are the load, and the broker is there.
+    specs = tuple(spec for spec in listed if spec.module is not None and not spec.ends)
+    workflow = Workflow(specs, raw, broker.bootstrap if spec.uses_broker else None)
     try:
         await workflow.open()
         yield workflow

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
-from event_impl.brokers.port import BrokerError, Delivery, Message
+from event_impl.brokers.port import BrokerError, Delivery, Message, Publishing, Subscription
 from event_impl.brokers.progress import PartitionProgress
 from registration.process import Link
+
+PLACES = 3  # that a probe goes to
 
 
 class FakeLink(Link):
     """A link whose harness keeps what it hears in `sent`."""
 
     def __init__(self, directory: Path, **settings: object) -> None:
-        super().__init__({"directory": str(directory), "name": "email/0", **settings}, asyncio.StreamReader())
+        always: dict[str, object] = {"directory": str(directory), "name": "email/0", "block_seed": "1", "options": {}}
+        super().__init__({**always, **settings}, asyncio.StreamReader())
         self.sent: list[dict[str, object]] = []
 
     def send(self, **message: object) -> None:
@@ -30,7 +35,7 @@ class FakeLink(Link):
 class FakePublisher:
     """Appends to the log at once; a test breaks it by setting one of the three flags."""
 
-    log: list[tuple[Message, int | None]]
+    log: list[Message]
     silent: bool = False  # takes messages and never confirms them
     refuses: bool = False  # takes no message
     fails: bool = False  # takes messages and fails to deliver them
@@ -41,7 +46,7 @@ class FakePublisher:
         if self.open_fails:
             raise BrokerError("no answer")
 
-    async def publish(self, message: Message, partition: int | None = None) -> asyncio.Future[object]:
+    async def publish(self, message: Message) -> asyncio.Future[object]:
         if self.refuses:
             raise BrokerError("the message is too large")
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
@@ -50,9 +55,14 @@ class FakePublisher:
         elif self.silent:
             self.unconfirmed.append(future)
         else:
-            self.log.append((message, partition))
+            self.log.append(message)
             future.set_result(None)
         return future
+
+    async def probe(self, make_message: Callable[[int], Message]) -> None:
+        for number in range(PLACES):
+            with suppress(BrokerError, ConnectionError):
+                await (await self.publish(make_message(number)))
 
     async def close(self) -> None:
         pass
@@ -61,8 +71,14 @@ class FakePublisher:
 class FakeSubscriber:
     """Delivers what a test puts in, and commits the settled prefix at once."""
 
-    def __init__(self, on_settled: Callable[[Delivery], None], max_unsettled: int) -> None:
-        self.max_unsettled = max_unsettled
+    def __init__(
+        self,
+        subscription: Subscription,
+        on_settled: Callable[[Delivery], None],
+        on_revoked: Callable[[Sequence[Delivery]], None],
+    ) -> None:
+        self.subscription = subscription
+        self.on_revoked = on_revoked
         self.committed: list[int] = []
         self.open_fails = False
         self._on_settled = on_settled
@@ -72,7 +88,7 @@ class FakeSubscriber:
 
     def put(self, message: Message) -> None:
         """Append a message to the one partition there is."""
-        self._queue.put_nowait(Delivery(message, 0, self._end))
+        self._queue.put_nowait(Delivery(message, self._end))
         self._end += 1
 
     async def open(self) -> None:
@@ -82,15 +98,20 @@ class FakeSubscriber:
     async def deliveries(self) -> AsyncIterator[Delivery]:
         while True:
             delivery = await self._queue.get()
-            self._progress.hand_out(delivery)
+            self._progress.hand_out(cast(int, delivery.token), delivery)
             yield delivery
 
     def settle(self, delivery: Delivery) -> None:
-        self._progress.settle(delivery.offset)
-        if done := self._progress.prefix():
-            for forgotten in self._progress.committed(done[-1].offset):
-                self.committed.append(forgotten.offset)
+        self._progress.settle(cast(int, delivery.token))
+        if (last := self._progress.last_settled()) is not None:
+            for forgotten in self._progress.committed(last):
+                self.committed.append(cast(int, forgotten.token))
                 self._on_settled(forgotten)
+
+    def revoke(self) -> None:
+        """Take away all that is in hand; what settles later counts for nothing."""
+        revoked, self._progress = self._progress.open(), PartitionProgress()
+        self.on_revoked(revoked)
 
     async def close(self) -> None:
         pass
@@ -105,10 +126,10 @@ class FakeAdmin:
     async def create_topic(self, topic: str, partitions: int, replicas: int | None = None) -> None:
         pass
 
-    async def lag(self, topic: str, groups: Sequence[str]) -> Mapping[str, int]:
+    async def backlog(self, topic: str, groups: Sequence[str]) -> Mapping[str, int]:
         return dict.fromkeys(groups, 0)
 
-    async def unsettled(self, topic: str, group: str) -> Sequence[Message]:
+    async def unfinished(self, topic: str, group: str) -> Sequence[Message]:
         return []
 
     async def close(self) -> None:
@@ -126,13 +147,20 @@ class FakeClient:
         self.the_subscriber: FakeSubscriber
         FakeClient.made = self
 
-    def publisher(self, topic: str, *, timeout_s: float) -> FakePublisher:
+    def publisher(self, topic: str, publishing: Publishing) -> FakePublisher:
         return self.the_publisher
 
     def subscriber(
-        self, topic: str, *, group: str, member: str, max_unsettled: int, on_settled: Callable[[Delivery], None]
+        self,
+        topic: str,
+        subscription: Subscription,
+        *,
+        group: str,
+        member: str,
+        on_settled: Callable[[Delivery], None],
+        on_revoked: Callable[[Sequence[Delivery]], None],
     ) -> FakeSubscriber:
-        self.the_subscriber = FakeSubscriber(on_settled, max_unsettled)
+        self.the_subscriber = FakeSubscriber(subscription, on_settled, on_revoked)
         return self.the_subscriber
 
     def admin(self) -> FakeAdmin:

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from fakes import FakeLink
 
-from benchmarks.brokers.embedded import PARTITIONS
 from benchmarks.brokers.embedded.__main__ import run as run_embedded
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario, ScenarioError, load_text
 from benchmarks.words.broker import broker_caution
 from event_impl.brokers import embedded
-from registration.process import RoleError
+from registration.role import RoleError
+
+PARTITIONS = embedded.PARTITIONS
 
 
 def scenario(more: str = "broker: {kind: embedded}\n") -> Scenario:
@@ -28,7 +29,7 @@ def problems(more: str) -> str:
 def test_topics_have_four_partitions_whatever_is_asked() -> None:
     asked = scenario("broker: {partitions: 6}\nvariants: [{name: e, base: events, broker: {partitions: 2}}]\n")
     made = asked.override(sets=["broker.kind=embedded"])
-    assert made.broker.partitions == PARTITIONS == embedded.PARTITIONS
+    assert made.broker.partitions == PARTITIONS
     assert [variant.broker.partitions for variant in made.variants if variant.broker] == [PARTITIONS]
     assert (
         load_text(str(made.resolved()).replace("'", '"').replace("True", "true").replace("False", "false"), "x") == made
@@ -42,11 +43,6 @@ def test_a_second_instance_of_a_service_is_refused_with_its_line() -> None:
 
 def test_direct_calls_alone_may_have_as_many_instances_as_they_like() -> None:
     scenario("broker: {kind: embedded}\nvariants: [sync]\nservices: {email: {instances: 2}}\n")
-
-
-def test_it_cannot_stand_beside_a_real_broker() -> None:
-    more = "variants: [events, {name: other, base: events, broker: {kind: embedded}}]\n"
-    assert "cannot stand beside a real one" in problems(more)
 
 
 def test_the_plan_says_what_it_is() -> None:

@@ -14,11 +14,12 @@ from event_impl.brokers import CLIENTS
 from event_impl.brokers.port import Message
 from event_impl.receiver import Receiver
 from registration import event, luck, trace
+from registration.clock import MonotonicClock
 from registration.event import UserRegistered
 from registration.faults import WorkFault
 from registration.latency import Latency
-from registration.process import RoleError
 from registration.registration import Registration, user_id
+from registration.role import RoleError
 from registration.trace import Kind, Trace
 from registration.work import Worker, WorkSettings, judge
 
@@ -82,7 +83,7 @@ def make(directory: Path, *faults: WorkFault, concurrency: int = 8, latency_ms: 
     link = FakeLink(directory, **settings)
     shelf = Shelf()
     work = WorkSettings("email", 0, SEED, Latency.fixed(latency_ms), concurrency=concurrency, faults=faults)
-    worker = Worker(work, shelf, Trace(link.trace_path(), {"process": "email/0"}))
+    worker = Worker(work, shelf, Trace(link.trace_path(), {"process": "email/0"}), MonotonicClock())
     worker.start(time.monotonic_ns())
     return Consumer(Receiver(link, worker), link, shelf, work)
 
@@ -99,7 +100,7 @@ async def consuming(
 
 @pytest.fixture(autouse=True)
 def _fake_broker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CLIENTS, "fake", FakeClient)
+    monkeypatch.setitem(CLIENTS, "fake", "fakes:FakeClient")
 
 
 async def test_what_is_delivered_is_worked_on_and_settled_after_its_effect(tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ async def test_events_of_different_users_are_worked_on_at_once(tmp_path: Path) -
 
 
 async def test_failing_work_is_tried_again_and_holds_the_offsets_behind_it(tmp_path: Path) -> None:
-    flaky = WorkFault("flaky", "error", 0, FOREVER_NS, probability=0.5, status=503)
+    flaky = WorkFault("flaky", 0, FOREVER_NS, probability=0.5, status=503)
     async with consuming(tmp_path, flaky) as consumer:
         fates = {index: [fails(consumer, index, attempt) for attempt in (1, 2)] for index in range(100)}
         unlucky = next(index for index, fate in fates.items() if fate == [True, False])
@@ -186,9 +187,19 @@ async def test_what_is_at_work_when_it_closes_is_not_settled(tmp_path: Path) -> 
     assert consumer.link.sent == []
 
 
+async def test_work_on_what_was_taken_away_meanwhile_settles_nothing(tmp_path: Path) -> None:
+    async with consuming(tmp_path, latency_ms=50.0) as consumer:
+        consumer.subscriber.put(message(0))
+        await until(lambda: consumer.receiver.busy == 1)
+        consumer.subscriber.revoke()
+        await until(lambda: consumer.receiver.busy == 0)
+        assert consumer.subscriber.committed == []
+    assert consumer.kinds() == [Kind.RECEIVED, Kind.STARTED, Kind.APPLIED]
+
+
 async def test_four_times_the_slots_may_be_in_hand(tmp_path: Path) -> None:
     async with consuming(tmp_path, concurrency=5) as consumer:
-        assert consumer.subscriber.max_unsettled == 20
+        assert consumer.subscriber.subscription.max_unsettled == 20
 
 
 async def test_a_broker_that_does_not_answer_is_an_error_of_the_role(tmp_path: Path) -> None:

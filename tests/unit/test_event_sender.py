@@ -4,14 +4,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from fakes import FakeClient, FakeLink, FakePublisher
+from fakes import PLACES, FakeClient, FakeLink, FakePublisher
 
 from event_impl.brokers import CLIENTS
 from event_impl.sender import Sender
 from registration import event, luck
-from registration.api import AnnounceError
-from registration.process import RoleError
+from registration.announce import AnnounceError
 from registration.registration import Registration, traceparent_of, user_id
+from registration.role import RoleError
 
 ID = luck.registration_id(1, 0)
 REGISTRATION = Registration(ID, user_id(1, 0), "user-0@example.com", traceparent_of(ID))
@@ -19,9 +19,14 @@ REGISTRATION = Registration(ID, user_id(1, 0), "user-0@example.com", traceparent
 
 @pytest.fixture
 async def sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sender:
-    monkeypatch.setitem(CLIENTS, "fake", FakeClient)
-    settings = {"broker": "fake", "bootstrap": "nowhere", "topic": "t", "partitions": 3, "variant": "events"}
-    return Sender(FakeLink(tmp_path, timeout_s=0.05, **settings))
+    monkeypatch.setitem(CLIENTS, "fake", "fakes:FakeClient")
+    settings = {"broker": "fake", "bootstrap": "nowhere", "topic": "t", "variant": "events"}
+
+    def store(registration: Registration, *, announce_later: bool = False) -> None:
+        assert not announce_later
+        assert not FakeClient.made.the_publisher.log, "the row comes first"
+
+    return Sender(FakeLink(tmp_path, options={"timeout_s": 0.05}, **settings), store)
 
 
 @pytest.fixture
@@ -30,10 +35,10 @@ def publisher(sender: Sender) -> FakePublisher:
 
 
 async def test_the_broker_s_confirmation_is_all_that_it_waits_for(sender: Sender, publisher: FakePublisher) -> None:
-    await sender.announce(REGISTRATION)
-    ((message, partition),) = publisher.log
+    await sender.register(REGISTRATION)
+    (message,) = publisher.log
     assert event.parse(message.value, message.headers).registration == REGISTRATION
-    assert (message.key, partition) == (REGISTRATION.user_id.bytes, None)
+    assert message.key == REGISTRATION.user_id.bytes
     await asyncio.sleep(0)
     assert sender.busy == 0
 
@@ -43,7 +48,7 @@ async def test_a_silent_broker_is_504_and_the_message_is_still_under_way(
 ) -> None:
     publisher.silent = True
     with pytest.raises(AnnounceError, match=r"did not confirm within 0\.05 s") as told:
-        await sender.announce(REGISTRATION)
+        await sender.register(REGISTRATION)
     assert told.value.status == 504
     assert sender.busy == 1
     publisher.unconfirmed[0].set_result(None)
@@ -55,30 +60,16 @@ async def test_a_silent_broker_is_504_and_the_message_is_still_under_way(
 async def test_a_broker_that_refuses_or_fails_is_502(sender: Sender, publisher: FakePublisher, flag: str) -> None:
     setattr(publisher, flag, True)
     with pytest.raises(AnnounceError, match="the broker refused") as told:
-        await sender.announce(REGISTRATION)
+        await sender.register(REGISTRATION)
     assert told.value.status == 502
     await asyncio.sleep(0)
     assert sender.busy == 0
 
 
-async def test_a_probe_goes_to_every_partition_with_an_id_of_its_own(sender: Sender, publisher: FakePublisher) -> None:
+async def test_probes_have_ids_of_their_own(sender: Sender, publisher: FakePublisher) -> None:
     await sender.probe(1)
-    probes = [(event.parse(message.value, message.headers), partition) for message, partition in publisher.log]
-    assert [partition for _, partition in probes] == [0, 1, 2]
-    assert [probe.registration.registration_id for probe, _ in probes] == [luck.probe_id(n) for n in (1, 2, 3)]
-
-
-@pytest.mark.parametrize("flag", ["refuses", "fails"])
-async def test_a_probe_that_fails_leaves_it_to_the_next_round(
-    sender: Sender, publisher: FakePublisher, flag: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    setattr(publisher, flag, True)
-    await sender.probe(1)
-    assert "a probe failed" in caplog.text
-    assert not publisher.log
-    setattr(publisher, flag, False)
-    await sender.probe(4)
-    assert len(publisher.log) == 3
+    probes = [event.parse(message.value, message.headers).registration.registration_id for message in publisher.log]
+    assert probes == [luck.probe_id(n) for n in range(1, PLACES + 1)]
 
 
 async def test_a_broker_that_does_not_answer_is_an_error_of_the_role(sender: Sender, publisher: FakePublisher) -> None:

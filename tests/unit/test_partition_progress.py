@@ -1,5 +1,7 @@
 """How far a partition may be committed: exactly past the settled deliveries that have no unsettled one before them."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -9,27 +11,27 @@ from event_impl.brokers.progress import PartitionProgress
 
 
 def delivery(offset: int) -> Delivery:
-    return Delivery(Message(b"", b"", []), 0, offset)
+    return Delivery(Message(b"", b"", []), offset)
 
 
 def handed_out(*offsets: int) -> PartitionProgress:
     progress = PartitionProgress()
     for offset in offsets:
-        progress.hand_out(delivery(offset))
+        progress.hand_out(offset, delivery(offset))
     return progress
 
 
-def prefix(progress: PartitionProgress) -> list[int]:
-    return [done.offset for done in progress.prefix()]
+def offsets(deliveries: list[Delivery]) -> list[object]:
+    return [delivery.token for delivery in deliveries]
 
 
 def test_nothing_is_committed_past_work_that_is_under_way() -> None:
     progress = handed_out(5, 6, 7, 8, 9)
     for offset in (6, 8, 9):
         progress.settle(offset)
-    assert prefix(progress) == []
+    assert progress.last_settled() is None
     progress.settle(5)
-    assert prefix(progress) == [5, 6]
+    assert progress.last_settled() == 6
 
 
 def test_offsets_with_gaps_are_committed_like_any_others() -> None:
@@ -37,22 +39,30 @@ def test_offsets_with_gaps_are_committed_like_any_others() -> None:
     progress = handed_out(5, 9, 20)
     progress.settle(5)
     progress.settle(9)
-    assert prefix(progress) == [5, 9]
+    assert progress.last_settled() == 9
 
 
 def test_an_offset_of_another_member_is_ignored() -> None:
     progress = handed_out(5)
     progress.settle(4)
     progress.settle(6)
-    assert prefix(progress) == []
+    assert progress.last_settled() is None
     assert progress.unsettled == 1
+
+
+def test_one_that_is_let_go_of_holds_nothing_back() -> None:
+    progress = handed_out(5, 6, 7)
+    progress.settle(6)
+    progress.forget(5)
+    assert progress.last_settled() == 6
+    assert offsets(progress.open()) == [6, 7]
 
 
 def test_two_commits_that_overlap_forget_each_delivery_once() -> None:
     progress = handed_out(5, 6, 7)
     progress.settle(5)
     progress.settle(6)
-    assert [done.offset for done in progress.committed(6)] == [5, 6]
+    assert offsets(progress.committed(6)) == [5, 6]
     assert progress.committed(6) == []
     assert progress.unsettled == 1
 
@@ -60,11 +70,11 @@ def test_two_commits_that_overlap_forget_each_delivery_once() -> None:
 @given(st.permutations(range(20)))
 def test_in_whatever_order_work_ends_all_of_it_is_committed_in_the_end(order: list[int]) -> None:
     progress = handed_out(*range(20))
-    committed: list[int] = []
+    committed: list[object] = []
     for offset in order:
         progress.settle(offset)
-        if done := progress.prefix():
-            committed += [forgotten.offset for forgotten in progress.committed(done[-1].offset)]
+        if (last := progress.last_settled()) is not None:
+            committed += offsets(progress.committed(last))
     assert committed == list(range(20))
     assert progress.unsettled == 0
 
@@ -81,7 +91,7 @@ class Partition(RuleBasedStateMachine):
     @rule(gap=st.integers(0, 3))
     def hand_out(self, gap: int) -> None:
         self.next += gap
-        self.progress.hand_out(delivery(self.next))
+        self.progress.hand_out(self.next, delivery(self.next))
         self.open[self.next] = False
         self.next += 1
 
@@ -94,23 +104,22 @@ class Partition(RuleBasedStateMachine):
 
     @rule(repeat=st.booleans())
     def commit(self, repeat: bool) -> None:
-        done = self.progress.prefix()
-        if not done:
+        through = self.progress.last_settled()
+        if through is None:
             return
-        through = done[-1].offset
-        assert self.progress.committed(through) == done
+        done = [offset for offset in sorted(self.open) if offset <= through]
+        assert offsets(self.progress.committed(through)) == done
         if repeat:
             assert self.progress.committed(through) == []
-        for forgotten in done:
-            del self.open[forgotten.offset]
+        for offset in done:
+            del self.open[offset]
 
     @invariant()
     def only_a_settled_prefix_may_be_committed(self) -> None:
-        done = [delivered.offset for delivered in self.progress.prefix()]
         waiting = sorted(self.open)
-        assert done == waiting[: len(done)]
-        assert all(self.open[offset] for offset in done)
-        assert len(done) == len(waiting) or not self.open[waiting[len(done)]]
+        prefix = list(itertools.takewhile(lambda offset: self.open[offset], waiting))
+        assert self.progress.last_settled() == (prefix[-1] if prefix else None)
+        assert offsets(self.progress.open()) == waiting
         assert self.progress.unsettled == len(waiting)
 
 

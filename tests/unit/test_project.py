@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((TREE / "pyproject.toml").read_text(encoding="utf-8"))["
 DEPENDENCIES = [Requirement(text) for text in PROJECT["dependencies"]]
 EMBEDDED_EXTRAS = [Requirement(text) for text in PROJECT["optional-dependencies"]["embedded"]]
 TEST_EXTRAS = [Requirement(text) for text in PROJECT["optional-dependencies"]["test"]]
-OWN = {"benchmarks", "cli", "event_impl", "registration", "sync_impl", "sync_vs_events"}
+OWN = {"benchmarks", "cli", "event_impl", "registration", "sync_impl", "sync_vs_events", "virtual"}
 
 
 def pins() -> dict[str, str]:

@@ -11,7 +11,7 @@ from registration import luck
 from registration.effects import Database, OutsideWorld
 from registration.registration import Registration, user_id
 from registration.services import ROSTER, kind_of
-from registration.users import Users
+from registration.users import SqliteUsers
 
 REGISTRATION = Registration(luck.registration_id(1, 0), user_id(1, 0), "user-0@example.com")
 ROW = (str(REGISTRATION.registration_id), str(REGISTRATION.user_id), "user-0@example.com")
@@ -85,7 +85,7 @@ def test_instances_that_start_at_the_same_moment_all_open_the_database(tmp_path:
 
 
 def test_a_user_stored_twice_keeps_the_first_row(tmp_path: Path) -> None:
-    users = Users(tmp_path)
+    users = SqliteUsers(tmp_path)
     users.store(REGISTRATION)
     users.store(Registration(REGISTRATION.registration_id, REGISTRATION.user_id, "other@example.com"))
     assert rows(tmp_path / "users.db", "users") == [ROW]

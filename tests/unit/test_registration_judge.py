@@ -13,9 +13,9 @@ SECOND = 1_000_000_000
 SETTINGS = WorkSettings("email", 0, luck.block_seed(1, 0), Latency.fixed(20.0))
 IDS = [luck.registration_id(SETTINGS.block_seed, index) for index in range(2_000)]
 ID = IDS[0]
-SLOW = WorkFault("slow", "latency", 2 * SECOND, 4 * SECOND, latency=Latency.fixed(800.0))
-BROKEN = WorkFault("broken", "error", 2 * SECOND, 4 * SECOND, status=503)
-HUNG = WorkFault("hung", "hang", 2 * SECOND, 4 * SECOND)
+SLOW = WorkFault("slow", 2 * SECOND, 4 * SECOND, latency=Latency.fixed(800.0))
+BROKEN = WorkFault("broken", 2 * SECOND, 4 * SECOND, status=503)
+HUNG = WorkFault("hung", 2 * SECOND, 4 * SECOND, holds=True)
 
 
 def under(*faults: WorkFault) -> WorkSettings:
@@ -41,7 +41,7 @@ def test_a_latency_fault_slows_the_work_that_begins_inside_its_window(at_ns: int
 
 
 def test_latency_faults_that_overlap_add_up() -> None:
-    other = WorkFault("slower", "latency", 3 * SECOND, 5 * SECOND, latency=Latency.fixed(100.0))
+    other = WorkFault("slower", 3 * SECOND, 5 * SECOND, latency=Latency.fixed(100.0))
     assert [judge(under(SLOW, other), ID, 1, round(at * SECOND)).work_ms for at in (1, 2.5, 3.5, 4.5)] == [
         *(20.0, 820.0, 920.0, 120.0)
     ]
@@ -117,7 +117,7 @@ def test_services_do_not_share_their_luck() -> None:
     assert judge(settings, ID, 1, 0).work_ms != judge(other, ID, 1, 0).work_ms
 
 
-@pytest.mark.parametrize("fault", [SLOW, BROKEN, HUNG], ids=lambda fault: fault.type)
+@pytest.mark.parametrize("fault", [SLOW, BROKEN, HUNG], ids=lambda fault: fault.name)
 def test_settings_survive_the_way_to_the_process(fault: WorkFault) -> None:
     import json
 

@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from registration import luck, trace
+from registration.clock import MonotonicClock
 from registration.faults import WorkFault
 from registration.latency import Latency
 from registration.registration import Registration, user_id
@@ -52,7 +53,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.trace = Trace(self.directory / "email-0.trace", {"process": "email/0"})
-        self.worker = Worker(self.settings, self.shelf, self.trace)
+        self.worker = Worker(self.settings, self.shelf, self.trace, MonotonicClock())
 
     async def attempt(self, index: int, attempt: int = 1) -> None:
         who = registration(index)
@@ -120,7 +121,7 @@ async def test_one_that_gives_up_waiting_does_not_take_a_slot_along(tmp_path: Pa
 
 
 async def test_a_failing_attempt_leaves_no_effect_and_says_its_status(tmp_path: Path) -> None:
-    bench = bench_of(tmp_path, WorkFault("broken", "error", 0, FOREVER_NS, status=503))
+    bench = bench_of(tmp_path, WorkFault("broken", 0, FOREVER_NS, status=503))
     bench.worker.start(time.monotonic_ns())
     with pytest.raises(WorkError) as failure:
         await bench.attempt(0, attempt=4)
@@ -131,7 +132,7 @@ async def test_a_failing_attempt_leaves_no_effect_and_says_its_status(tmp_path: 
 
 
 async def test_a_failing_attempt_gives_its_slot_back(tmp_path: Path) -> None:
-    bench = bench_of(tmp_path, WorkFault("broken", "error", 0, FOREVER_NS, status=503), concurrency=1)
+    bench = bench_of(tmp_path, WorkFault("broken", 0, FOREVER_NS, status=503), concurrency=1)
     bench.worker.start(time.monotonic_ns())
     async with bounded():
         outcomes = await asyncio.gather(*(bench.attempt(index) for index in range(5)), return_exceptions=True)
@@ -139,20 +140,20 @@ async def test_a_failing_attempt_gives_its_slot_back(tmp_path: Path) -> None:
 
 
 async def test_no_fault_is_on_before_scenario_time_is_known(tmp_path: Path) -> None:
-    bench = bench_of(tmp_path, WorkFault("broken", "error", 0, FOREVER_NS, status=503))
+    bench = bench_of(tmp_path, WorkFault("broken", 0, FOREVER_NS, status=503))
     await bench.attempt(0)
     assert bench.shelf.applied == [0]
 
 
 async def test_no_fault_is_on_in_the_warm_up(tmp_path: Path) -> None:
-    bench = bench_of(tmp_path, WorkFault("broken", "error", 0, FOREVER_NS, status=503))
+    bench = bench_of(tmp_path, WorkFault("broken", 0, FOREVER_NS, status=503))
     bench.worker.start(time.monotonic_ns() + FOREVER_NS)
     await bench.attempt(0)
     assert bench.shelf.applied == [0]
 
 
 async def test_hung_work_keeps_its_slot_until_the_window_ends_and_is_then_done(tmp_path: Path) -> None:
-    bench = bench_of(tmp_path, WorkFault("hung", "hang", 0, 200_000_000), concurrency=1)
+    bench = bench_of(tmp_path, WorkFault("hung", 0, 200_000_000, holds=True), concurrency=1)
     start_ns = time.monotonic_ns()
     bench.worker.start(start_ns)
     async with bounded():
@@ -179,9 +180,19 @@ async def test_deliveries_are_numbered_from_one_and_settled_by_that_number(tmp_p
     assert bench.records()["delivery"].tolist() == [1, 2, 3, 2]
 
 
+class Ahead(MonotonicClock):
+    """An hour ahead of everybody's clock."""
+
+    def now_ns(self) -> int:
+        return time.monotonic_ns() + FOREVER_NS
+
+    async def sleep_until(self, deadline_ns: int) -> None:
+        await super().sleep_until(deadline_ns - FOREVER_NS)
+
+
 async def test_the_worker_judges_by_the_clock_it_is_given(tmp_path: Path) -> None:
-    bench = bench_of(tmp_path, WorkFault("broken", "error", FOREVER_NS, 2 * FOREVER_NS, status=503))
-    worker = Worker(bench.settings, bench.shelf, bench.trace, lambda: time.monotonic_ns() + FOREVER_NS)
+    bench = bench_of(tmp_path, WorkFault("broken", FOREVER_NS, 2 * FOREVER_NS, status=503))
+    worker = Worker(bench.settings, bench.shelf, bench.trace, Ahead())
     worker.start(time.monotonic_ns())
     with pytest.raises(WorkError):
         await worker.perform(registration(0), worker.receive(registration(0)))

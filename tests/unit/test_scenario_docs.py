@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from benchmarks.scenario.fault import FAULT_TYPES
 
 from benchmarks.scenario import BrokerSpec, Fault, Scenario, Service, Slo, VariantSpec, Workload, load_text
-from benchmarks.scenario.fault import FAULT_TYPES
 from benchmarks.scenario.metric import METRIC_NAMES
 from benchmarks.scenario.model import Api, Claim
-from benchmarks.scenario.variant import BASES
+from benchmarks.subject import VARIANTS
 from registration.latency import DISTRIBUTIONS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
@@ -26,7 +26,7 @@ def test_every_key_is_in_the_reference(model: type[Scenario]) -> None:
     assert {key for key in keys if not re.search(rf"\b{key}\b", TEXT)} == set()
 
 
-@pytest.mark.parametrize("word", [*FAULT_TYPES, *BASES, *get_args(Claim), *DISTRIBUTIONS, *METRIC_NAMES])
+@pytest.mark.parametrize("word", [*FAULT_TYPES, *VARIANTS, *get_args(Claim), *DISTRIBUTIONS, *METRIC_NAMES])
 def test_every_choice_is_in_the_reference(word: str) -> None:
     assert f"`{word}`" in TEXT
 

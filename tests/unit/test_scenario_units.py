@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.scenario.units import LONGEST_MS, format_ms, format_s, parse_ms, parse_s
+from benchmarks.values.units import LONGEST_MS, format_ms, format_s, parse_ms, parse_s
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """`--broker embedded`: the broker inside librdkafka, in a process of its own. Not a real broker, and labelled so.
 
 ```
-start_embedded() → Child (`python -m benchmarks.brokers.embedded`) → ready: where it listens → Broker
+start() → Child (`python -m benchmarks.brokers.embedded`) → ready: where it listens → Broker
 ```
 It is there in a tenth of a second, without a download, and keeps everything in memory. What it is good for is trying a
 scenario; its latencies, its guarantees and its cost are not those of a broker that anybody would run.
@@ -12,16 +12,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from benchmarks.brokers.broker import BrokerInfo, BrokerUnavailable
+from benchmarks.brokers import KINDS
+from benchmarks.brokers.broker import BrokerInfo, BrokerUnavailable, ServerSpec, Untouched
 from benchmarks.processes.child import Child, ChildError, Message
-
-PARTITIONS = 4
 
 _READY_WITHIN_S = 20.0
 _STOP_WITHIN_S = 3.0
 
 
-class EmbeddedBroker:
+class EmbeddedBroker(Untouched):
     """An embedded broker of ours that answers."""
 
     def __init__(self, child: Child, info: BrokerInfo) -> None:
@@ -47,7 +46,7 @@ class EmbeddedBroker:
             self._trouble = BrokerUnavailable(f"The broker died: {message['message']}", "Run again.")
 
 
-async def start_embedded(_directory: Path, log_path: Path) -> EmbeddedBroker:
+async def start(server: ServerSpec, _directory: Path, log_path: Path) -> EmbeddedBroker:
     """Start one; it listens on loopback when this returns. Call it from the main thread.
 
     What it prints goes to `log_path`. BrokerUnavailable: confluent-kafka is not installed, or the process failed.
@@ -63,11 +62,16 @@ async def start_embedded(_directory: Path, log_path: Path) -> EmbeddedBroker:
         await child.stop(_STOP_WITHIN_S)
         raise
     info = BrokerInfo(
-        "embedded",
+        server.kind,
         f"librdkafka {ready['version']}, not a real broker",
         cast(str, ready["bootstrap"]),
         ours=True,
-        description={"storage": "memory", "partitions_per_topic": PARTITIONS, "consumer_groups": "no"},
-        lists_lag=False,
+        description={
+            "storage": "memory",
+            "partitions_per_topic": KINDS[server.kind].partitions or 0,
+            "consumer_groups": "no",
+        },
+        durability=server.durability,
+        emulator=True,
     )
     return EmbeddedBroker(child, info)

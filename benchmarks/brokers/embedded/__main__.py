@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from registration.process import Link, Role, RoleError, main
+from registration.process import Link, Role, main
+from registration.role import RoleError
 
 _ANSWERS_WITHIN_S = 10.0
 

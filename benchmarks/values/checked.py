@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
 from pydantic.alias_generators import to_camel
 
-from benchmarks.scenario.latency import parse_latency
-from benchmarks.scenario.problems import choice_hint, nearest
-from benchmarks.scenario.units import parse_ms, parse_s
+from benchmarks.values.latency import format_latency, parse_latency
+from benchmarks.values.problems import choice_hint, nearest
+from benchmarks.values.units import format_ms, format_s, parse_ms, parse_s
 from registration.latency import Latency
 from registration.services import ROSTER
 
@@ -29,13 +29,14 @@ _NEAR_MISS = 0.75
 class Known:
     """What the rest of the file says, as far as it can be read, so that each part is checked even if others fail.
 
-    `services` maps each name to its number of instances, `variants` holds the names of the run, `windows` those of
-    `before`, `during` and `after` that there are. `duration_s` is None where it cannot be read; `stem` is the file's
-    name where the scenario's name has to equal it.
+    `services` maps each name to its number of instances, `processes` all that can be killed or paused: these, the API,
+    and what some variants have, with None for one process without instances. `variants` holds the names of the run,
+    `windows` those of `before`, `during` and `after` that there are. `duration_s` is None where it cannot be read;
+    `stem` is the file's name where the scenario's name has to equal it.
     """
 
     services: Mapping[str, int]
-    api_instances: int
+    processes: Mapping[str, int | None]
     variants: tuple[str, ...]
     duration_s: float | None
     windows: frozenset[str]
@@ -45,10 +46,6 @@ class Known:
     def of(cls, info: ValidationInfo) -> Known:
         assert isinstance(info.context, Known)
         return info.context
-
-    def targets(self, *, with_api: bool) -> dict[str, int]:
-        """What a fault can hit, and of how many instances that is."""
-        return {**self.services, API: self.api_instances} if with_api else dict(self.services)
 
 
 class Model(BaseModel):
@@ -98,11 +95,11 @@ def known_variant(name: str, info: ValidationInfo) -> str:
     return name
 
 
-DurationS = Annotated[float, BeforeValidator(parse_s)]
-DurationMs = Annotated[float, BeforeValidator(parse_ms)]
-LastingS = Annotated[float, BeforeValidator(parse_s), AfterValidator(_above_zero)]
-LastingMs = Annotated[float, BeforeValidator(parse_ms), AfterValidator(_above_zero)]
-LatencyValue = Annotated[Latency, BeforeValidator(parse_latency)]
+DurationS = Annotated[float, BeforeValidator(parse_s), PlainSerializer(format_s)]
+DurationMs = Annotated[float, BeforeValidator(parse_ms), PlainSerializer(format_ms)]
+LastingS = Annotated[float, BeforeValidator(parse_s), AfterValidator(_above_zero), PlainSerializer(format_s)]
+LastingMs = Annotated[float, BeforeValidator(parse_ms), AfterValidator(_above_zero), PlainSerializer(format_ms)]
+LatencyValue = Annotated[Latency, BeforeValidator(parse_latency), PlainSerializer(format_latency)]
 Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1)]
 Rate = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1_000_000)]
 RampRate = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1_000_000)]

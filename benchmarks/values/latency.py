@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from benchmarks.scenario.problems import Flaw, ValueProblems, choice_hint
-from benchmarks.scenario.units import format_ms, parse_ms
+from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
+from benchmarks.values.units import format_ms, parse_ms
 from registration.latency import DISTRIBUTIONS, Latency
 
 _PLAIN_NUMBERS = ("alpha",)

@@ -1,0 +1,93 @@
+"""The broker that event variants publish to: which kind, how it is started, how topics are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from benchmarks.brokers import KINDS, Kind, ServerSpec
+from benchmarks.values.checked import Model
+from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
+
+if TYPE_CHECKING:
+    BrokerKind = str
+else:
+    BrokerKind = Literal[tuple(KINDS)]
+
+# What means one thing for one kind, and nothing for another.
+_OF_A_KIND = ("profile", "durability")
+
+
+class BrokerSpec(Model):
+    """As checked: `profile` and `durability` are what the kind has them as where nothing is given.
+
+    A kind whose topics are cut in one way has that number of partitions, whatever is asked.
+    """
+
+    kind: BrokerKind = "kafka"
+    partitions: Annotated[int, Field(strict=True, ge=1, le=64)] = 6
+    profile: str | None = None
+    durability: str | None = None
+
+    @property
+    def server(self) -> ServerSpec:
+        """What is started for it."""
+        assert self.durability is not None, "it was filled in when it was checked"
+        return ServerSpec(self.kind, self.profile, self.durability)
+
+    @property
+    def caution(self) -> str:
+        """What to know before measuring with it; empty for a real one."""
+        return KINDS[self.kind].caution
+
+    def over(self, shared: BrokerSpec) -> BrokerSpec:
+        """This one's own keys over those of `shared`; of a broker of another kind, what is its kind's does not count.
+
+        Raises ValueProblems where they do not fit together.
+        """
+        given = {key: getattr(self, key) for key in self.model_fields_set}
+        below = shared.resolved()
+        if given.get("kind", shared.kind) != shared.kind:
+            below = {key: value for key, value in below.items() if key not in _OF_A_KIND}
+        merged = {**below, **given}
+        if flaws := list(_flaws(given.get("kind", shared.kind), merged)):
+            raise ValueProblems(flaws)
+        return BrokerSpec.model_validate(merged)
+
+    def resolved(self) -> dict[str, object]:
+        """As the file has it. What the kind has by itself is left out: with another kind it would mean nothing."""
+        kind = KINDS[self.kind]
+        own = {key: getattr(self, key) for key in _OF_A_KIND if getattr(self, key) != _default(kind, key)}
+        return {"kind": self.kind, "partitions": self.partitions, **own}
+
+    @model_validator(mode="after")
+    def _as_it_will_be(self) -> Self:
+        kind = KINDS[self.kind]
+        given = {key: value for key in _OF_A_KIND if (value := getattr(self, key)) is not None}
+        if flaws := list(_flaws(self.kind, given)):
+            raise ValueProblems(flaws)
+        for key in _OF_A_KIND:
+            self.__dict__[key] = given.get(key, _default(kind, key))
+        if kind.partitions is not None:
+            self.__dict__["partitions"] = kind.partitions
+        return self
+
+
+def _offered(kind: Kind, key: str) -> tuple[str, ...]:
+    return {"profile": kind.profiles, "durability": kind.durabilities}[key]
+
+
+def _default(kind: Kind, key: str) -> str | None:
+    return next(iter(_offered(kind, key)), None)
+
+
+def _flaws(kind: str, given: Mapping[str, object]) -> Iterator[Flaw]:
+    """What is asked of a kind that it cannot do."""
+    for key in given.keys() & set(_OF_A_KIND):
+        offered, asked = _offered(KINDS[kind], key), given[key]
+        if not offered:
+            yield Flaw((key,), f"the broker {kind!r} has no {key} to choose")
+        elif asked not in offered:
+            yield Flaw((key,), f"the broker {kind!r} has no {key} {asked!r}; {choice_hint(str(asked), offered)}")

@@ -1,0 +1,12 @@
+"""SMS: sends a short text to whoever signed up."""
+
+from registration.effects import OutsideWorld
+from registration.latency import Latency
+from registration.services.kind import ServiceKind
+
+SMS = ServiceKind(
+    name="sms",
+    does="sends a short text",
+    latency=Latency.fixed(5.0),
+    destination=OutsideWorld,
+)

@@ -1,0 +1,14 @@
+"""A broker in memory, with the surface of aiokafka: what stands above it (`event_impl.brokers.kafka`) is measured code.
+
+```
+MemoryClient(address) → producer, consumer, admin ──request──→ MemoryBroker: logs, groups
+                                 └── on a Station: the process that asks, which the broker may outlive
+```
+It takes no time. What runs its clients, and tells the time, is a `Host`: asyncio, or a virtual trial.
+"""
+
+from event_impl.brokers.memory.broker import MemoryBroker
+from event_impl.brokers.memory.client import MemoryClient
+from event_impl.brokers.memory.host import Host, Station
+
+__all__ = ["Host", "MemoryBroker", "MemoryClient", "Station"]

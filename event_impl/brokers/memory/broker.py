@@ -1,0 +1,260 @@
+"""The broker: logs, groups, and what becomes of requests while it stands still or is gone.
+
+```
+request → up: carried out at once → the answer is heard by who asked
+          stopped: held in its socket until it goes on; who asked gives up after its own timeout
+          gone: the connection is lost, and with it what was held; logs, offsets and groups are on the disk
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError, KafkaError, RequestTimedOutError, UnknownTopicOrPartitionError
+
+from event_impl.brokers.memory.group import LATER, Group
+from event_impl.brokers.memory.host import AsyncioHost, Host, Station
+from event_impl.brokers.port import Headers
+
+_BROKERS: weakref.WeakValueDictionary[str, MemoryBroker] = weakref.WeakValueDictionary()
+_numbers = itertools.count(1)
+
+
+class Record(NamedTuple):
+    """A message in a log."""
+
+    offset: int
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+class Unsent(NamedTuple):
+    """A message on its way into a log. `sequence` numbers a producer's messages to one partition."""
+
+    partition: TopicPartition
+    sequence: int
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+class Reader(Protocol):
+    """Who is told that a log has grown."""
+
+    def arrived(self, partition: TopicPartition) -> None: ...
+
+
+class Life(Enum):
+    """What state the broker is in."""
+
+    UP = "up"
+    STOPPED = "stopped"
+    GONE = "gone"
+
+
+class Request:
+    """One request of a client, and the future that its answer ends."""
+
+    __slots__ = ("answer", "args", "handler", "station")
+
+    def __init__(
+        self, station: Station, answer: asyncio.Future[Any], handler: Callable[..., object], args: tuple[Any, ...]
+    ) -> None:
+        self.station = station
+        self.answer = answer
+        self.handler = handler
+        self.args = args
+
+    def carry_out(self) -> None:
+        try:
+            value = self.handler(self, *self.args)
+        except KafkaError as error:
+            self.fail(error)
+        else:
+            if value is not LATER:
+                self.reply(value)
+
+    def reply(self, value: object) -> None:
+        self.station.hear(_end, self.answer, value)
+
+    def fail(self, error: KafkaError) -> None:
+        self.station.hear(_fail, self.answer, error)
+
+
+def _end(answer: asyncio.Future[Any], value: object) -> None:
+    if not answer.done():
+        answer.set_result(value)
+
+
+def _fail(answer: asyncio.Future[Any], error: KafkaError) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+
+
+class MemoryBroker:
+    """One broker, found by its address as long as somebody holds it. What is in it outlives its clients' processes."""
+
+    def __init__(self, host: Host | None = None) -> None:
+        self.host = host or AsyncioHost()
+        self.address = f"memory:{next(_numbers)}"
+        self.life = Life.UP
+        self.producers = itertools.count(1)
+        self._logs: dict[TopicPartition, list[Record]] = {}
+        self._partitions: dict[str, int] = {}
+        self._groups: dict[str, Group] = {}
+        self._sequences: dict[tuple[int, TopicPartition], int] = {}
+        self._readers: dict[TopicPartition, list[Reader]] = {}
+        self._held: list[Request] = []
+        self._overdue: list[Callable[[], object]] = []
+        self._lives = 1
+        _BROKERS[self.address] = self
+
+    @staticmethod
+    def at(address: str) -> MemoryBroker:
+        """The broker at an address. LookupError: there is none."""
+        if address not in _BROKERS:
+            raise LookupError(f"no broker in memory at {address!r}")
+        return _BROKERS[address]
+
+    # Its life
+
+    def stop(self) -> None:
+        """SIGSTOP: requests wait in its sockets, and its timers for their turn."""
+        if self.life is Life.UP:
+            self.life = Life.STOPPED
+
+    def go_on(self) -> None:
+        """SIGCONT: first what came in, then the timers that fell due."""
+        if self.life is not Life.STOPPED:
+            return
+        self.life = Life.UP
+        held, self._held = self._held, []
+        overdue, self._overdue = self._overdue, []
+        for request in held:
+            request.carry_out()
+        for callback in overdue:
+            callback()
+
+    def kill(self) -> None:
+        """SIGKILL: its connections are lost; what it had answered for is on the disk."""
+        if self.life is Life.GONE:
+            return
+        self.life = Life.GONE
+        self._lives += 1
+        lost, self._held, self._overdue = self._held, [], []
+        for group in self._groups.values():
+            lost += group.lose_requests()
+        for request in lost:
+            request.fail(KafkaConnectionError("the broker is gone"))
+
+    def start_again(self) -> None:
+        """A new process on the same disk; it gives each member of its groups a session anew."""
+        if self.life is Life.GONE:
+            self.life = Life.UP
+            for group in self._groups.values():
+                group.load()
+
+    def at_ns(self, when_ns: int, callback: Callable[..., object], *args: object) -> None:
+        """A timer of this life of it."""
+        self.host.at_ns(when_ns, self._fall_due, self._lives, callback, args)
+
+    def _fall_due(self, life: int, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+        if life != self._lives:
+            return
+        if self.life is Life.STOPPED:
+            self._overdue.append(lambda: callback(*args))
+        else:
+            callback(*args)
+
+    # Requests
+
+    def request(
+        self, station: Station, timeout_ns: int, handler: Callable[..., object], *args: object
+    ) -> asyncio.Future[Any]:
+        """Have `handler(request, *args)` carried out. The future ends with what it returns, or with a KafkaError."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if not station.reach():
+            return answer  # nobody waits for it
+        request = Request(station, answer, handler, args)
+        if self.life is Life.UP:
+            request.carry_out()
+        elif self.life is Life.STOPPED:
+            self._held.append(request)
+            self.host.at_ns(self.host.now_ns() + timeout_ns, request.fail, RequestTimedOutError())
+        else:
+            request.fail(KafkaConnectionError("connection refused"))
+        return answer
+
+    def exists(self, _request: Request) -> None:
+        """Nothing but an answer."""
+
+    def append(self, _request: Request, producer: int, unsent: Sequence[Unsent]) -> None:
+        """Put messages into their logs; those of a producer (0: of none) that are in there already are left out."""
+        for message in unsent:
+            self.append_one(producer, message)
+
+    def append_one(self, producer: int, message: Unsent) -> None:
+        """As `append`; UnknownTopicOrPartitionError where there is no such log."""
+        partition = message.partition
+        log = self.log(partition)
+        if producer:
+            if self._sequences.get((producer, partition), 0) >= message.sequence:
+                return
+            self._sequences[producer, partition] = message.sequence
+        log.append(Record(len(log), message.key, message.value, message.headers))
+        for reader in self._readers.get(partition, ()):
+            reader.arrived(partition)
+
+    def log(self, partition: TopicPartition) -> list[Record]:
+        """The log of a partition; who reads it keeps its own position."""
+        found = self._logs.get(partition)
+        if found is None:
+            raise UnknownTopicOrPartitionError(partition)
+        return found
+
+    def partition_count(self, _request: Request, topic: str) -> int:
+        if topic not in self._partitions:
+            raise UnknownTopicOrPartitionError(topic)
+        return self._partitions[topic]
+
+    def partitions_of(self, topics: Iterable[str]) -> list[TopicPartition]:
+        """All partitions of some topics, in order."""
+        return [TopicPartition(topic, number) for topic in sorted(topics) for number in range(self._partitions[topic])]
+
+    def ends(self, _request: Request, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return {partition: len(self.log(partition)) for partition in partitions}
+
+    def create_topic(self, _request: Request, topic: str, partitions: int) -> bool:
+        """Whether it was not there yet."""
+        if topic in self._partitions:
+            return False
+        self._partitions[topic] = partitions
+        self._logs |= {partition: [] for partition in self.partitions_of([topic])}
+        return True
+
+    def delete_topic(self, _request: Request, topic: str) -> None:
+        for partition in self.partitions_of([topic]):
+            del self._logs[partition]
+        del self._partitions[topic]
+
+    def group(self, name: str) -> Group:
+        """A group; it comes into being when it is first spoken of."""
+        if name not in self._groups:
+            self._groups[name] = Group(self)
+        return self._groups[name]
+
+    # Fetches wait at the broker: it tells who reads a log that it has grown
+
+    def read(self, reader: Reader, partition: TopicPartition) -> None:
+        self._readers.setdefault(partition, []).append(reader)
+
+    def read_no_more(self, reader: Reader, partition: TopicPartition) -> None:
+        self._readers[partition].remove(reader)

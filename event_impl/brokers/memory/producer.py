@@ -1,0 +1,136 @@
+"""aiokafka's producer, as far as `KafkaPublisher` uses it.
+
+```
+send → broker up and nothing waiting: in the log at once → confirmed
+       else: its partition's batch, with room for 16 KiB → one request at a time, tried again → confirmed
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.partitioner import murmur2
+
+from event_impl.brokers.memory.broker import Life, MemoryBroker, Unsent
+from event_impl.brokers.memory.connection import RETRY_S, Connection
+from event_impl.brokers.port import Headers
+
+_BATCH_BYTES = 16_384
+_RECORD_BYTES = 30  # what a record takes beside key, value and headers, about
+
+
+class MemoryProducer:
+    """Idempotent, it tries for ever and each message is in the log once; else until its timeout, and some are twice."""
+
+    def __init__(
+        self,
+        broker: MemoryBroker,
+        *,
+        acks: str | int,
+        enable_idempotence: bool,
+        linger_ms: int,
+        request_timeout_ms: int,
+        **_: object,
+    ) -> None:
+        self._broker = broker
+        self._connection = Connection(broker, request_timeout_ms)
+        self._unacknowledged = acks == 0
+        self._id = next(broker.producers) if enable_idempotence else 0
+        self._linger_s = linger_ms / 1000
+        self._timeout_s = request_timeout_ms / 1000
+        self._counts: dict[str, int] = {}
+        self._sequences: dict[TopicPartition, int] = defaultdict(int)
+        self._waiting: list[tuple[Unsent, asyncio.Future[object]]] = []
+        self._waiting_bytes: dict[TopicPartition, int] = defaultdict(int)
+        self._drained: asyncio.Future[None] | None = None
+        self._sending: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await self._connection.ask(self._broker.exists)
+
+    async def partitions_for(self, topic: str) -> set[int]:
+        if topic not in self._counts:
+            self._counts[topic] = await self._connection.ask(self._broker.partition_count, topic)
+        return set(range(self._counts[topic]))
+
+    async def send(
+        self, topic: str, *, value: bytes, key: bytes, partition: int | None, headers: Headers
+    ) -> asyncio.Future[object]:
+        if topic not in self._counts:
+            await self.partitions_for(topic)
+        number = (murmur2(key) & 0x7FFFFFFF) % self._counts[topic] if partition is None else partition
+        place = TopicPartition(topic, number)
+        at_once = self._sending is None and not self._linger_s and self._broker.life is Life.UP
+        if not at_once:
+            await self._find_room(
+                place, len(key) + len(value) + _RECORD_BYTES + sum(len(n) + len(v) for n, v in headers)
+            )
+        self._sequences[place] += 1
+        unsent = Unsent(place, self._sequences[place], key, value, headers)
+        sent: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        if not at_once:
+            self._waiting.append((unsent, sent))
+            if self._sending is None:
+                self._sending = asyncio.create_task(self._send_what_waits())
+        elif self._connection.station.reach():
+            self._broker.append_one(self._id, unsent)
+            self._connection.station.hear(_confirm, sent)
+        return sent
+
+    async def stop(self) -> None:
+        if self._sending is not None:
+            await self._sending
+
+    async def _find_room(self, place: TopicPartition, content: int) -> None:
+        size = content + _RECORD_BYTES
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                while self._waiting_bytes[place] and self._waiting_bytes[place] + size > _BATCH_BYTES:
+                    if self._drained is None:
+                        self._drained = asyncio.get_running_loop().create_future()
+                    await asyncio.shield(self._drained)
+        except TimeoutError:
+            raise KafkaTimeoutError from None
+        self._waiting_bytes[place] += size
+
+    async def _send_what_waits(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(self._linger_s)
+            batch, self._waiting = self._waiting, []
+            self._waiting_bytes.clear()
+            if self._drained is not None:
+                self._drained.set_result(None)
+                self._drained = None
+            error = await self._try_until_sent([unsent for unsent, _ in batch])
+            for _, sent in batch:
+                if not sent.done():
+                    if error is None:
+                        sent.set_result(None)
+                    else:
+                        sent.set_exception(error)
+        self._sending = None
+
+    async def _try_until_sent(self, unsent: list[Unsent]) -> KafkaError | None:
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self._timeout_s
+        while True:
+            answer = self._connection.ask(self._broker.append, self._id, unsent)
+            if self._unacknowledged and self._broker.life is not Life.GONE:
+                answer.cancel()
+                return None
+            try:
+                await answer
+                return None
+            except KafkaError as error:
+                if not error.retriable or (not self._id and loop.time() > give_up_at):
+                    return error
+            await asyncio.sleep(RETRY_S)
+
+
+def _confirm(sent: asyncio.Future[object]) -> None:
+    if not sent.done():
+        sent.set_result(None)

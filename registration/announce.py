@@ -1,0 +1,21 @@
+"""The two halves of taking a registration, as a variant meets them: the row is stored, the services are told."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from registration.registration import Registration
+
+
+class AnnounceError(Exception):
+    """The services could not all be told. `status` is what the person gets."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Store(Protocol):
+    """Commits the user's row; with `announce_later`, and in the same transaction, that it is still to be announced."""
+
+    def __call__(self, registration: Registration, *, announce_later: bool = False) -> None: ...

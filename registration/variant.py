@@ -1,0 +1,52 @@
+"""What every variant declares, on either side: its name, its options, its promises and processes of its own."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from registration.process import Link
+
+Options = TypeVar("Options")
+
+
+class Promise(enum.Enum):
+    """What a variant promises whatever its processes go through; declared, and held by tests on the virtual clock."""
+
+    NOT_LOST = "what was acknowledged is completed, or known to wait"
+    NOT_STRANDED = "what was stored is completed, or known to wait, whatever the person was told"
+    ONCE = "no effect is applied twice"
+
+
+@dataclass(frozen=True)
+class OwnProcess:
+    """A process that only this variant has, such as a relay: one per trial, and a fault may hit it by its name.
+
+    after: names of further processes that are ready before it is told its role; broker and topics always are.
+    drains: it answers `idle` with how much it still has to do. tells_pending: it answers `pending` with the
+    registrations that it holds, by service, for the services that the question names.
+    """
+
+    name: str
+    run: Callable[[Link], Awaitable[None]]
+    after: tuple[str, ...] = ()
+    drains: bool = True
+    tells_pending: bool = False
+
+    def role(self, variant: str) -> str:
+        """Its role, which differs from that of another variant's process of the same name."""
+        return f"{variant}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Declared(Generic[Options]):
+    """The part of a variant that both sides share. `options` is a frozen dataclass of `registration.options` fields."""
+
+    name: str
+    sentence: str
+    options: type[Options]
+    promises: frozenset[Promise]
+    processes: tuple[OwnProcess, ...] = field(default=(), kw_only=True)

@@ -1,0 +1,75 @@
+"""What a variant of the direct side is: how the API calls, and what a service makes of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from registration.announce import Store
+from registration.call import Call
+from registration.clock import Clock
+from registration.luck import Luck
+from registration.registration import Registration
+from registration.variant import Declared
+from registration.work import Worker
+
+Options = TypeVar("Options")
+
+
+class CallService(Protocol):
+    """Calls one service, its instances in turn. Raises AnnounceError: 504 where no answer came in time, else 502."""
+
+    async def __call__(
+        self,
+        service: str,
+        registration: Registration,
+        *,
+        timeout_s: float,
+        attempt: int = 1,
+        deadline_ns: int | None = None,
+        idempotency_key: str = "",
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class ApiTools:
+    """What a variant has in the API. `in_background` does something that the reply does not wait for."""
+
+    clock: Clock
+    luck: Luck
+    services: Sequence[str]
+    store: Store
+    call: CallService
+    in_background: Callable[[Coroutine[Any, Any, None]], None]
+
+
+@dataclass(frozen=True)
+class ServiceTools:
+    """What a variant has in a service."""
+
+    clock: Clock
+    luck: Luck
+    worker: Worker
+
+
+Register = Callable[[Registration], Awaitable[None]]
+# One call and the number of its delivery. Raises WorkError.
+Work = Callable[[Call, int], Awaitable[None]]
+
+
+def as_called(_options: object, tools: ServiceTools) -> Work:
+    """Do the work, as the attempt that the call says it is."""
+
+    async def work(call: Call, delivery: int) -> None:
+        await tools.worker.perform(call.registration, delivery, call.attempt)
+
+    return work
+
+
+@dataclass(frozen=True)
+class Variant(Declared[Options]):
+    """A way to call. What a factory makes lives as long as its process and may hold state."""
+
+    in_api: Callable[[Options, ApiTools], Register]
+    in_service: Callable[[Options, ServiceTools], Work] = as_called

@@ -1,0 +1,1 @@
+"""The ways a call can go: the port, and HTTP."""

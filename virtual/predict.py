@@ -1,0 +1,144 @@
+"""What the parameters alone predict: the trial itself, run in virtual time on wires and a broker that cost nothing.
+
+What a measurement shows beyond this is what the wiring and the machine added; what it shares with this was put in by
+the scenario.
+"""
+
+from __future__ import annotations
+
+import gc
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.faults import Effect
+from benchmarks.planning.prediction import (
+    ATTEMPT_DTYPE,
+    NEVER,
+    Figures,
+    Prediction,
+    Unpredicted,
+    arrivals_of,
+    figures_of,
+)
+from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
+from registration.trace import Kind
+from virtual.load import TooManyArrivals
+from virtual.records import Row
+from virtual.trial import START_NS, VirtualTrial
+
+if TYPE_CHECKING:
+    from benchmarks.planning.plan import Plan
+    from benchmarks.scenario.model import Scenario
+
+# A prediction takes 120 to 400 µs an arrival: beyond this it would take longer than most people wait for a plan.
+MOST_ARRIVALS = 50_000
+
+
+def predict(
+    plan: Plan, variant: str, block: int = 0, progress: Callable[[int], None] = lambda _: None
+) -> Prediction | Unpredicted:
+    """One block of one variant. `progress` is told now and again how many arrivals have come.
+
+    Raises KeyError where the run has no such variant.
+    """
+    scenario = plan.scenario
+    scenario.variant(variant)
+    if (arrivals := arrivals_of(scenario)) > MOST_ARRIVALS:
+        return Unpredicted(variant, block, _too_many(f"{arrivals:,}"))
+    trial = VirtualTrial(plan, variant, block, most=MOST_ARRIVALS, progress=progress)
+    # What is made meanwhile is kept to the end; to look through it again and again would be half the time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        trial.run()
+        return _read(trial, variant, block)
+    except TooManyArrivals:
+        return Unpredicted(variant, block, _too_many(f"over {MOST_ARRIVALS:,}"))
+    finally:
+        trial.close()
+        if collecting:
+            gc.enable()
+
+
+def _too_many(number: str) -> str:
+    return f"too many arrivals: {number} a trial, {MOST_ARRIVALS:,} at most"
+
+
+def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
+    scenario, people = trial.scenario, trial.people
+    index = np.array(people.index, np.int64)
+    counted = index >= 0
+    intended_ns = np.array(people.intended_ns, np.int64)[counted]
+    replied_ns = np.array(people.replied_ns, np.int64)[counted]
+    accepted = people.accepted[counted]
+    ids = [id_ for id_, number in zip(people.ids, people.index, strict=True) if number >= 0]
+    places = {id_: place for place, id_ in enumerate(ids)}
+    rows: dict[str, list[Row]] = {name: [] for name in scenario.services}
+    for process, records in trial.world.traces.items():
+        service = process.partition("/")[0]
+        if service in rows:
+            rows[service] += records
+    applied_ns = {name: _first_applied(rows[name], places) for name in scenario.services}
+    attempts = {name: _attempts(rows[name], places) for name in scenario.services}
+
+    def figures(begin_ns: int, end_ns: int) -> Figures:
+        inside = (intended_ns >= begin_ns) & (intended_ns < end_ns)
+        effects = {name: times[inside] for name, times in applied_ns.items()}
+        return figures_of(scenario, intended_ns[inside], replied_ns[inside], accepted[inside], effects)
+
+    bounds = windows_bounds_ns(scenario)
+    return Prediction(
+        variant=variant,
+        block=block,
+        whole=figures(*window_bounds_ns(scenario, None)),
+        windows={name: None if within is None else figures(*within) for name, within in bounds.items()},
+        index=index[counted],
+        intended_ns=intended_ns,
+        replied_ns=replied_ns,
+        accepted=accepted,
+        applied_ns=applied_ns,
+        attempts=attempts,
+        notes=_notes(scenario, variant),
+    )
+
+
+def _first_applied(rows: Sequence[Row], places: Mapping[uuid.UUID, int]) -> NDArray[np.int64]:
+    first = [NEVER] * len(places)
+    for row in rows:
+        if row.kind is Kind.APPLIED and (place := places.get(row.registration_id)) is not None:
+            first[place] = min(first[place], row.t_ns - START_NS)
+    return np.array(first, np.int64)
+
+
+def _attempts(rows: Sequence[Row], places: Mapping[uuid.UUID, int]) -> NDArray[np.void]:
+    """Every attempt at a counted arrival, in order of its begin."""
+    begun: dict[tuple[object, int, int], list[int]] = {}
+    found: list[list[int]] = []
+    for row in rows:
+        if (place := places.get(row.registration_id)) is None:
+            continue
+        key = row.registration_id, row.delivery, row.attempt
+        if row.kind is Kind.STARTED:
+            begun[key] = [place, row.attempt, row.t_ns - START_NS, NEVER]
+            found.append(begun[key])
+        elif row.kind in (Kind.APPLIED, Kind.FAILED):
+            begun[key][-1] = row.t_ns - START_NS
+    attempts = np.array([tuple(attempt) for attempt in found], dtype=ATTEMPT_DTYPE)
+    return attempts[np.argsort(attempts["begun_ns"], kind="stable")]
+
+
+def _notes(scenario: Scenario, variant: str) -> tuple[str, ...]:
+    """What a reader must know that the parameters do not settle."""
+    notes = []
+    if scenario.workload.closed:
+        notes.append(
+            "a closed load is predicted in figures, not registration by registration: which arrivals there are depends "
+            "on the replies"
+        )
+    if any(fault.effect is Effect.DOWN and fault.concerns(scenario.variant(variant)) for fault in scenario.faults):
+        notes.append("a process that is started again is ready at once here: how long that takes is not a parameter")
+    return tuple(notes)

@@ -1,0 +1,105 @@
+"""What outlives a virtual process: its trace, the users table, the effects. One that is dead writes no more."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from typing import NamedTuple
+
+from registration.clock import Clock
+from registration.effects import Destination
+from registration.registration import Registration
+from registration.trace import Kind, Trace
+from registration.users import Users
+from virtual.process import Process
+
+
+class Row(NamedTuple):
+    """One record of a trace; see `registration.trace`."""
+
+    kind: Kind
+    registration_id: uuid.UUID
+    t_ns: int
+    delivery: int
+    attempt: int
+    status: int
+
+
+class UserTable:
+    """The rows of a virtual `users.db`."""
+
+    def __init__(self) -> None:
+        self.users: dict[uuid.UUID, Registration] = {}
+        self.outbox: dict[int, Registration] = {}
+        self.last_number = 0
+
+
+class MemoryTrace(Trace):
+    """Appends to a list outside of the process."""
+
+    def __init__(self, process: Process, clock: Clock, rows: list[Row]) -> None:
+        self._process = process
+        self._clock = clock
+        self._rows = rows
+
+    def record(
+        self,
+        kind: Kind,
+        registration_id: uuid.UUID,
+        *,
+        delivery: int = 0,
+        attempt: int = 0,
+        status: int = 0,
+        t_ns: int | None = None,
+    ) -> None:
+        if self._process.reach():
+            at_ns = self._clock.now_ns() if t_ns is None else t_ns
+            self._rows.append(Row(kind, registration_id, at_ns, delivery, attempt, status))
+
+    def close(self) -> None:
+        pass
+
+
+class MemoryUsers(Users):
+    """One process's connection to the table."""
+
+    def __init__(self, process: Process, table: UserTable) -> None:
+        self._process = process
+        self._table = table
+
+    def store(self, registration: Registration, *, announce_later: bool = False) -> None:
+        table = self._table
+        if registration.registration_id in table.users or not self._process.reach():
+            return
+        table.users[registration.registration_id] = registration
+        if announce_later:
+            table.last_number += 1
+            table.outbox[table.last_number] = registration
+
+    def to_announce(self, most: int) -> list[tuple[int, Registration]]:
+        return list(self._table.outbox.items())[:most]
+
+    def waiting(self) -> int:
+        return len(self._table.outbox)
+
+    def announced(self, number: int) -> None:
+        if self._process.reach():
+            self._table.outbox.pop(number, None)
+
+    def close(self) -> None:
+        pass
+
+
+class MemoryDestination(Destination):
+    """Counts each effect."""
+
+    def __init__(self, process: Process, effects: Counter[uuid.UUID]) -> None:
+        self._process = process
+        self._effects = effects
+
+    def apply(self, registration: Registration) -> None:
+        if self._process.reach():
+            self._effects[registration.registration_id] += 1
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,247 @@
+"""A trial in virtual time: the same list of processes as a real one, the same roles, faults and drain.
+
+    plan, variant, block → VirtualTrial.run() → people (replies), world (traces, users, effects)
+
+What a process does is its role's code; what it stands on is a virtual link. Wires and broker cost no time, processes
+start in none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from benchmarks.brokers import BrokerInfo
+from benchmarks.faults.schedule import Happened, carry_out, planned_faults
+from benchmarks.planning.plan import Trial
+from benchmarks.trials.drain import Drained, Sample, drain
+from benchmarks.trials.processes import LOAD, trial_processes
+from event_impl.__main__ import roles as event_roles
+from event_impl.brokers.memory import MemoryBroker
+from registration import luck
+from registration.process import Role
+from sync_impl.__main__ import roles as sync_roles
+from virtual.clock import VirtualClock
+from virtual.host import VirtualHost
+from virtual.link import VirtualLink, World
+from virtual.load import People
+from virtual.loop import VirtualLoop
+from virtual.network import MemoryWire
+from virtual.process import Process
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from benchmarks.planning.plan import Plan
+
+# Scenario time 0 on the virtual clock, so far from its own 0 that any warm-up fits.
+START_NS = 100_000_000_000_000
+_BACK_NS = 1_000_000_000  # after which a process that was killed at a point is back
+_LEAD_NS = 1_000_000_000  # in which the processes start, before the warm-up
+
+
+class VirtualTrial:
+    """`schedule` is the plan's own unless somebody wants another. `most`: the arrivals that a closed load may come to.
+
+    `kill_at`: a process, and before which of its points from the first arrival on it dies, to be back a second later.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        variant: str,
+        block: int = 0,
+        *,
+        schedule: NDArray[np.void] | None = None,
+        most: int = 50_000,
+        kill_at: tuple[str, int] | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        scenario = plan.scenario
+        self.scenario, self.spec = scenario, scenario.variant(variant)
+        self.seed = luck.block_seed(scenario.seed, block)
+        workload = scenario.workload
+        self._kill_at = kill_at
+        self._points_before: dict[str, int] = {}
+        self._schedule = schedule
+        if schedule is None and not workload.closed:
+            self._schedule = plan.schedule(self.seed)
+        self.loop = VirtualLoop(START_NS - round(workload.warmup_s * 1e9) - _LEAD_NS)
+        self.world = World(VirtualClock(self.loop))
+        self.broker: MemoryBroker | None = None
+        info = None
+        if self.spec.uses_broker:
+            self.broker = MemoryBroker(VirtualHost(self.loop))
+            info = BrokerInfo("memory", None, self.broker.address, ours=True, description={})
+        self._specs = {
+            each.name: each
+            for each in trial_processes(
+                scenario,
+                Trial(1, block, self.spec, self.seed),
+                raw=Path(),
+                schedule=Path(),
+                run_tag="virtual",
+                broker=info,
+                own=self.spec.listed.processes,
+                take_port=itertools.count(1).__next__,
+            )
+        }
+        self.processes: dict[str, Process] = {}
+        self.happened: list[Happened] = []
+        self.drained: Drained | None = None
+        self._links: dict[str, VirtualLink] = {}
+        self._roles: dict[str, asyncio.Task[None]] = {}
+        self._heard: dict[tuple[str, str], asyncio.Future[Mapping[str, Any]]] = {}
+        self._lag: dict[str, Sample] = {}
+        self._tables: Mapping[str, Mapping[str, Role]] = {
+            "sync_impl": sync_roles(lambda: MemoryWire(self.world.network)),
+            "event_impl": event_roles(),
+        }
+        self._harness = Process(self.loop, "harness")
+        ports = [cast(int, each.settings["port"]) for each in self._specs.values() if each.role == "api"]
+        self.people = People(self.world, self.loop, workload, self.seed, ports, START_NS, most, progress)
+
+    def run(self) -> VirtualTrial:
+        """From the start of the processes to the end of the drain. Raises what a process says it is broken by."""
+        whole = self._harness.spawn(self._conduct())
+        workload = self.scenario.workload
+        # Beyond the drain a trial has nothing to wait for: an end that does not come is a fault of the model.
+        most_ns = START_NS + round((workload.duration_s + self.scenario.drain_s + 60) * 1e9)
+        self.loop.run(most_ns, lambda: whole.done() or bool(self.world.problems))
+        if self.world.problems:
+            raise self.world.problems[0]
+        self.loop.check()
+        whole.result()
+        return self
+
+    def close(self) -> None:
+        """Let go of what the processes were doing; none of it runs any more."""
+        for process in (*self.processes.values(), self._harness):
+            process.kill()
+        self.loop.close()
+
+    async def _conduct(self) -> None:
+        clock = self.world.clock
+        for name, spec in self._specs.items():
+            if spec.module is not None and spec.role != LOAD:
+                # In the order of the list each stands behind what it waits for.
+                self._spawn(name)
+                await self._expect(name, "ready")
+        for name in self._links:
+            self._links[name].say(type="start", start_ns=START_NS)
+        self._points_before = {name: process.points for name, process in self.processes.items()}
+        struck = None if self._kill_at is None else asyncio.create_task(self._strike(*self._kill_at))
+        self.people.begin(self._schedule)
+        planned = planned_faults(
+            self.scenario.faults, self.spec, [name for name, spec in self._specs.items() if spec.targets]
+        )
+        faults = asyncio.create_task(carry_out(planned, self, clock, START_NS, self.happened))
+        load_end_ns = START_NS + round(self.scenario.workload.duration_s * 1e9)
+        await clock.sleep_until(load_end_ns)
+        await faults
+        if struck is not None:
+            await struck
+        for name, spec in self._specs.items():
+            if spec.samples_lag:
+                self._links[name].say(type="drain")
+        patience_ns = round(self.scenario.drain_s * 1e9)
+        self.drained = await drain(self._busy, self._waiting, load_end_ns + patience_ns, clock.now_ns)
+
+    def points(self, name: str) -> int:
+        """How many points a process has passed since the first arrival: steps begun, and effects."""
+        return self.processes[name].points - self._points_before[name]
+
+    async def _strike(self, name: str, point: int) -> None:
+        process = self.processes[name]
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        process.when_gone.append(lambda: self._harness.hear(gone.set_result, None))
+        process.doom = process.points + point
+        await gone
+        await self.world.clock.sleep_until(self.world.clock.now_ns() + _BACK_NS)
+        await self.respawn(name)
+
+    def _spawn(self, name: str, **more: object) -> None:
+        spec = self._specs[name]
+        process = self.processes[name] = Process(self.loop, name)
+        settings = {"name": name, **spec.settings, **more}
+        link = self._links[name] = VirtualLink(self.world, process, settings, self._hear)
+        role = self._tables[spec.module or ""][spec.role]
+        self._roles[name] = process.spawn(self._play(role, link))
+
+    async def _play(self, role: Role, link: VirtualLink) -> None:
+        try:
+            await role(link)
+        except Exception as error:  # noqa: BLE001 - whatever ends a role breaks the trial
+            link.broken(error)
+
+    def _hear(self, name: str, message: Mapping[str, Any]) -> None:
+        kind = str(message["type"])
+        if kind == "lag":
+            self._lag[name] = Sample(message["t_ns"], sum(message["groups"].values()))
+        waiting = self._heard.pop((name, kind), None)
+        if waiting is not None:
+            self._harness.hear(_set, waiting, message)
+
+    async def _expect(self, name: str, kind: str) -> Mapping[str, Any]:
+        waiting: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
+        self._heard[name, kind] = waiting
+        return await waiting
+
+    async def _busy(self) -> int:
+        asked = [name for name, spec in self._specs.items() if spec.drains]
+        answers = [asyncio.ensure_future(self._expect(name, "idle")) for name in asked]
+        await asyncio.sleep(0)  # so that each is waited for before it is asked
+        for name in asked:
+            self._links[name].say(type="idle", question=0)
+        return sum([int(message["busy"]) for message in await asyncio.gather(*answers)])
+
+    def _waiting(self) -> Sample | None:
+        """What has not been consumed; where nobody samples, nothing waits."""
+        sampling = [name for name, spec in self._specs.items() if spec.samples_lag]
+        if not all(name in self._lag for name in sampling):
+            return None
+        samples = [self._lag[name] for name in sampling]
+        oldest_ns = min((sample.t_ns for sample in samples), default=self.loop.now_ns)
+        return Sample(oldest_ns, sum(sample.records for sample in samples))
+
+    # What a fault may do: see `benchmarks.faults.Processes`.
+
+    def signal(self, name: str, number: int) -> None:
+        """SIGSTOP or SIGCONT."""
+        hit = self._hit(name)
+        if number == signal.SIGSTOP:
+            hit.stop()
+        elif number == signal.SIGCONT:
+            hit.go_on()
+
+    async def end(self, name: str, number: int) -> None:
+        """SIGKILL at once; SIGTERM in the process's own time."""
+        if number == signal.SIGTERM and name in self._roles:
+            self._links[name].end()
+            await asyncio.wait([self._roles[name]])
+        self._hit(name).kill()
+
+    async def respawn(self, name: str) -> None:
+        """Ready at once: how long a real one takes is not among the parameters."""
+        if name not in self._roles:
+            assert self.broker is not None, "only the broker has no role"
+            self.broker.start_again()
+            return
+        self._spawn(name, start_ns=START_NS)
+        await self._expect(name, "ready")
+
+    def _hit(self, name: str) -> Process | MemoryBroker:
+        if name in self.processes:
+            return self.processes[name]
+        assert self.broker is not None, "only the broker has no role"
+        return self.broker
+
+
+def _set(waiting: asyncio.Future[Mapping[str, Any]], message: Mapping[str, Any]) -> None:
+    if not waiting.done():
+        waiting.set_result(message)
