@@ -100,6 +100,7 @@ def run(
     from benchmarks.brokers.external import names_a_secret
     from benchmarks.terminal import command
     from benchmarks.trials.load_workers import LoadWorkers, LoadWorkersError
+    from virtual.predict import predict
 
     if broker is not None and names_a_secret(broker):
         _fail(
@@ -131,6 +132,7 @@ def run(
     broker = None if kind else broker  # which the scenario names by now
     code = command.run_all(
         loaded,
+        predict=predict,
         broker_address=broker,
         out=out,
         as_json=json,
@@ -186,6 +188,16 @@ def show(scenario: Annotated[str, typer.Argument(help="A name or a path.")]) -> 
 
 
 @app.command()
+def faults(
+    json: Annotated[bool, typer.Option("--json", help="Print the table as JSON on standard output.")] = False,
+) -> None:
+    """List the kinds of faults that a scenario may have: what each does, what it can hit, and its keys."""
+    from benchmarks.terminal.faults import print_faults
+
+    print_faults(_stdout(), as_json=json)
+
+
+@app.command()
 def plan(
     scenario: Annotated[str, typer.Argument(help="A name or a path.")],
     variant: VariantOption = None,
@@ -199,11 +211,12 @@ def plan(
 ) -> None:
     """Show what a run would do, without doing it: trials, utilisation, and what the parameters alone predict."""
     from benchmarks.terminal import command
+    from virtual.predict import predict
 
     chosen = _loaded(
         scenario, variants=variant, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick, sets=set_ or []
     )
-    command.print_plan(chosen, _stdout(), as_json=json)
+    command.print_plan(chosen, _stdout(), predict, as_json=json)
 
 
 @app.command()
@@ -235,9 +248,10 @@ def report(
     from benchmarks.scenario import ScenarioError
     from benchmarks.store import ResultsError
     from benchmarks.terminal import command
+    from virtual.predict import predict
 
     try:
-        outcome = command.rebuild(run)
+        outcome = command.rebuild(run, predict)
     except (FileNotFoundError, NotADirectoryError) as error:
         _fail(USAGE, str(error), "give the directory of a run, such as results/latest")
     except ScenarioError as error:
@@ -341,6 +355,7 @@ def calibrate(
     from benchmarks.scenario import ScenarioError
     from benchmarks.terminal.calibrate import run_calibration
     from benchmarks.values.problems import choice_hint
+    from virtual.predict import predict
 
     parts = [part.strip() for text in only or NAMES for part in text.split(",")]
     for part in parts:
@@ -356,7 +371,7 @@ def calibrate(
         except ScenarioError as error:
             print(error, file=sys.stderr)
             raise typer.Exit(NOT_A_SCENARIO) from None
-    raise typer.Exit(run_calibration(Order(parts, scenarios, effort, _typed()), as_json=json))
+    raise typer.Exit(run_calibration(Order(parts, scenarios, effort, _typed(), predict), as_json=json))
 
 
 @broker_app.command()

@@ -15,7 +15,7 @@ import functools
 import secrets
 import shutil
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from benchmarks.brokers import Broker, BrokerUnavailable, ServerSpec, start
 from benchmarks.brokers.external import connect
 from benchmarks.calibration.store import stored as calibrated
 from benchmarks.planning.plan import Plan, make_plan
+from benchmarks.planning.prediction import Predict
 from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
@@ -76,6 +77,7 @@ async def run(
     scenario: Scenario,
     results: Results,
     observer: Observer,
+    predict: Predict,
     *,
     broker_address: str | None = None,
     command: str = "",
@@ -84,13 +86,13 @@ async def run(
 ) -> Outcome:
     """Run every trial of the scenario's plan and write the results directory.
 
-    Cancelling the task that awaits this ends the run early and in order. `broker_address`: a cluster to use instead
-    of starting a broker. `command` is what the user typed, for the report. `repeat_invalid`: how often a block may be
-    repeated that was disturbed. `load_workers` make the load. A disk that is full or gone is an outcome without a
-    summary: what has been saved by then stays, and `rebuild` finishes it.
+    `predict` says what the parameters alone come to. Cancelling the task that awaits this ends the run early and in
+    order. `broker_address`: a cluster to use instead of starting a broker. `command` is what the user typed, for the
+    report. `repeat_invalid`: how often a block may be repeated that was disturbed. `load_workers` make the load. A disk
+    that is full or gone is an outcome without a summary: what has been saved by then stays, and `rebuild` finishes it.
     """
     try:
-        return await _run(scenario, results, observer, broker_address, command, repeat_invalid, load_workers)
+        return await _run(scenario, results, observer, predict, broker_address, command, repeat_invalid, load_workers)
     except OSError as error:
         return Outcome(
             results.directory,
@@ -107,6 +109,7 @@ async def _run(
     scenario: Scenario,
     results: Results,
     observer: Observer,
+    predict: Predict,
     broker_address: str | None,
     command: str,
     repeat_invalid: int,
@@ -121,8 +124,10 @@ async def _run(
     # First of all, and overwritten at the end: if we are killed, this is what stands.
     results.write_json("run.json", {**about, "problems": [DID_NOT_END]})
     write_text(results.directory / "scenario.yaml", dump(scenario.resolved()))
-    results.write_json("plan.json", plan.as_dict())
     observer.run_began(plan, results.directory)
+    observer.step("predicting what the parameters alone come to")
+    # In a thread: what predicts runs an event loop of its own.
+    results.write_json("plan.json", await asyncio.to_thread(described, plan, predict))
     trouble: _Trouble | None = None
     ended: list[TrialFacts] = []
     try:
@@ -145,7 +150,7 @@ async def _run(
     results.write_json("run.json", {**about, "problems": problems})
     observer.step("drawing the charts")
     # In a thread, so that a signal is heard meanwhile. What is saved by now is saved: the report is brought to its end.
-    finishing = asyncio.ensure_future(asyncio.to_thread(finish, results))
+    finishing = asyncio.ensure_future(asyncio.to_thread(finish, results, predict))
     try:
         summary = await asyncio.shield(finishing)
     except asyncio.CancelledError:
@@ -211,7 +216,13 @@ def planned(scenario: Scenario) -> Plan:
     return replace(plan, warnings=(*plan.warnings, *ceiling_warnings(workload, calibration)))
 
 
-def finish(results: Results) -> Mapping[str, object]:
+def described(plan: Plan, predict: Predict, progress: Callable[[int], None] = lambda _: None) -> dict[str, object]:
+    """`plan.json`: the plan, and what the parameters alone come to in the first block of each variant."""
+    names = plan.scenario.variant_names
+    return {**plan.as_dict(), "predicted": [predict(plan, name, 0, progress).as_dict() for name in names]}
+
+
+def finish(results: Results, predict: Predict) -> Mapping[str, object]:
     """From stored trials to summary, charts and report. Needs no broker, and can be repeated.
 
     Raises ResultsError or ScenarioError where files were damaged since they were written.
@@ -219,7 +230,6 @@ def finish(results: Results) -> Mapping[str, object]:
     from benchmarks.analysis.residual import compare_run
     from benchmarks.analysis.summary import summarise
     from benchmarks.charts import draw_all
-    from benchmarks.planning.predict import predict
     from benchmarks.report import write_report
 
     scenario = load_text((results.directory / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml")
@@ -243,14 +253,14 @@ def finish(results: Results) -> Mapping[str, object]:
     return summary
 
 
-def rebuild(directory: Path) -> Mapping[str, object]:
+def rebuild(directory: Path, predict: Predict) -> Mapping[str, object]:
     """Write summary, charts and report of a stored run anew.
 
     Raises FileNotFoundError where it is no run; ResultsError or ScenarioError where its files were damaged since.
     """
     if not (directory / "scenario.yaml").is_file():
         raise FileNotFoundError(f"{directory} is not a run: it has no scenario.yaml")
-    return finish(Results(directory))
+    return finish(Results(directory), predict)
 
 
 def _exit_code(summary: Mapping[str, object]) -> ExitCode:

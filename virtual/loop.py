@@ -163,13 +163,14 @@ class VirtualLoop(AbstractLoop):  # type: ignore[misc]
         """Run until nothing is left to do, or past an instant, or until `stop()` says so between two timers."""
         hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(firstiter=self._generator_begun, finalizer=self._generator_dropped)
+        outer = asyncio._get_running_loop()
         asyncio._set_running_loop(self)
         self._running = True
         try:
             self._run(until_ns, stop)
         finally:
             self._running = False
-            asyncio._set_running_loop(None)
+            asyncio._set_running_loop(outer)
             sys.set_asyncgen_hooks(*hooks)
 
     def _run(self, until_ns: int, stop: Callable[[], bool]) -> None:

@@ -103,6 +103,7 @@ def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
         applied_ns=applied_ns,
         attempts=attempts,
         notes=_notes(scenario, variant),
+        one_by_one=not scenario.workload.closed,
     )
 
 

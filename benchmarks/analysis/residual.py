@@ -98,16 +98,16 @@ def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: Pred
     frames: dict[str, list[pd.DataFrame]] = {name: [] for name in scenario.variant_names}
     skipped = dict.fromkeys(scenario.variant_names, 0)
     left = MOST_ARRIVALS_OF_RUN
-    # Trials that nobody can replay need not be read.
-    for trial in trials if any(isinstance(found, Prediction) for found in first.values()) else ():
+    # Trials that cannot be compared need not be read.
+    for trial in trials if any(_comparable(found) for found in first.values()) else ():
         name, block = trial.facts.variant, trial.facts.block
-        if isinstance(first[name], Unpredicted):
+        if not _comparable(first[name]):
             continue
         if (left := left - arrivals_of(scenario)) < 0:
             skipped[name] += 1
             continue
         prediction = first[name] if block == 0 else predict(name, block)
-        assert isinstance(prediction, Prediction), "whether a variant can be replayed is the same in every block"
+        assert isinstance(prediction, Prediction), "whether a variant can be predicted is the same in every block"
         found = residuals(trial.frames.history, trial.frames.effects, prediction, scenario)
         frames[name].append(found.rows(trial.facts.number, name, block))
     every = [frame for of_variant in frames.values() for frame in of_variant]
@@ -116,6 +116,17 @@ def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: Pred
         {name: _summary(first[name], frames[name], skipped[name], scenario) for name in scenario.variant_names},
         pd.concat(every, ignore_index=True) if every else pd.DataFrame(columns=columns(scenario.services)),
     )
+
+
+def _why_not(prediction: Prediction | Unpredicted) -> str | None:
+    """Why no registration of a run can be held against it; None where each can."""
+    if isinstance(prediction, Unpredicted):
+        return prediction.reason
+    return None if prediction.one_by_one else "which arrivals a closed load has depends on the replies"
+
+
+def _comparable(prediction: Prediction | Unpredicted) -> bool:
+    return _why_not(prediction) is None
 
 
 def residuals(history: pd.DataFrame, effects: pd.DataFrame, prediction: Prediction, scenario: Scenario) -> Residuals:
@@ -209,7 +220,7 @@ def _summary(
     prediction: Prediction | Unpredicted, frames: Sequence[pd.DataFrame], skipped: int, scenario: Scenario
 ) -> Json:
     """One variant, its trials pooled; what lies on an edge is counted and in no figure."""
-    reason = prediction.reason if isinstance(prediction, Unpredicted) else None
+    reason = _why_not(prediction)
     if reason is None and not frames:
         reason = "no trial was finished" if not skipped else f"more than {MOST_ARRIVALS_OF_RUN:,} arrivals in the run"
     every = pd.concat(frames, ignore_index=True) if frames else None

@@ -24,6 +24,7 @@ from benchmarks.calibration.calibration import Calibration, Json
 from benchmarks.calibration.effort import Effort
 from benchmarks.calibration.fingerprint import Fingerprint
 from benchmarks.calibration.workbench import Workbench
+from benchmarks.planning.prediction import Predict
 from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
@@ -87,6 +88,7 @@ class Order:
     scenarios: Sequence[Scenario]
     effort: Effort
     command: str
+    predict: Predict
 
 
 async def calibrate(order: Order, listener: Listener) -> list[Failure]:
@@ -116,7 +118,7 @@ async def calibrate(order: Order, listener: Listener) -> list[Failure]:
 
     async def floor(scenario: Scenario) -> Json:
         with listener.observing() as observer:
-            return await noise.measure(scenario, observer, order.command)
+            return await noise.measure(scenario, observer, order.predict, order.command)
 
     try:
         for name in (name for name in PARTS if name in order.parts):

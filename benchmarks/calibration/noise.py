@@ -8,6 +8,7 @@ from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.effort import Effort
 from benchmarks.calibration.floor import floor_of
 from benchmarks.calibration.identical import twice
+from benchmarks.planning.prediction import Predict
 from benchmarks.progress import Observer
 from benchmarks.run import ExitCode, run
 from benchmarks.scenario import Scenario
@@ -39,11 +40,11 @@ def prepared(
     )
 
 
-async def measure(scenario: Scenario, observer: Observer, command: str) -> Json:
+async def measure(scenario: Scenario, observer: Observer, predict: Predict, command: str) -> Json:
     """Run a `prepared` scenario against itself; its floor. Raises NoFloor, ResultsError."""
     doubled, pairs = twice(scenario)
     results = Results.create(default_directory(scenario.name, ROOT))
-    outcome = await run(doubled, results, observer, command=command, repeat_invalid=_REPEATS)
+    outcome = await run(doubled, results, observer, predict, command=command, repeat_invalid=_REPEATS)
     if outcome.problem:
         raise NoFloor(outcome.problem, outcome.next_step, outcome.exit_code)
     if not outcome.summary["valid"]:

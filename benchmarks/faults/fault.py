@@ -52,12 +52,16 @@ class Variant(Protocol):
 
 @dataclass(frozen=True)
 class Key:
-    """One key of a kind, as the file spells it. `default` is None where it has to be given, or where it follows."""
+    """One key of a kind, as the file spells it. `default` is None where it has to be given, or where it follows.
+
+    `example` is a value for one that has to be given, else None.
+    """
 
     name: str
     description: str
     required: bool
     default: object
+    example: object
 
 
 class FaultKind(Model):
@@ -88,7 +92,7 @@ class FaultKind(Model):
 
     @classmethod
     def described_keys(cls) -> tuple[Key, ...]:
-        """Every key that a fault of this kind may have."""
+        """Every key that a fault of this kind may have beside `type`."""
         return tuple(
             Key(
                 name=field.alias or name,
@@ -96,10 +100,16 @@ class FaultKind(Model):
                 # Its name is made up where there is none, before the model sees it.
                 required=field.is_required() and name != "name",
                 default=None if field.is_required() else _spelled(field),
+                example=field.examples[0] if field.examples else None,
             )
             for name, field in cls.model_fields.items()
             if name != "type"
         )
+
+    @classmethod
+    def example(cls) -> dict[str, object]:
+        """The shortest fault of this kind, as raw data."""
+        return {"type": cls.word(), **{key.name: key.example for key in cls.described_keys() if key.required}}
 
     @classmethod
     def key_names(cls) -> frozenset[str]:

@@ -31,7 +31,7 @@ class Processes(Protocol):
 class ProcessKind(FaultKind):
     """A fault of a process; one that is DOWN meanwhile is started anew, and then has to become ready."""
 
-    targets: ClassVar[str] = "a service, `api`, one instance of these, `broker`, or a process of a variant's own"
+    targets: ClassVar[str] = "a service, the API, one instance of these, the broker, or a process of a variant's own"
 
     @classmethod
     def reach(cls, known: Known) -> Mapping[str, int | None]:

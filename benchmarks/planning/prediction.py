@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from benchmarks.planning.plan import Plan
     from benchmarks.scenario.model import Scenario
 
 NEVER = np.iinfo(np.int64).max
@@ -58,7 +59,7 @@ class Prediction:
     Arrays have one entry per counted arrival, in order of the schedule: index; intended time; reply (NEVER without
     one); whether it was accepted; first effect of each service (NEVER without one). All times are scenario ns.
     `attempts` are those of each service at these arrivals, in order of their begin, as ATTEMPT_DTYPE has them. `notes`
-    say what the parameters do not settle.
+    say what the parameters do not settle. Not `one_by_one`: its arrivals are not those of a run, only its figures are.
     """
 
     variant: str
@@ -72,6 +73,7 @@ class Prediction:
     applied_ns: Mapping[str, NDArray[np.int64]]
     attempts: Mapping[str, NDArray[np.void]]
     notes: tuple[str, ...] = ()
+    one_by_one: bool = True
 
     def as_dict(self) -> dict[str, object]:
         return {
@@ -93,6 +95,16 @@ class Unpredicted:
 
     def as_dict(self) -> dict[str, object]:
         return {"variant": self.variant, "block": self.block, "not_predicted": self.reason}
+
+
+class Predict(Protocol):
+    """What predicts: handed to whoever needs it, since it stands above the harness (`virtual.predict`)."""
+
+    def __call__(
+        self, plan: Plan, variant: str, block: int = 0, progress: Callable[[int], None] = ...
+    ) -> Prediction | Unpredicted:
+        """One block of one variant. `progress` is told now and again how many arrivals have come."""
+        ...
 
 
 def figures_of(

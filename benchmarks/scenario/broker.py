@@ -38,6 +38,11 @@ class BrokerSpec(Model):
         return ServerSpec(self.kind, self.profile, self.durability)
 
     @property
+    def hit_by_faults(self) -> bool:
+        """Whether its process can be stopped, ended and started again on the same data."""
+        return KINDS[self.kind].hit_by_faults
+
+    @property
     def caution(self) -> str:
         """What to know before measuring with it; empty for a real one."""
         return KINDS[self.kind].caution

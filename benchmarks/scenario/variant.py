@@ -6,7 +6,6 @@ from typing import Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from benchmarks.brokers import KINDS
 from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.options import OptionValue, read_options
 from benchmarks.subject import VARIANTS, Listed
@@ -46,7 +45,7 @@ class VariantSpec(Model):
     def lacks(self, process: str) -> bool:
         """Whether `process` is one that only some variants have, and that a fault cannot hit in this one."""
         # One of a kind that lives in the memory of one process has nothing to come back to.
-        beyond = {BROKER} if self.broker is not None and not KINDS[self.broker.kind].hit_by_faults else set()
+        beyond = {BROKER} if self.broker is not None and not self.broker.hit_by_faults else set()
         return process in SOME_HAVE and process not in processes_of(self.base) - beyond
 
     @property

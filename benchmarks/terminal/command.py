@@ -10,17 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from benchmarks.brokers import KINDS, BrokerUnavailable, manage, prepare
 from benchmarks.planning.plan import Plan
-from benchmarks.run import ExitCode, Outcome, planned, rebuild, run
+from benchmarks.planning.prediction import Predict, Prediction, Unpredicted, arrivals_of
+from benchmarks.run import ExitCode, Outcome, described, planned, rebuild, run
+from benchmarks.scenario.variant import BROKER
 from benchmarks.store import Results, ResultsError, default_directory, write_text
 from benchmarks.terminal.console import complain, console, say
 from benchmarks.terminal.fetchbar import FetchBar
 from benchmarks.terminal.interruptible import interruptible
 from benchmarks.terminal.live import LivePanel, PlainLines
+from benchmarks.words.lists import listed
 from benchmarks.words.load import load_words
 from benchmarks.words.numbers import DASH, figure, milliseconds, percent, plural
 
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from benchmarks.trials.load_workers import LoadWorkers
     from benchmarks.words.table import Row
 
+# Arrivals of a trial from which on a prediction takes several seconds.
+_MANY_ARRIVALS = 20_000
 _RESULTS_ROOT = Path("results")
 # When several runs end differently, the first of these that one of them had.
 ORDER = (
@@ -61,6 +67,7 @@ def run_all(
     typed: str,
     repeat_invalid: int,
     load_workers: LoadWorkers,
+    predict: Predict,
 ) -> ExitCode:
     """Run one scenario after the other; with `as_json` only summaries reach standard output.
 
@@ -68,6 +75,13 @@ def run_all(
     """
     talk = console(stderr=True)
     said = talk if as_json else console()
+    if broker_address is not None and (hit := _faults_of_the_broker(scenarios)):
+        complain(
+            talk,
+            f"{listed(hit)} would hit the broker, and the faults of {broker_address} are not ours to inject",
+            "leave --broker out, so that bench starts a broker of its own, or choose scenarios without such faults",
+        )
+        return ExitCode.USAGE
     brokers = (variant.broker for scenario in scenarios for variant in scenario.variants if variant.broker is not None)
     fetched = [kind for kind in dict.fromkeys(broker.kind for broker in brokers) if KINDS[kind].fetches]
     if broker_address is None and fetched:
@@ -94,7 +108,7 @@ def run_all(
             complain(talk, str(error), error.next_step)
             codes.append(ExitCode.ENVIRONMENT)
             continue
-        outcome = _run_one(scenario, results, talk, broker_address, typed, repeat_invalid, load_workers)
+        outcome = _run_one(scenario, results, talk, predict, broker_address, typed, repeat_invalid, load_workers)
         if out is None and not results.point_latest(_RESULTS_ROOT):
             latest = _RESULTS_ROOT / "latest"
             say(talk, f"note: {latest} is no link that bench can move, so it does not point to {directory}")
@@ -119,6 +133,15 @@ def run_all(
     return next(code for code in ORDER if code in codes)
 
 
+def _faults_of_the_broker(scenarios: Sequence[Scenario]) -> list[str]:
+    return [
+        f"{fault.name!r} of {scenario.name}"
+        for scenario in scenarios
+        for fault in scenario.faults
+        if fault.process == BROKER
+    ]
+
+
 def _directory(name: str, out: Path | None, *, several: bool) -> Path:
     if out is None:
         return default_directory(name, _RESULTS_ROOT)
@@ -129,6 +152,7 @@ def _run_one(
     scenario: Scenario,
     results: Results,
     talk: Console,
+    predict: Predict,
     broker_address: str | None,
     typed: str,
     repeat_invalid: int,
@@ -143,6 +167,7 @@ def _run_one(
             scenario,
             results,
             observer,
+            predict,
             broker_address=broker_address,
             command=typed,
             repeat_invalid=repeat_invalid,
@@ -193,11 +218,11 @@ def _sides(rows: Sequence[Row], variants: Sequence[str]) -> Table:
     return table
 
 
-def print_plan(scenario: Scenario, console: Console, *, as_json: bool) -> None:
-    """The plan of a run, for people or as `plan.json`."""
+def print_plan(scenario: Scenario, console: Console, predict: Predict, *, as_json: bool) -> None:
+    """The plan of a run, for people or as `plan.json`, with what the parameters alone predict of its first block."""
     plan = planned(scenario)
     if as_json:
-        print(json.dumps(plan.as_dict(), indent=2))
+        print(json.dumps(described(plan, predict), indent=2))
         return
     workload = scenario.workload
     console.print(Text(scenario.title, "bold"))
@@ -211,7 +236,7 @@ def print_plan(scenario: Scenario, console: Console, *, as_json: bool) -> None:
         console.print(_utilisation(plan))
     else:
         console.print("utilisation: not known before a run of a closed load, whose rate the replies decide")
-    _print_predictions(plan, console)
+    _print_predictions(plan, console, predict)
     if plan.detectable:
         console.print(_detectable(plan))
     for warning in plan.warnings:
@@ -253,19 +278,28 @@ def _arrivals(workload: Workload) -> str:
     return "" if workload.arrival_count is None else f"{workload.arrival_count:,} arrivals a trial, "
 
 
-def _print_predictions(plan: Plan, console: Console) -> None:
+def _predicted(plan: Plan, name: str, console: Console, predict: Predict) -> Prediction | Unpredicted:
+    """With a bar where it takes long enough for a person to wonder."""
+    arrivals = arrivals_of(plan.scenario)
+    if arrivals <= _MANY_ARRIVALS or not console.is_terminal:
+        return predict(plan, name)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(f"predicting {name}", total=arrivals)
+        return predict(plan, name, 0, lambda come: bar.update(task, completed=come))
+
+
+def _print_predictions(plan: Plan, console: Console, predict: Predict) -> None:
     """What the parameters alone predict for the first block, and for which variants they do not."""
-    from benchmarks.planning.predict import predict
-    from benchmarks.planning.prediction import Unpredicted
 
     headings = ("window", "accepted", "accept p50", "accept p95", "completion p95", "within SLO")
     table = _table("what the parameters alone predict (first block; network and broker cost nothing)", headings)
-    unpredicted = []
+    said: dict[str, None] = {}  # in order, and once
     for name in plan.scenario.variant_names:
-        found = predict(plan, name)
+        found = _predicted(plan, name, console, predict)
         if isinstance(found, Unpredicted):
-            unpredicted.append(found)
+            said[f"{name}: not predicted: {found.reason}"] = None
             continue
+        said |= dict.fromkeys(found.notes)
         for window, part in [("all", found.whole), *found.windows.items()]:
             if part is not None:
                 table.add_row(
@@ -279,8 +313,8 @@ def _print_predictions(plan: Plan, console: Console) -> None:
                 )
     if table.row_count:
         console.print(table)
-    for each in unpredicted:
-        console.print(f"{each.variant}: not predicted: {each.reason}", highlight=False, markup=False)
+    for sentence in said:
+        console.print(sentence, highlight=False, markup=False)
 
 
 def _table(title: str, headings: Sequence[str]) -> Table:

@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.faults import KINDS
+
 TREE = Path(__file__).parents[2]
 BOUND_S = 90.0
 SCENARIO = """\
@@ -344,3 +346,29 @@ def test_help_names_every_verb(here: Path) -> None:
     assert result.returncode == 0
     for verb in ("run", "list", "show", "plan", "validate", "report", "broker"):
         assert verb in result.stdout
+
+
+def test_faults_lists_every_kind(here: Path) -> None:
+    listed = bench(here, "faults")
+    assert listed.returncode == 0
+    assert json.loads(bench(here, "faults", "--json").stdout).keys() == KINDS.keys()
+    assert all(f"\n{word} " in listed.stdout for word in KINDS)
+
+
+BROKER_DIES = "version: 1\nname: dies\nfaults: [{target: broker, type: kill, at: 1s, duration: 1s}]\n"
+
+
+def test_faults_of_somebody_else_s_broker_are_refused_before_the_load(here: Path) -> None:
+    (here / "dies.yaml").write_text(BROKER_DIES)
+    result = bench(here, "run", "dies.yaml", "--broker", "127.0.0.1:9")
+    assert result.returncode == 2
+    assert "'kill-broker' of dies would hit the broker, and the faults of 127.0.0.1:9 are not ours" in result.stderr
+    assert "next: leave --broker out" in result.stderr
+    assert files(here) == ["dies.yaml", "small.yaml"]
+
+
+def test_faults_of_the_embedded_broker_are_refused(here: Path) -> None:
+    (here / "dies.yaml").write_text(BROKER_DIES)
+    result = bench(here, "run", "dies.yaml", "--broker", "embedded")
+    assert result.returncode == 104
+    assert "the embedded broker cannot be hit" in result.stderr

@@ -107,7 +107,7 @@ def same_but_for_the_order(service: str, old: Trial, new: Trial, scenario: Scena
 
 def weather(scenario: Scenario, service: str, at_ns: int) -> set[str]:
     """The faults that an attempt meets which begins then."""
-    return {f.name for f in scenario.faults if f.service == service and f.begin_ns <= at_ns < f.end_ns}
+    return {f.name for f in scenario.faults if f.process == service and f.begin_ns <= at_ns < f.end_ns}
 
 
 def lasted(attempt: Attempt) -> int | None:
@@ -122,7 +122,7 @@ def most_at_work(attempts: list[Attempt]) -> int:
 def turns_of_partitions(old: Trial, new: Trial, scenario: Scenario) -> None:
     """Work there is of one length, so whoever comes first, some effect is there at each of the same instants."""
     same_replies(old, new)
-    hit = scenario.faults[0].service
+    hit = scenario.faults[0].process
     for service in scenario.services:
         if service != hit:
             same_at(service, old, new)
@@ -149,7 +149,7 @@ def at_a_resume(old: Trial, new: Trial, scenario: Scenario) -> None:
     assert sum(new.accepted) == sum(old.accepted)
     for service in scenario.services:
         assert Counter(new.applied_ns[service]) == Counter(old.applied_ns[service]), service
-    hit = scenario.faults[0].service
+    hit = scenario.faults[0].process
     begun_ns = {place: begun for place, attempt, begun, _ in new.attempts[hit] if attempt == 1}
     in_order = [begun for _, begun in sorted(begun_ns.items())]
     assert in_order == sorted(in_order), "the backlog comes before what comes now"
@@ -173,7 +173,7 @@ def own_turns(old: Trial, new: Trial, scenario: Scenario) -> None:
 def done_again(old: Trial, new: Trial, scenario: Scenario) -> None:
     """More attempts and no other effect: of what was done before the kill, behind an offset that was still open."""
     same_replies(old, new)
-    killed = {fault.service: fault for fault in scenario.faults if fault.type == "kill"}
+    killed = {fault.process: fault for fault in scenario.faults if fault.type == "kill"}
     for service in scenario.services:
         assert new.applied_ns[service] == old.applied_ns[service], service
         begin_ns, end_ns = (killed[service].begin_ns, killed[service].end_ns) if service in killed else (NEVER, NEVER)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from benchmarks.scenario.fault import FAULT_TYPES
 
-from benchmarks.scenario import BrokerSpec, Fault, Scenario, Service, Slo, VariantSpec, Workload, load_text
+from benchmarks.faults import KINDS
+from benchmarks.scenario import BrokerSpec, Scenario, Service, Slo, VariantSpec, Workload, load_text
 from benchmarks.scenario.metric import METRIC_NAMES
 from benchmarks.scenario.model import Api, Claim
 from benchmarks.subject import VARIANTS
@@ -17,7 +17,7 @@ from registration.latency import DISTRIBUTIONS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-MODELS = (Scenario, Workload, Service, Api, BrokerSpec, VariantSpec, Fault, Slo)
+MODELS = (Scenario, Workload, Service, Api, BrokerSpec, VariantSpec, Slo, *KINDS.values())
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
@@ -26,7 +26,7 @@ def test_every_key_is_in_the_reference(model: type[Scenario]) -> None:
     assert {key for key in keys if not re.search(rf"\b{key}\b", TEXT)} == set()
 
 
-@pytest.mark.parametrize("word", [*FAULT_TYPES, *VARIANTS, *get_args(Claim), *DISTRIBUTIONS, *METRIC_NAMES])
+@pytest.mark.parametrize("word", [*KINDS, *VARIANTS, *get_args(Claim), *DISTRIBUTIONS, *METRIC_NAMES])
 def test_every_choice_is_in_the_reference(word: str) -> None:
     assert f"`{word}`" in TEXT
 

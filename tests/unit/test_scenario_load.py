@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario, ScenarioError, load, load_text
 from benchmarks.scenario.sample import windows_bounds_ns
 from registration.latency import Latency
@@ -126,7 +127,7 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
         "(a new one needs a name less alike)",
         "x.yaml:6: variants[1]: 'evnts' is no variant; did you mean 'events'?",
         "x.yaml:7: blocks: 0 must be 1 or more",
-        "x.yaml:9: faults[0].target: 'emial' is no target of this scenario; did you mean 'email'?",
+        "x.yaml:9: faults[0].target: unknown target 'emial'; did you mean 'email'?",
         *[
             line
             for line in problems(text)
@@ -288,10 +289,16 @@ def test_a_value_out_of_bounds_is_named(text: str, sentence: str) -> None:
         ("type: kil", "faults[0].type: 'kil' is not valid here; did you mean 'kill'?"),
         (
             "type: hang, target: api",
-            "faults[0].target: 'api' does no work that could go wrong; only 'kill', 'pause' and 'restart' can hit it",
+            "faults[0].target: 'api' does no work that could go wrong; `bench faults` lists what can hit it",
         ),
         ("type: kill, target: api/1", "faults[0].target: 'api/1': 'api' has 1 instance, counted from 0"),
-        ("type: kill, target: broker", "faults[0].target: 'broker' is no target of this scenario; it must be one of "),
+        ("type: kill, target: brokr", "faults[0].target: unknown target 'brokr'; did you mean 'broker'?"),
+        ("type: hang, target: broker", "faults[0].target: 'broker' does no work that could go wrong; "),
+        ("type: kill, target: broker/0", "faults[0].target: 'broker/0': 'broker' is one process, without instances; "),
+        (
+            "type: kill, target: broker, variants: [sync]",
+            "faults[0].variants: none of these variants has a broker that a fault could hit; name one that has",
+        ),
         ("type: hang, at: 20s", "faults[0].at: the fault begins at 20s, after the run, which lasts 20s"),
         (
             "type: restart",
@@ -316,7 +323,7 @@ def test_a_value_out_of_bounds_is_named(text: str, sentence: str) -> None:
         ),
         (
             "type: latency",
-            "faults[0].latency: a fault of this type needs the latency that it adds, as in latency: 800ms",
+            "faults[0].latency: this key is missing: the time that it adds, fixed or a distribution, as in latency: 8",
         ),
         (
             "type: latency, latency: 1s, rate: 0.5",
@@ -342,14 +349,7 @@ def test_a_fault_may_end_with_the_run_and_hit_one_instance() -> None:
     (fault,) = loaded(
         "services: {email: {instances: 2}}\nfaults:\n  - {target: email/1, type: hang, at: 12s, duration: 8s}\n"
     ).faults
-    assert (fault.service, fault.instance, fault.begin_ns, fault.end_ns) == ("email", 1, 12 * 10**9, 20 * 10**9)
-
-
-@pytest.mark.parametrize("type_", ["latency, latency: 1s", "error", "hang", "kill", "pause"])
-def test_what_heals_needs_to_say_when(type_: str) -> None:
-    assert problem(f"faults:\n  - {{type: {type_}, target: email, at: 8s}}\n") == (
-        "faults[0].duration: a fault of this type needs the time until it heals, as in duration: 8s"
-    )
+    assert (fault.process, fault.instance, fault.begin_ns, fault.end_ns) == ("email", 1, 12 * 10**9, 20 * 10**9)
 
 
 def test_processes_of_services_and_of_the_api_can_be_hit() -> None:
@@ -362,14 +362,39 @@ def test_processes_of_services_and_of_the_api_can_be_hit() -> None:
     )
     faults = loaded(text).faults
     assert [fault.name for fault in faults] == ["kill-email", "pause-email-1", "restart-api-1", "pause-api"]
-    assert [(fault.service, fault.instance, fault.is_process) for fault in faults] == [
+    assert [(fault.process, fault.instance, fault.lasts) for fault in faults] == [
         ("email", None, True),
         ("email", 1, True),
-        ("api", 1, True),
+        ("api", 1, False),
         ("api", None, True),
     ]
-    assert [fault.duration_s for fault in faults] == [1.0, 1.0, None, 1.0]
     assert (faults[2].begin_ns, faults[2].end_ns) == (2_000_000_000, 2_000_000_000)
+
+
+BROKER_DIES = "faults: [{target: broker, type: kill, at: 1s, duration: 2s}]\n"
+
+
+def test_a_fault_of_the_broker_meets_the_variants_that_use_one() -> None:
+    scenario = loaded("variants: [sync, events, sync-concurrent]\n" + BROKER_DIES)
+    assert [fault.concerns(variant) for fault in scenario.faults for variant in scenario.variants] == [
+        False,
+        True,
+        False,
+    ]
+    assert make_plan(scenario).fault_windows[0].variants == ("events",)
+
+
+@pytest.mark.parametrize("run", ["variants: [sync, sync-concurrent]\n", "broker: {kind: embedded}\n"])
+def test_a_fault_that_no_variant_can_have_is_refused(run: str) -> None:
+    assert problem(run + BROKER_DIES).startswith(
+        "faults[0].target: no variant of this run has a broker that a fault could hit; add one that has"
+    )
+
+
+def test_faults_of_the_broker_that_overlap_are_refused() -> None:
+    frozen = "{target: broker, type: pause, at: 2s, duration: 1s}"
+    text = f"faults: [{{target: broker, type: kill, at: 1s, duration: 2s}}, {frozen}]"
+    assert problem(text).startswith("faults[1].at: 'pause' of broker from 2s to 3s overlaps 'kill' from 1s to 3s")
 
 
 KILL = "{target: email, type: kill, at: 4s, duration: 3s}"

@@ -131,7 +131,7 @@ def test_a_setting_names_any_key_by_its_path(scenario: Scenario) -> None:
             "title=Set by hand",
         ]
     )
-    assert changed.faults[0].latency_ms == Latency.fixed(400.0)
+    assert changed.faults[0].resolved()["latency"] == "400ms"
     assert windows(changed) == [(10.0, 20.0), (19.0, 24.0)]
     assert changed.services["email"].concurrency == 8
     assert changed.services["analytics"].latency == Latency("lognormal", (10.0, 90.0))
@@ -178,9 +178,9 @@ def test_another_executor_leaves_the_keys_of_the_old_one_behind(scenario: Scenar
 
 def test_another_type_of_fault_leaves_the_keys_of_the_old_one_behind_and_takes_another_name(scenario: Scenario) -> None:
     fault = scenario.override(sets=["faults.0.type=kill", "faults.0.target=api"]).faults[0]
-    assert (fault.name, fault.latency_ms, fault.duration_s) == ("kill-api", None, 10.0)
+    assert (fault.name, fault.type, fault.end_s - fault.at_s) == ("kill-api", "kill", 10.0)
     restart = scenario.override(sets=["faults.0.type=restart"]).faults[0]
-    assert (restart.name, restart.duration_s) == ("restart-email", None)
+    assert (restart.name, restart.lasts) == ("restart-email", False)
 
 
 @pytest.mark.parametrize(
