@@ -18,6 +18,7 @@ from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.resolve import dump
 from benchmarks.store import Results, load_trials
+from virtual.predict import predict
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]  # history, effects
 Change = Callable[[pd.DataFrame, pd.DataFrame], Frames]

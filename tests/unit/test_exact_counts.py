@@ -15,6 +15,7 @@ from benchmarks.planning.plan import make_plan
 from benchmarks.planning.prediction import NEVER, Prediction
 from benchmarks.scenario import Scenario, load_text
 from registration import luck
+from virtual.predict import predict
 
 VARIANTS = ("sync", "sync-concurrent", "events")
 RATES = {"email": 0.1, "analytics": 0.1, "cache": 0.1}
@@ -38,8 +39,8 @@ def drawn(variant: str, arrivals: int = 300) -> Expected:
     return expected(variant, BLOCK_SEED, range(arrivals), RATES)
 
 
-def replayed(prediction: Prediction, variant: str) -> Script:
-    """The trial that a replay of the plan comes to, as its processes would have recorded it."""
+def as_recorded(prediction: Prediction, variant: str) -> Script:
+    """The trial that the plan comes to by its prediction, as its processes would have recorded it."""
     script = Script(facts_of(variant=variant, base=variant, block_seed=BLOCK_SEED))
     for index, intended_ns in enumerate(prediction.intended_ns.tolist()):
         intended_ms, replied_ms = intended_ns / 1e6, float(prediction.replied_ns[index]) / 1e6
@@ -54,10 +55,10 @@ def replayed(prediction: Prediction, variant: str) -> Script:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_replayed_trial_reconciles_to_exactly_what_was_drawn(
+def test_a_predicted_trial_reconciles_to_exactly_what_was_drawn(
     variant: str, scenario: Scenario, tmp_path: Path
 ) -> None:
-    script = replayed(predict(make_plan(scenario), variant), variant)
+    script = as_recorded(predict(make_plan(scenario), variant), variant)
     frames = script.frames(tmp_path)
     found, wanted = reconcile(frames.history, frames.effects, script.facts), drawn(variant)
     assert found.registrations == filled(wanted.registrations, found.registrations)
