@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from benchmarks.planning.predict import predict
 from synthetic import write_results
 
 from benchmarks.analysis.residual import compare_run

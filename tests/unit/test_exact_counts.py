@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from benchmarks.planning.predict import predict
 from draws import Expected, expected, filled
 from synthetic import Script, facts_of
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.planning.predict import predict
 
 from benchmarks.planning.plan import make_plan
 from benchmarks.planning.prediction import NEVER, Prediction, Unpredicted

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks.planning.predict import predict
 from synthetic import LAG_COLUMNS, RESOURCES_COLUMNS, facts_of
 
 from benchmarks.analysis import residual

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks.planning.predict import predict
 from numpy.typing import NDArray
 from scipy.stats import binom
 from synthetic import facts_of
