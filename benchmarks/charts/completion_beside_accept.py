@@ -38,19 +38,14 @@ class _Row:
 
 
 def title(material: Material) -> str:
-    window = material.main_window
     clause = while_clause(material)
-    accept = {
-        name: material.summary.figure(name, "accept_latency_ms", "p50", window=window) for name in material.variants
-    }
-    done = {
-        name: material.summary.figure(name, "completion_latency_ms", "p50", window=window) for name in material.variants
-    }
+    accept = material.figures("accept_latency_ms", "p50")
+    done = material.figures("completion_latency_ms", "p50")
     if all(value is None for value in (*accept.values(), *done.values())):
         return f"{clause}, nobody was accepted and nothing was done"
     reply = told(accept, milliseconds, "accepted nobody")
     work = told(done, milliseconds, "never")
-    return f"{clause}, the reply came after {reply}; all was done after {work}{acked_note(material, window)}"
+    return f"{clause}, the reply came after {reply}; all was done after {work}{acked_note(material)}"
 
 
 def draw(material: Material) -> Figure:

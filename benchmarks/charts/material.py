@@ -118,6 +118,10 @@ class Material:
         """The window that the run is about: `during` where there is one, else the whole run."""
         return "during" if self.summary.has_window("during") else None
 
+    def figures(self, name: str, stat: str | None = None) -> dict[str, float | None]:
+        """Each variant's figure in the main window."""
+        return {one: self.summary.figure(one, name, stat, window=self.main_window) for one in self.variants}
+
     @property
     def load(self) -> str:
         """`60 arrivals/s for 25 s, 3 blocks`."""
