@@ -25,14 +25,11 @@ _BOTH_NAMED = 3  # up to so many variants, p50 and p95 both get a label
 
 
 def title(material: Material) -> str:
-    window = material.main_window
-    medians = {
-        name: material.summary.figure(name, "accept_latency_ms", "p50", window=window) for name in material.variants
-    }
+    medians = material.figures("accept_latency_ms", "p50")
     if all(median is None for median in medians.values()):
         return f"{while_clause(material)}, nobody was accepted"
     found = told(medians, milliseconds, "accepted nobody")
-    return f"{while_clause(material)}, the median answer took {found}{acked_note(material, window)}"
+    return f"{while_clause(material)}, the median answer took {found}{acked_note(material)}"
 
 
 def draw(material: Material) -> Figure:

@@ -11,6 +11,7 @@ from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.sheet import EndLabel, Sheet
 from benchmarks.charts.wording import acked_note, told, while_clause, window_name
+from benchmarks.metrics.definition import PERCENTILES
 from benchmarks.scenario.sample import windows_bounds_ns
 from benchmarks.words.numbers import milliseconds
 
@@ -21,25 +22,19 @@ if TYPE_CHECKING:
 
 # How a title says a percentile, and the smallest sample of a trial that it takes.
 _STATS = {"p99": ("1 in 100", 1_000), "p95": ("1 in 20", 200), "p90": ("1 in 10", 100), "p50": ("1 in 2", 1)}
-_REACH = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 _BEYOND = 10  # a percentile needs as many samples beyond it: p99 from 1,000 samples, p99.9 from 10,000
 _POINTS = 240
 
 
 def title(material: Material) -> str:
-    window = material.main_window
     for stat, (people, smallest) in _STATS.items():
-        acked = {
-            name: material.summary.figure(name, "counts", "acked", window=window) or 0 for name in material.variants
-        }
-        if any(0 < number < smallest * material.blocks for number in acked.values()):
+        acked = material.figures("counts", "acked").values()
+        if any(0 < (number or 0) < smallest * material.blocks for number in acked):
             continue  # fewer than ten people beyond it: too few to name
-        tails = {
-            name: material.summary.figure(name, "accept_latency_ms", stat, window=window) for name in material.variants
-        }
+        tails = material.figures("accept_latency_ms", stat)
         if any(tail is not None for tail in tails.values()):
             found = told(tails, milliseconds, "accepted too few to say" if stat != "p50" else "accepted nobody")
-            return f"{while_clause(material)}, {people} waited longer than {found}{acked_note(material, window)}"
+            return f"{while_clause(material)}, {people} waited longer than {found}{acked_note(material)}"
     return f"{while_clause(material)}, nobody was accepted"
 
 
@@ -113,7 +108,7 @@ def _mean(trials: list[Curve]) -> Curve:
 def _end(material: Material, variant: str, trials: list[Curve], inside: tuple[int, int] | None) -> EndLabel:
     """The variant and, from the summary, the furthest percentile that the curve reaches."""
     x, values = _mean(trials)
-    reached = [stat for stat, q in _REACH.items() if -np.log10(1 - q) <= x[-1] + 1e-9]
+    reached = [stat for stat, q in PERCENTILES.items() if -np.log10(1 - q) <= x[-1] + 1e-9]
     window = None if inside is None else "during"
     figures = {stat: material.summary.figure(variant, "accept_latency_ms", stat, window=window) for stat in reached}
     told_of = [f" {stat} {milliseconds(value)}" for stat, value in figures.items() if value is not None]

@@ -25,9 +25,8 @@ _LEGEND_ROW_PT = LABEL_PT * 1.5
 
 def title(material: Material) -> str:
     """Who was accepted at all, and in time, in the window that the run is about."""
-    window = material.main_window
     clause, slo = while_clause(material), nominal_ms(material.scenario.slo.accept_ms)
-    acked = {name: material.summary.figure(name, "accept_ratio", window=window) for name in material.variants}
+    acked = material.figures("accept_ratio")
     in_time = {name: material.share_in_time(name) for name in material.variants}
     if all(share == 1 for share in in_time.values()):
         return f"{clause}, every arrival was accepted within {slo}"

@@ -64,12 +64,12 @@ def _names(names: Sequence[str], of: int) -> str:
     return f"all {of} variants" if len(names) == of else f"{len(names)} of {of} variants"
 
 
-def acked_note(material: Material, window: str | None) -> str:
+def acked_note(material: Material) -> str:
     """` (accepted: 61.2 % with sync and 100 % with events)` where the shares differ by more than a point.
 
     A title that tells a latency says whose it is.
     """
-    if not material.summary.survivorship(material.variants, window):
+    if not material.summary.survivorship(material.main_window):
         return ""
-    shares = {name: material.summary.figure(name, "accept_ratio", window=window) for name in material.variants}
+    shares = material.figures("accept_ratio")
     return f" (accepted: {told(shares, percent, 'unknown', alike=1.0)})"

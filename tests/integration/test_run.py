@@ -14,6 +14,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from benchmarks.metrics.endings import REGISTRATION_CATEGORIES
 from benchmarks.planning.plan import Trial
 from benchmarks.progress import SilentObserver
 from benchmarks.run import ExitCode, Outcome, rebuild, run
@@ -59,8 +60,8 @@ COLUMNS = {
         *("begin_ns", "end_ns", "ready_s", "applicable"),
     ],
     "registrations": [
-        *(*IDENTITY, "index", "registration_id", "outcome"),
-        *("complete", "pending", "dead_lettered", "lost", "stranded", "recovered", "unexpected", "duplicated"),
+        *(*IDENTITY, "index", "registration_id", "intended_ns", "outcome", "accept_latency_ms"),
+        *REGISTRATION_CATEGORIES,
         *("missing", "missing_pending", *(f"applied:{service}" for service in SERVICES)),
         *("first_applied_ns", "last_applied_ns"),
     ],

@@ -56,7 +56,7 @@ def steps(directory: Path) -> None:
     results = Results(directory)
     scenario = load_text((directory / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml")
     parts: dict[str, Callable[[], object]] = {
-        "summary": lambda: results.write_json("summary.json", summarise(scenario, load_trials(directory))),
+        "summary": lambda: results.write_json("summary.json", summarise(scenario, load_trials(directory)).as_dict()),
         "files of the run": results.save_run,
         "charts": lambda: draw_all(directory),
         "report": lambda: write_report(directory),
