@@ -64,9 +64,18 @@ class Window:
         found: NDArray[np.bool_] = (intended_ns >= self.begin_ns) & (intended_ns < self.end_ns)
         return found
 
+    def column(self, name: str) -> pd.Series:
+        """A column of the history, of the arrivals inside."""
+        return self.trial.history[name][self.inside]
+
     @cached_property
-    def history(self) -> pd.DataFrame:
-        return self.trial.history[self.inside]
+    def ended(self) -> dict[str, int]:
+        """How many arrivals had which outcome; those that nobody had are missing."""
+        return {str(outcome): int(number) for outcome, number in self.column("outcome").value_counts().items()}
+
+    @property
+    def offered(self) -> int:
+        return int(self.inside.sum())
 
     def of_each(self, latency: str, service: str = "") -> Floats:
         """Milliseconds of each arrival, NaN where it has none; where a service is named, until its first effect."""

@@ -26,11 +26,10 @@ def zero_upper95(offered: int) -> float:
 
 
 def _counts(window: Window) -> dict[str, int]:
-    ended = window.history["outcome"].value_counts()
     return {
-        "offered": len(window.history),
-        "sent": int(window.history["sent_ns"].notna().sum()),
-        **{outcome: int(ended.get(outcome, 0)) for outcome in OUTCOMES},
+        "offered": window.offered,
+        "sent": int(window.column("sent_ns").notna().sum()),
+        **{outcome: window.ended.get(outcome, 0) for outcome in OUTCOMES},
     }
 
 
@@ -39,7 +38,7 @@ def _zero_bound(parts: Sequence[Mapping[str, int]]) -> dict[str, object]:
 
 
 def _accepted(window: Window) -> tuple[int, int]:
-    return int((window.history["outcome"] == "acked").sum()), len(window.history)
+    return window.ended.get("acked", 0), window.offered
 
 
 def _in_slo(window: Window) -> tuple[int, int]:

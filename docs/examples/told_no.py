@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 def _told_no(window: Window) -> tuple[int, int]:
     """Those who were told no, and all, of one window of one trial."""
-    outcome = window.history["outcome"]
-    return int(outcome.isin(["refused", "failed"]).sum()), len(outcome)
+    return window.ended.get("refused", 0) + window.ended.get("failed", 0), window.offered
 
 
 TOLD_NO = Definition(
