@@ -15,7 +15,7 @@ import functools
 import secrets
 import shutil
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from benchmarks import environment, machine, scratch
 from benchmarks.analysis.ceiling import ceiling_warnings
 from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.noise import floor_for
+from benchmarks.analysis.summary_model import Summary
 from benchmarks.brokers import Broker, BrokerUnavailable, ServerSpec, start
 from benchmarks.brokers.external import connect
 from benchmarks.calibration.store import stored as calibrated
@@ -58,7 +59,7 @@ class Outcome:
     """How a run ended. `problem` and `next_step` are set where it did not come to its planned end."""
 
     directory: Path
-    summary: Mapping[str, object]  # empty where not even that could be written
+    summary: Summary | None  # None where not even that could be written
     exit_code: ExitCode
     problem: str = ""
     next_step: str = ""
@@ -96,13 +97,13 @@ async def run(
     except OSError as error:
         return Outcome(
             results.directory,
-            {},
+            None,
             ExitCode.ENVIRONMENT,
             f"the results cannot be written: {error}",
             f"make room; then `bench report {results.directory}` shows the trials that were saved",
         )
     except ResultsError as error:  # what was saved cannot be read back
-        return Outcome(results.directory, {}, ExitCode.ENVIRONMENT, str(error), error.next_step)
+        return Outcome(results.directory, None, ExitCode.ENVIRONMENT, str(error), error.next_step)
 
 
 async def _run(
@@ -222,7 +223,7 @@ def described(plan: Plan, predict: Predict, progress: Callable[[int], None] = la
     return {**plan.as_dict(), "predicted": [predict(plan, name, 0, progress).as_dict() for name in names]}
 
 
-def finish(results: Results, predict: Predict) -> Mapping[str, object]:
+def finish(results: Results, predict: Predict) -> Summary:
     """From stored trials to summary, charts and report. Needs no broker, and can be repeated.
 
     Raises ResultsError or ScenarioError where files were damaged since they were written.
@@ -244,7 +245,8 @@ def finish(results: Results, predict: Predict) -> Mapping[str, object]:
         residuals=replayed.summary,
         environment=results.environment(),
     )
-    results.write_json("summary.json", summary)
+    results.write_json("summary.json", summary.as_dict())
+    summary = Summary.read(results.directory / "summary.json")  # so that the terminal says what is stored
     if trials.counted.stored:
         results.save_run()
         results.save_frame("residuals", replayed.frame)
@@ -253,7 +255,7 @@ def finish(results: Results, predict: Predict) -> Mapping[str, object]:
     return summary
 
 
-def rebuild(directory: Path, predict: Predict) -> Mapping[str, object]:
+def rebuild(directory: Path, predict: Predict) -> Summary:
     """Write summary, charts and report of a stored run anew.
 
     Raises FileNotFoundError where it is no run; ResultsError or ScenarioError where its files were damaged since.
@@ -263,11 +265,7 @@ def rebuild(directory: Path, predict: Predict) -> Mapping[str, object]:
     return finish(Results(directory), predict)
 
 
-def _exit_code(summary: Mapping[str, object]) -> ExitCode:
-    if not summary["valid"]:
+def _exit_code(summary: Summary) -> ExitCode:
+    if not summary.valid:
         return ExitCode.NOT_VALID
-    thresholds = summary["thresholds"]
-    assert isinstance(thresholds, list)
-    if not all(threshold["passed"] for threshold in thresholds):
-        return ExitCode.THRESHOLD
-    return ExitCode.OK
+    return ExitCode.OK if all(threshold.passed for threshold in summary.thresholds) else ExitCode.THRESHOLD

@@ -30,6 +30,8 @@ _FRAMES = ("history", "effects", "lag", "resources", "faults", "in_flight")
 _LATER = ("in_flight",)
 # Says what history and effects come to, registration by registration: it is made from them, and anew when they change.
 _DERIVED = "registrations"
+# Which columns that file has: files of an older version are made anew.
+_DERIVED_FORMAT = b"2: with the accept latency"
 # Where a Parquet file that is made from others says from which: reports after the first need not write it again.
 _MADE_OF = "bench.made_of"
 
@@ -251,7 +253,7 @@ class StoredTrial:
             footers = [_footer(self.directory / f"{name}.parquet") for name in ("history", "effects")]
         except (OSError, ValueError) as error:
             raise _unreadable(self.directory, error) from error
-        return _digest([*footers, repr((self.facts.services, self.facts.pending)).encode()])
+        return _digest([_DERIVED_FORMAT, *footers, repr((self.facts.services, self.facts.pending)).encode()])
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class VirtualTrial:
         self.seed = luck.block_seed(scenario.seed, block)
         workload = scenario.workload
         self._kill_at = kill_at
-        self._points_before: dict[str, int] = {}
+        self._points: dict[str, int] = {}
         self._schedule = schedule
         if schedule is None and not workload.closed:
             self._schedule = plan.schedule(self.seed)
@@ -138,8 +138,12 @@ class VirtualTrial:
         self.start_ns = clock.now_ns() + _LEAD_NS + round(self.scenario.workload.warmup_s * 1e9)
         for name in self._links:
             self._links[name].say(type="start", start_ns=self.start_ns)
-        self._points_before = {name: process.points for name, process in self.processes.items()}
-        struck = None if self._kill_at is None else asyncio.create_task(self._strike(*self._kill_at))
+        before = {name: process.points for name, process in self.processes.items()}
+        struck = (
+            None
+            if self._kill_at is None
+            else asyncio.create_task(self._strike(self._kill_at[0], self._doom(*self._kill_at)))
+        )
         self.people.begin(self._schedule, self.start_ns)
         planned = planned_faults(
             self.scenario.faults, self.spec, [name for name, spec in self._specs.items() if spec.targets]
@@ -148,6 +152,7 @@ class VirtualTrial:
         load_end_ns = self.start_ns + round(self.scenario.workload.duration_s * 1e9)
         await clock.sleep_until(load_end_ns)
         await faults
+        self._points = {name: process.points - before.get(name, 0) for name, process in self.processes.items()}
         if struck is not None:
             await struck
         for name, spec in self._specs.items():
@@ -157,14 +162,18 @@ class VirtualTrial:
         self.drained = await drain(self._busy, self._waiting, load_end_ns + patience_ns, clock.now_ns)
 
     def points(self, name: str) -> int:
-        """How many points a process has passed since the first arrival: steps begun, and effects."""
-        return self.processes[name].points - self._points_before[name]
+        """How many points a process has passed from the first arrival to the end of the load: steps begun, and effects."""
+        return self._points[name]
 
-    async def _strike(self, name: str, point: int) -> None:
+    def _doom(self, name: str, point: int) -> asyncio.Future[None]:
+        """Have a process die just before a point, counted from now on; the future ends when it is gone."""
         process = self.processes[name]
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         process.when_gone.append(lambda: self._harness.hear(gone.set_result, None))
         process.doom = process.points + point
+        return gone
+
+    async def _strike(self, name: str, gone: asyncio.Future[None]) -> None:
         await gone
         await self.world.clock.sleep_until(self.world.clock.now_ns() + _BACK_NS)
         await self.respawn(name)

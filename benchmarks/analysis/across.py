@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from benchmarks.analysis.noise import NoiseFloor, floor_for
 from benchmarks.analysis.statistics import holm
-from benchmarks.analysis.verdict import SEPARATOR, Compared, Json, Side, compare, compared_metrics, reason_of
+from benchmarks.analysis.summary_model import Comparison, Summary, Variant, plain
+from benchmarks.analysis.verdict import SEPARATOR, compare_by, compared_metrics
 from benchmarks.scenario import Scenario, ScenarioError, load_text
+
+Json = dict[str, object]
 
 FORMAT_VERSION = 1
 OLD, NEW = "old", "new"
@@ -43,7 +46,7 @@ class StoredRun:
 
     directory: Path
     scenario: Scenario
-    summary: Json
+    summary: Summary
     environment: Json
     version: str | None
 
@@ -58,28 +61,20 @@ class StoredRun:
             return cls(
                 directory=directory,
                 scenario=load_text(text, "scenario.yaml"),
-                summary=_read(directory / "summary.json"),
+                summary=Summary.read(directory / "summary.json"),
                 environment=_read(directory / "environment.json", optional=True),
                 version=cast("str | None", _read(directory / "run.json", optional=True).get("version")),
             )
         except (OSError, ValueError, ScenarioError) as error:
             raise DamagedRunError(f"the run in {directory} cannot be read: {error}") from error
 
-    @property
-    def invalid_reasons(self) -> list[str]:
-        if self.summary.get("valid") is True:
-            return []
-        return [str(reason) for reason in cast("Sequence[object]", self.summary.get("invalid_reasons") or ["unknown"])]
-
-    def side(self, variant: str, name: str) -> Side:
+    def side(self, variant: str, name: str) -> Variant:
         """A variant's figures, under the name of the run."""
-        figures = cast("Mapping[str, Mapping[str, object]]", self.summary["variants"])[variant]
-        return Side(name, figures.get("broker") is not None, figures)
+        return replace(self.summary.variants[variant], name=name)
 
     @property
     def variants(self) -> dict[str, dict[str, object]]:
         """The measured variants: all that makes each of them."""
-        measured = cast("Mapping[str, object]", self.summary.get("variants") or {})
         return {
             spec.name: {
                 "base": spec.base,
@@ -87,7 +82,7 @@ class StoredRun:
                 "broker": None if spec.broker is None else (spec.broker.kind, spec.broker.partitions),
             }
             for spec in self.scenario.variants
-            if spec.name in measured
+            if spec.name in self.summary.variants
         }
 
 
@@ -110,29 +105,12 @@ class Change:
     variant: str
     old: float | None
     new: float | None
-    compared: Compared
-    p_holm: float | None
+    found: Comparison
 
-    @property
-    def beyond_noise(self) -> bool:
-        return self.compared.limit is None and self.compared.mark is None and bool(self.fields["significant"])
-
-    @property
-    def fields(self) -> Json:
-        return self.compared.fields(self.p_holm)
-
-    def as_dict(self) -> Json:
-        kind = self.compared.kind
-        return {
-            "variant": self.variant,
-            "metric": str(self.compared.metric),
-            kind: f"{NEW}{SEPARATOR[kind]}{OLD}",
-            OLD: self.old,
-            NEW: self.new,
-            **self.fields,
-            "beyond_noise": self.beyond_noise,
-            "reason": reason_of(self.compared),
-        }
+    def as_dict(self) -> dict[str, object]:
+        entry = plain(self.found)
+        assert isinstance(entry, dict)
+        return {**entry, "variant": self.variant, OLD: self.old, NEW: self.new, "beyond_noise": self.found.differs}
 
 
 @dataclass(frozen=True)
@@ -164,7 +142,7 @@ def across(old: StoredRun, new: StoredRun) -> Across:
     invalid = [
         f"the {name} run is not valid: {reason}"
         for name, run in ((OLD, old), (NEW, new))
-        for reason in run.invalid_reasons[:1]
+        for reason in (() if run.summary.valid else run.summary.invalid_reasons or ("unknown",))[:1]
     ]
     refused = _refused(old, new)
     shared = [name for name, spec in old.variants.items() if new.variants.get(name) == spec]
@@ -221,14 +199,21 @@ def _why_out(name: str, old: StoredRun, new: StoredRun) -> str:
 
 def _changes(old: StoredRun, new: StoredRun, shared: Sequence[str], *, paired: bool) -> list[Change]:
     floor = _floor(old, new)
-    found = []
-    for variant in shared:
-        sides = (new.side(variant, NEW), old.side(variant, OLD))
-        for kind, metric in compared_metrics(with_faults=old.scenario.during_ns is not None):
-            found.append((variant, sides, compare(kind, metric, sides, floor, paired=paired)))
+    metrics = compared_metrics(with_faults=old.scenario.during_ns is not None)
+    sides_of = {variant: (new.side(variant, NEW), old.side(variant, OLD)) for variant in shared}
+    found = [
+        (variant, sides, compare_by(metric, *sides, floor, paired=paired))
+        for variant, sides in sides_of.items()
+        for metric in metrics
+    ]
     corrected = holm([compared.found.p for _, _, compared in found])
     return [
-        Change(variant, sides[1].of(compared.metric), sides[0].of(compared.metric), compared, p_holm)
+        Change(
+            variant,
+            sides[1].of(compared.metric),
+            sides[0].of(compared.metric),
+            Comparison(**compared.fields(f"{NEW}{SEPARATOR[compared.kind]}{OLD}", p_holm)),
+        )
         for (variant, sides, compared), p_holm in zip(found, corrected, strict=True)
     ]
 

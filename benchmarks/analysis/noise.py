@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from benchmarks.analysis.summary_model import Floor, UsedFloor
+
 Json = Mapping[str, object]
 
 # A floor holds for a load like its own: the same rate, and trials not much longer or shorter, which are noisier.
@@ -20,24 +22,10 @@ _DURATION_FACTOR = 2.0
 
 
 @dataclass(frozen=True)
-class _Floor:
-    kind: str
-    low: float
-    high: float
-    sd: float | None
-
-
-@dataclass(frozen=True)
-class NoiseFloor:
+class NoiseFloor(UsedFloor):
     """The floor of each metric in one scenario, measured over `blocks` blocks; rate (null: closed load) and duration
-    are those of its trials.
+    are those of its trials. A summary holds it as it was used.
     """
-
-    scenario: str
-    blocks: int | None
-    rate_per_s: float | None
-    duration_s: float | None
-    metrics: Mapping[str, _Floor]
 
     @classmethod
     def of(cls, environment: Json, scenario_name: str) -> NoiseFloor | None:
@@ -75,30 +63,7 @@ class NoiseFloor:
             return False
         return 1 / _DURATION_FACTOR <= self.duration_s / duration_s <= _DURATION_FACTOR
 
-    def as_dict(self) -> dict[str, object]:
-        """For `noise_floor` of the summary, from which `NoiseFloor.stored` makes it again."""
-        return {
-            "scenario": self.scenario,
-            "blocks": self.blocks,
-            "rate_per_s": self.rate_per_s,
-            "duration_s": self.duration_s,
-            "metrics": {
-                name: {"kind": floor.kind, "low": floor.low, "high": floor.high, "sd": floor.sd}
-                for name, floor in self.metrics.items()
-            },
-            "reason": None,
-        }
-
-    @classmethod
-    def stored(cls, entry: object) -> NoiseFloor | None:
-        """The floor that a summary says was used; None where it was none."""
-        part = _mapping(entry)
-        name = part.get("scenario")
-        if not isinstance(name, str) or not part.get("metrics"):
-            return None
-        return cls.of({"calibration": {"noise_floor": {name: part}}}, name)
-
-    def _found(self, kind: str, metric: str) -> _Floor | None:
+    def _found(self, kind: str, metric: str) -> Floor | None:
         floor = self.metrics.get(metric)
         return floor if floor is not None and floor.kind == kind else None
 
@@ -125,28 +90,16 @@ def floor_for(
     return floor, None
 
 
-def no_floor(reason: str) -> dict[str, object]:
-    """`noise_floor` of the summary where none was used."""
-    return {
-        "scenario": None,
-        "blocks": None,
-        "rate_per_s": None,
-        "duration_s": None,
-        "metrics": {},
-        "reason": reason,
-    }
-
-
 def _load(floor: NoiseFloor) -> str:
     rate = "a closed load" if floor.rate_per_s is None else f"{floor.rate_per_s:g}/s"
     return rate if floor.duration_s is None else f"{rate} for {floor.duration_s:g} s"
 
 
-def _floor(entry: Json) -> _Floor | None:
+def _floor(entry: Json) -> Floor | None:
     low, high = _number(entry.get("low")), _number(entry.get("high"))
     if low is None or high is None:
         return None
-    return _Floor(str(entry.get("kind")), low, high, _number(entry.get("sd")))
+    return Floor(str(entry.get("kind")), low, high, _number(entry.get("sd")))
 
 
 def _mapping(value: object) -> Json:

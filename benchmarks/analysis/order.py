@@ -14,67 +14,57 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.analysis.statistics import SIGNIFICANCE, Interval, holm, lookup, t_interval_of, t_test
-from benchmarks.analysis.verdict import Json, Side
-from benchmarks.scenario.metric import Metric
+from benchmarks.analysis.statistics import SIGNIFICANCE, holm, t_interval_of, t_test
+from benchmarks.analysis.summary_model import Interval, OrderEffect, Variant
+from benchmarks.scenario.metric import Metric, rows
 
-_METRICS = ("accept_latency_ms.p50", "completion_latency_ms.p50", "cpu_ms_per_registration.total")
 # With one degree of freedom the interval spans everything.
 _FEWEST_FREEDOM = 2
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class OrderEffect:
-    """The figure of a block's first trial ÷ that of a later one. Null where it cannot be estimated: see `reason`."""
+class _Effect:
+    """What was found of one metric; `reason` says why nothing was."""
 
     metric: str
-    ratio: float | None
-    interval: Interval | None
-    p: float | None
-    reason: str | None
+    ratio: float | None = None
+    ci95: Interval | None = None
+    p: float | None = None
+    reason: str | None = None
 
-    def as_dict(self, p_holm: float | None) -> Json:
-        return {
-            "metric": self.metric,
-            "ratio": self.ratio,
-            "ci95": None if self.interval is None else list(self.interval),
-            "p": self.p,
-            "p_holm": p_holm,
-            "significant": None if p_holm is None else p_holm < SIGNIFICANCE,
-            "sentence": self.sentence(p_holm),
-        }
+    def told(self, p_holm: float | None) -> OrderEffect:
+        significant = None if p_holm is None else p_holm < SIGNIFICANCE
+        return OrderEffect(self.metric, self.ratio, self.ci95, self.p, p_holm, significant, self._sentence(p_holm))
 
-    def sentence(self, p_holm: float | None) -> str:
-        if self.ratio is None or self.interval is None or p_holm is None:
+    def _sentence(self, p_holm: float | None) -> str:
+        if self.ratio is None or self.ci95 is None or p_holm is None:
             return f"{self.metric}: no order effect can be told: {self.reason}"
-        low, high = self.interval
+        low, high = self.ci95
         found = f"{self.metric} of a block's first trial was {self.ratio:.3g} times that of later ones"
         says = "an order effect" if p_holm < SIGNIFICANCE else "no order effect seen"
         return f"{found} (95 % interval {low:.3g} to {high:.3g}): {says}"
 
 
-def order_effect_of(sides: Sequence[Side]) -> tuple[list[Json], list[str]]:
+def order_effect_of(variants: Sequence[Variant]) -> tuple[tuple[OrderEffect, ...], list[str]]:
     """`order_effect` of the summary, corrected over its metrics (Holm), and a warning for each that is significant."""
-    if len(sides) < 2:
-        return [], []
-    found = [_effect(Metric.parse(name), sides) for name in _METRICS]
+    if len(variants) < 2:
+        return (), []
+    found = [_effect(metric, variants) for row, metric in rows() if row.watched]
     corrected = holm([effect.p for effect in found])
-    entries = [effect.as_dict(p_holm) for effect, p_holm in zip(found, corrected, strict=True)]
+    entries = tuple(effect.told(p_holm) for effect, p_holm in zip(found, corrected, strict=True))
     warnings = [
-        f"{entry['sentence']}. It cancels from comparisons over a multiple of {len(sides)} blocks; "
+        f"{entry.sentence}. It cancels from comparisons over a multiple of {len(variants)} blocks; "
         "a longer warmup makes it smaller"
         for entry in entries
-        if entry["significant"]
+        if entry.significant
     ]
     return entries, warnings
 
 
-def _effect(metric: Metric, sides: Sequence[Side]) -> OrderEffect:
+def _effect(metric: Metric, sides: Sequence[Variant]) -> _Effect:
     trials = [
-        (place, int(trial["block"]), int(trial["trial"]), lookup(trial, metric))
-        for place, side in enumerate(sides)
-        for trial in side.trials
+        (place, trial.block, trial.trial, trial.of(metric)) for place, side in enumerate(sides) for trial in side.trials
     ]
     first_of = {block: min(number for _, at, number, _ in trials if at == block) for _, block, _, _ in trials}
     known = [trial for trial in trials if trial[3] is not None and trial[3] > 0]
@@ -101,8 +91,8 @@ def _effect(metric: Metric, sides: Sequence[Side]) -> OrderEffect:
     effect = float(fitted[-1]) if abs(fitted[-1]) > _ROUNDING else 0.0
     low, high = t_interval_of(effect, error, freedom)
     p = t_test(effect, error, freedom)
-    return OrderEffect(str(metric), math.exp(effect), (math.exp(low), math.exp(high)), p, None)
+    return _Effect(str(metric), math.exp(effect), (math.exp(low), math.exp(high)), p)
 
 
-def _none(metric: Metric, reason: str) -> OrderEffect:
-    return OrderEffect(str(metric), None, None, None, reason)
+def _none(metric: Metric, reason: str) -> _Effect:
+    return _Effect(str(metric), reason=reason)

@@ -1,6 +1,6 @@
 """Arrivals over time, pooled over a variant's trials: how long the answers of each stretch took, and how they ended.
 
-    history.parquet → bins of intended time → percentiles, endings
+    registrations.parquet → bins of intended time → percentiles, endings
 
 Folds over the stored rows where they are (`benchmarks.analysis.engine`): a run may be larger than the memory. A chart
 shows the trend with them, not a figure to quote.
@@ -15,53 +15,52 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.analysis.engine import query
-from benchmarks.analysis.series import OUTCOMES
+from benchmarks.metrics.definition import PERCENTILES
+from benchmarks.metrics.outcomes import OUTCOMES
 
-_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_SHOWN = ("p50", "p95", "p99")
 _BIN = "CAST(floor(intended_ns / 1e9 / $bin_s) AS BIGINT)"
-# As `series.latencies` has it, null where nobody was accepted. An answer has a status; a connection that was refused or
-# cut has none.
-_ACCEPT_MS = "CASE WHEN outcome = 'acked' AND status IS NOT NULL THEN (answered_ns - intended_ns) / 1e6 END"
+_ACCEPT_MS = "accept_latency_ms"  # a column of the file, NaN or null where nobody was accepted
 
 
-def answers_over_time(history: Path, variant: str, bin_s: float) -> pd.DataFrame:
+def answers_over_time(registrations: Path, variant: str, bin_s: float) -> pd.DataFrame:
     """Percentiles of the accept latency per bin of intended time, and how the arrivals of the bin ended.
 
     Columns: t_s (begin of the bin), offered, p50, p95, p99 in milliseconds (NaN where nobody was accepted), and one per
     outcome. Bins without an arrival have no row.
     """
-    quantiles = ", ".join(f"quantile_cont({_ACCEPT_MS}, {q}) AS {name}" for name, q in _QUANTILES.items())
+    quantiles = ", ".join(f"quantile_cont({_ACCEPT_MS}, {PERCENTILES[name]}) AS {name}" for name in _SHOWN)
     ended = ", ".join(f"count(*) FILTER (outcome = '{outcome}') AS {outcome}" for outcome in OUTCOMES)
     return query(
         f"SELECT {_BIN} * $bin_s AS t_s, count(*) AS offered, {quantiles}, {ended} "  # noqa: S608 - our own words
-        "FROM read_parquet($history) WHERE variant = $variant GROUP BY t_s ORDER BY t_s",
-        history=history,
+        "FROM read_parquet($registrations) WHERE variant = $variant GROUP BY t_s ORDER BY t_s",
+        registrations=registrations,
         variant=variant,
         bin_s=bin_s,
     )
 
 
-def endings_over_time(history: Path, variant: str, bin_s: float, slo_ms: float) -> pd.DataFrame:
+def endings_over_time(registrations: Path, variant: str, bin_s: float, slo_ms: float) -> pd.DataFrame:
     """How many arrivals of each bin ended how: columns bin (its number), ending, number.
 
     `ending` is an outcome, or `acked late` where the answer took longer than `slo_ms`; null where it is not known.
     """
     return query(
         f"SELECT {_BIN} AS bin, CASE WHEN {_ACCEPT_MS} > $slo_ms THEN 'acked late' ELSE outcome END AS ending, "  # noqa: S608
-        "count(*) AS number FROM read_parquet($history) WHERE variant = $variant GROUP BY ALL ORDER BY ALL",
-        history=history,
+        "count(*) AS number FROM read_parquet($registrations) WHERE variant = $variant GROUP BY ALL ORDER BY ALL",
+        registrations=registrations,
         variant=variant,
         bin_s=bin_s,
         slo_ms=slo_ms,
     )
 
 
-def accepted_ms(history: Path, trial: int, begin_ns: int, end_ns: int) -> NDArray[np.float64]:
+def accepted_ms(registrations: Path, trial: int, begin_ns: int, end_ns: int) -> NDArray[np.float64]:
     """The accept latency of everybody who was accepted, of the arrivals intended in [begin, end) of one trial."""
     found = query(
-        f"SELECT {_ACCEPT_MS} AS accept_ms FROM read_parquet($history) "  # noqa: S608 - our own words
+        f"SELECT {_ACCEPT_MS} AS accept_ms FROM read_parquet($registrations) "  # noqa: S608 - our own words
         "WHERE trial = $trial AND intended_ns >= $begin_ns AND intended_ns < $end_ns",
-        history=history,
+        registrations=registrations,
         trial=trial,
         begin_ns=begin_ns,
         end_ns=end_ns,
@@ -69,12 +68,13 @@ def accepted_ms(history: Path, trial: int, begin_ns: int, end_ns: int) -> NDArra
     return found.dropna().to_numpy(dtype=np.float64)
 
 
-def share_in_time(history: Path, variant: str, slo_ms: float, begin_ns: int, end_ns: int) -> float | None:
+def share_in_time(registrations: Path, variant: str, slo_ms: float, begin_ns: int, end_ns: int) -> float | None:
     """The share of the arrivals intended in [begin, end) that were accepted within `slo_ms`; null without any."""
     found = query(
         f"SELECT count(*) AS offered, count(*) FILTER ({_ACCEPT_MS} <= $slo_ms) AS in_time "  # noqa: S608
-        "FROM read_parquet($history) WHERE variant = $variant AND intended_ns >= $begin_ns AND intended_ns < $end_ns",
-        history=history,
+        "FROM read_parquet($registrations) "
+        "WHERE variant = $variant AND intended_ns >= $begin_ns AND intended_ns < $end_ns",
+        registrations=registrations,
         variant=variant,
         slo_ms=slo_ms,
         begin_ns=begin_ns,

@@ -15,16 +15,10 @@ from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
 from benchmarks.analysis.applied import NEVER, Applied
+from benchmarks.analysis.arrivals import Arrivals
 from benchmarks.analysis.history import TrialFacts
-
-REGISTRATION_CATEGORIES = (
-    *("complete", "pending", "dead_lettered", "lost"),
-    *("stranded", "recovered", "unexpected", "duplicated"),
-)
-EFFECT_CATEGORIES = (
-    *("expected", "applied", "pending", "dead_lettered"),
-    *("lost", "stranded", "unexpected", "duplicated"),
-)
+from benchmarks.metrics.endings import EFFECT_CATEGORIES, REGISTRATION_CATEGORIES
+from benchmarks.metrics.latencies import ACCEPT_LATENCY
 
 Counts = dict[str, int]
 
@@ -37,18 +31,15 @@ class Endings:
     effects: Counts
     effects_by_service: dict[str, Counts]
 
-    def effects_as_dict(self) -> dict[str, object]:
-        """`effects` of `summary.json`."""
-        return {**self.effects, "by_service": self.effects_by_service}
-
 
 @dataclass(frozen=True)
 class Reconciliation(Endings):
     """The endings, and where each came from: `frame` is `registrations.parquet`, one row for each registration.
 
-    Columns of `frame`: trial, variant, block, index, registration_id, outcome, one bool per registration category,
-    `missing` (the services without an effect, separated by commas), `missing_pending` (those of them whose message was
-    still in a log), `applied:<service>` (how often), first_applied_ns and last_applied_ns (of any effect).
+    Columns of `frame`: trial, variant, block, index, registration_id, intended_ns, outcome, accept_latency_ms (NaN
+    without an accept), one bool per registration category, `missing` (the services without an effect, separated by
+    commas), `missing_pending` (those of them whose message was still in a log), `applied:<service>` (how often),
+    first_applied_ns and last_applied_ns (of any effect).
     """
 
     frame: pd.DataFrame
@@ -77,7 +68,8 @@ def reconcile(
     unaccounted = missing & ~pending & ~dead_lettered
 
     outcome = history["outcome"]
-    acked = (outcome == "acked").to_numpy(dtype=bool, na_value=False)
+    arrivals = Arrivals(history)
+    acked = arrivals.acked
     told_no = outcome.isin(["refused", "failed"]).to_numpy(dtype=bool)
     stored = history["stored_ns"].notna().to_numpy()
     pairs = {
@@ -94,7 +86,9 @@ def reconcile(
     categories = {name: pairs[name].any(axis=1) for name in REGISTRATION_CATEGORIES if name in pairs}
     categories |= {"complete": complete, "recovered": complete & ~acked}
     never = found.any_first_ns == NEVER
-    frame = history[["trial", "variant", "block", "index", "registration_id", "outcome"]].assign(
+    assert ACCEPT_LATENCY.each is not None
+    frame = history[["trial", "variant", "block", "index", "registration_id", "intended_ns", "outcome"]].assign(
+        accept_latency_ms=ACCEPT_LATENCY.each(arrivals),
         **{name: categories[name] for name in REGISTRATION_CATEGORIES},
         missing=_names(missing, services),
         missing_pending=_names(pending, services),
@@ -111,15 +105,6 @@ def reconcile(
         },
         frame=frame.reset_index(drop=True),
     )
-
-
-def zero_upper_bound(n: int, confidence: float = 0.95) -> float:
-    """The largest rate that `n` trials without one case leave possible: 1 - 0.05^(1/n), about 3/n.
-
-    Exact binomial bound, one-sided (Clopper & Pearson 1934; Hanley & Lippman-Hand 1983, "If nothing goes wrong, is
-    everything all right?"). 1.0 without any trial.
-    """
-    return 1.0 if n <= 0 else float(-np.expm1(np.log1p(-confidence) / n))
 
 
 def _names(marked: NDArray[np.bool_], services: tuple[str, ...]) -> ExtensionArray:

@@ -6,7 +6,6 @@ seconds after the heal       → the first time from which five in a row keep al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,20 +102,6 @@ def recovery(table: pd.DataFrame, outstanding: pd.DataFrame, *, fault_ns: int, h
     else:
         why = f"in the last second {limits.broken_by(after, -1)}"
     return Recovery(recovered=False, reason=f"{text}: {why}")
-
-
-def together(parts: Sequence[Recovery]) -> dict[str, object]:
-    """Of several trials: the mean time, null where one has none, since the others would hide what did not recover.
-
-    `recovered` is false where one did not, and `recovered_trials` says how many did; both null where nobody can say.
-    """
-    times = [part.recovery_s for part in parts if part.recovery_s is not None]
-    found = [part.recovered for part in parts]
-    return {
-        "recovery_s": float(np.mean(times)) if len(times) == len(parts) else None,
-        "recovered": False if False in found else None if None in found else True,
-        "recovered_trials": None if all(one is None for one in found) else found.count(True),
-    }
 
 
 def _seconds(table: pd.DataFrame, outstanding: pd.DataFrame, starts_ns: NDArray[np.int64]) -> _Seconds:

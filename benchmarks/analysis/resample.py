@@ -23,12 +23,12 @@ import numpy as np
 
 from benchmarks.analysis.across import StoredRun
 from benchmarks.analysis.statistics import estimate
-from benchmarks.scenario.metric import Metric
+from benchmarks.scenario.metric import Metric, rows
 
 TIMES = 2_000
 SLOWDOWN = 1.3
 FALSE_ALARMS = (0.03, 0.07)  # of 95 % intervals, one in twenty
-_METRICS = ("accept_latency_ms.p50", "completion_latency_ms.p50")
+_METRICS = tuple(str(metric) for row, metric in rows() if row.planned)
 _BLOCKS = (3, 5)
 
 Pairs = list[tuple[float, float]]
@@ -47,7 +47,7 @@ def share_found(
     found = 0
     for places, swaps in zip(rng.integers(len(stored), size=(times, n)), rng.random((times, n)) < 0.5, strict=True):
         drawn = np.where(swaps[:, None], stored[places, ::-1], stored[places])
-        interval = estimate("ratio", "drawn", list(drawn[:, 0] * slowdown), list(drawn[:, 1])).interval
+        interval = estimate("ratio", _METRICS[0], list(drawn[:, 0] * slowdown), list(drawn[:, 1])).interval
         found += interval is not None and (interval[0] > 1 or (slowdown == 1 and interval[1] < 1))
     return found / times
 

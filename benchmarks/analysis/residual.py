@@ -22,10 +22,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.analysis.metrics import stats
-from benchmarks.analysis.series import first_applied
+from benchmarks.analysis import summary_model
+from benchmarks.analysis.arrivals import Arrivals
 from benchmarks.analysis.validity import TrialResult
 from benchmarks.faults import ProcessKind
+from benchmarks.metrics.folds import stats
 from benchmarks.planning.prediction import NEVER, Prediction, Unpredicted, arrivals_of
 from benchmarks.scenario import Scenario
 
@@ -85,7 +86,7 @@ class RunResiduals:
     """A run against its predictions: `summary.predicted`, `summary.residuals`, and the rows of `residuals.parquet`."""
 
     predicted: Mapping[str, Json]
-    summary: Mapping[str, Json]
+    summary: Mapping[str, summary_model.Residuals]
     frame: pd.DataFrame
 
 
@@ -132,10 +133,9 @@ def _comparable(prediction: Prediction | Unpredicted) -> bool:
 def residuals(history: pd.DataFrame, effects: pd.DataFrame, prediction: Prediction, scenario: Scenario) -> Residuals:
     """One trial's stored frames against the prediction of its block and variant."""
     services = list(prediction.applied_ns)
-    rows = history.set_index("index").reindex(prediction.index)
-    answered = rows["answered_ns"].to_numpy(dtype=np.float64, na_value=np.nan)
-    acked = (rows["outcome"] == "acked").to_numpy(dtype=bool, na_value=False)
-    applied = first_applied(rows.reset_index(), effects, services)
+    rows = history.set_index("index").reindex(prediction.index).reset_index()
+    arrivals = Arrivals(rows, effects, services)
+    answered, acked, applied = arrivals.answered_ns, arrivals.acked, arrivals.applied_ns
     expected = np.stack([_times(prediction.applied_ns[service]) for service in services], axis=1)
     # The maximum is NaN where one effect is missing, on either side.
     last, expected_last = applied.max(axis=1), expected.max(axis=1)
@@ -218,7 +218,7 @@ def _work_ms(pairs: pd.DataFrame, first_applied_ns: Floats) -> Floats:
 
 def _summary(
     prediction: Prediction | Unpredicted, frames: Sequence[pd.DataFrame], skipped: int, scenario: Scenario
-) -> Json:
+) -> summary_model.Residuals:
     """One variant, its trials pooled; what lies on an edge is counted and in no figure."""
     reason = _why_not(prediction)
     if reason is None and not frames:
@@ -226,22 +226,22 @@ def _summary(
     every = pd.concat(frames, ignore_index=True) if frames else None
     clear = every[~every["on_edge"]] if every is not None else None
 
-    def figures(column: str) -> Json:
+    def figures(column: str) -> dict[str, float | None]:
         found = stats(clear[column].to_numpy()) if clear is not None else dict.fromkeys(STATS)
         return {stat: found[stat] for stat in STATS}
 
     def by_service(column: str) -> Json:
         return {service: figures(f"{column}:{service}") for service in scenario.services}
 
-    return {
-        "n": 0 if clear is None else int((clear["accept_ms"].notna() | clear["completion_ms"].notna()).sum()),
-        "trials": len(frames),
-        "trials_not_compared": skipped,
-        "accept_ms": figures("accept_ms"),
-        "completion_ms": {**figures("completion_ms"), "by_service": by_service("completion_ms")},
-        "work_ms": {"by_service": by_service("work_ms")},
-        "accept_differs": 0 if clear is None else int(clear["accept_differs"].sum()),
-        "completion_differs": 0 if clear is None else int(clear["completion_differs"].sum()),
-        "on_edge": 0 if every is None else int(every["on_edge"].sum()),
-        "not_compared": reason,
-    }
+    return summary_model.Residuals(
+        n=0 if clear is None else int((clear["accept_ms"].notna() | clear["completion_ms"].notna()).sum()),
+        trials=len(frames),
+        trials_not_compared=skipped,
+        accept_ms=figures("accept_ms"),
+        completion_ms={**figures("completion_ms"), "by_service": by_service("completion_ms")},
+        work_ms={"by_service": by_service("work_ms")},
+        accept_differs=0 if clear is None else int(clear["accept_differs"].sum()),
+        completion_differs=0 if clear is None else int(clear["completion_differs"].sum()),
+        on_edge=0 if every is None else int(every["on_edge"].sum()),
+        not_compared=reason,
+    )

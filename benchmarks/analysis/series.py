@@ -1,23 +1,76 @@
-"""A trial as series: every latency of every arrival, what was outstanding when, and both over time.
+"""A trial as series: every latency of every arrival, what was outstanding when. Metrics fold over these.
 
-Metrics fold over these. Charts draw what `benchmarks.analysis.overtime` makes of the stored rows.
+history, effects → Arrivals → latencies ─┐
+                            outstanding ─┴→ Trial → Window: the arrivals intended in it
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.analysis.applied import NEVER, Applied
+from benchmarks.analysis.arrivals import NS_PER_MS, Arrivals, Floats, floats
 from benchmarks.analysis.history import TrialFacts
+from benchmarks.analysis.reconcile import Endings
+from benchmarks.analysis.recovery import Recovery
+from benchmarks.metrics import METRICS
+from benchmarks.scenario.model import Slo
 
-OUTCOMES = ("acked", "refused", "failed", "indeterminate", "dropped")
-LATENCIES = ("accept_latency_ms", "reply_latency_ms", "service_time_ms", "schedule_delay_ms", "completion_latency_ms")
+LATENCIES = {definition.name: definition.each for definition in METRICS if definition.each is not None}
 
-_NS_PER_MS = 1e6
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One trial, measured. `table` is what `latencies` returns, `outstanding` what the function of that name does."""
+
+    facts: TrialFacts
+    slo: Slo
+    history: pd.DataFrame
+    table: pd.DataFrame
+    outstanding: pd.DataFrame
+    endings: Endings
+    recovery: Recovery
+    lag: pd.DataFrame | None
+
+    @cached_property
+    def intended_ns(self) -> NDArray[np.int64]:
+        return self.table["intended_ns"].to_numpy(dtype=np.int64)
+
+    def of_each(self, latency: str) -> Floats:
+        """A column of `table`: milliseconds, one entry for each arrival."""
+        return self.table[latency].to_numpy(dtype=np.float64)
+
+    def window(self, begin_ns: int, end_ns: int) -> Window:
+        return Window(self, begin_ns, end_ns)
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """The arrivals of a trial that were intended in [begin, end), which may be all of them."""
+
+    trial: Trial
+    begin_ns: int
+    end_ns: int
+
+    @cached_property
+    def inside(self) -> NDArray[np.bool_]:
+        intended_ns = self.trial.intended_ns
+        found: NDArray[np.bool_] = (intended_ns >= self.begin_ns) & (intended_ns < self.end_ns)
+        return found
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        return self.trial.history[self.inside]
+
+    def of_each(self, latency: str, service: str = "") -> Floats:
+        """Milliseconds of each arrival, NaN where it has none; where a service is named, until its first effect."""
+        return self.trial.of_each(f"{latency}:{service}" if service else latency)[self.inside]
 
 
 def latencies(
@@ -25,42 +78,15 @@ def latencies(
 ) -> pd.DataFrame:
     """Every latency of every arrival in milliseconds, NaN where it does not exist; one trial's frames or several's.
 
-    `found` is what `Applied.of` these found, where it is known already.
-    Columns: trial, variant, block, index, intended_ns, outcome, one per metric in `LATENCIES` (`accept_latency_ms`: of
-    the acked only), and `completion_latency_ms:<service>`.
+    Columns: trial, variant, block, index, intended_ns, outcome, one per metric that is a latency, and
+    `completion_latency_ms:<service>`.
     """
-    intended = _floats(history["intended_ns"])
-    answered, sent = _floats(history["answered_ns"]), _floats(history["sent_ns"])
-    # An answer has a status; a connection that was refused or cut has none.
-    answered = np.where(history["status"].notna(), answered, np.nan)
-    acked = (history["outcome"] == "acked").to_numpy(dtype=bool, na_value=False)
-    reply_ms = (answered - intended) / _NS_PER_MS
-    columns = {
-        "accept_latency_ms": np.where(acked, reply_ms, np.nan),
-        "reply_latency_ms": reply_ms,
-        "service_time_ms": (answered - sent) / _NS_PER_MS,
-        "schedule_delay_ms": (sent - intended) / _NS_PER_MS,
-    }
-    applied = first_applied(history, effects, services, found)
-    by_service = {
-        f"completion_latency_ms:{service}": (applied[:, column] - intended) / _NS_PER_MS
-        for column, service in enumerate(services)
-    }
-    # The maximum is NaN where one effect is missing: that registration was never completed.
-    columns["completion_latency_ms"] = (applied.max(axis=1, initial=-np.inf) - intended) / _NS_PER_MS
+    arrivals = Arrivals(history, effects, services, found)
+    columns = {name: each(arrivals) for name, each in LATENCIES.items()}
+    done_ms = arrivals.done_ms()
+    by_service = {f"completion_latency_ms:{service}": done_ms[:, at] for at, service in enumerate(services)}
     head = history[["trial", "variant", "block", "index", "intended_ns", "outcome"]]
     return head.assign(**columns, **by_service).reset_index(drop=True)
-
-
-def first_applied(
-    history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[str], found: Applied | None = None
-) -> NDArray[np.float64]:
-    """When each effect was first applied, scenario ns, shape (arrivals, services), NaN where it never was.
-
-    `found` is what `Applied.of` these found, where it is known already.
-    """
-    first_ns = (found or Applied.of(history, effects, services)).first_ns
-    return np.where(first_ns == NEVER, np.nan, first_ns)
 
 
 def outstanding(
@@ -74,9 +100,9 @@ def outstanding(
     """
     sent = history["sent_ns"].notna().to_numpy()
     rows = history[sent]
-    intended = _floats(rows["intended_ns"])
-    answered = _floats(rows["answered_ns"])
-    end = np.where(np.isnan(answered), intended + facts.timeout_ms * _NS_PER_MS, answered)
+    intended = floats(rows["intended_ns"])
+    answered = floats(rows["answered_ns"])
+    end = np.where(np.isnan(answered), intended + facts.timeout_ms * NS_PER_MS, answered)
     last_ns = (found or Applied.of(history, effects, ())).any_last_ns[sent]
     end = np.where(last_ns == -NEVER, end, np.maximum(end, last_ns))
     pending = {id_ for ids in facts.pending.values() for id_ in ids}
@@ -87,15 +113,3 @@ def outstanding(
     # At the same instant, what ends goes first: a registration answered as the next arrives is not two.
     order = np.lexsort((steps, times))
     return pd.DataFrame({"t_s": times[order] / 1e9, "count": np.cumsum(steps[order])})
-
-
-def lag_max(lag: pd.DataFrame | None) -> int | None:
-    """The largest lag of any group at any sample after the warm-up; null without a sample."""
-    if lag is None or lag.empty:
-        return None
-    counted = lag.loc[lag["t_ns"] >= 0, "lag"].dropna()
-    return None if counted.empty else int(counted.max())
-
-
-def _floats(times: pd.Series) -> NDArray[np.float64]:
-    return times.to_numpy(dtype=np.float64, na_value=np.nan)

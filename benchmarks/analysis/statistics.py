@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import enum
 import math
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,17 +24,13 @@ from typing import Literal
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from benchmarks.analysis.series import LATENCIES
+from benchmarks.analysis.summary_model import SURVIVORSHIP_LIMIT, Interval, Kind
+from benchmarks.metrics import DEFINITIONS
+from benchmarks.metrics.definition import Nature
 from benchmarks.scenario.metric import Expectation, Metric
 
 FEWEST_BLOCKS = 3
 CONFIDENCE = 0.95
-SURVIVORSHIP_LIMIT = 0.01  # a point of accept_ratio
-# Latencies of those who got through: they look the better, the more gave up.
-SURVIVOR_METRICS = ("accept_latency_ms", "reply_latency_ms", "service_time_ms", "completion_latency_ms")
-_SHARES = ("accept_ratio", "slo_ratio")
-# The service time counts from the send, so the generator's lateness is no part of it.
-RESOLVED_METRICS = ("accept_latency_ms", "reply_latency_ms", "completion_latency_ms")
 RESOLUTION = 10.0  # a latency is to be this many times the generator's own delay
 SIGNIFICANCE = 1 - CONFIDENCE
 # With fewer blocks a bootstrap is too narrow: it can draw no value that it has not seen.
@@ -46,9 +43,6 @@ _BOOTSTRAP_SEED = 1
 OUTLIER_SCORE = 1.4826 * 10
 # Of three values the middle two are often close by chance, which blows the score up: ask for a real distance, too.
 OUTLIER_DISTANCE = 0.25
-
-Kind = Literal["ratio", "difference", "variant"]
-Interval = tuple[float, float]
 
 
 class Verdict(enum.Enum):
@@ -220,7 +214,7 @@ def estimate_unpaired(
 
 
 def _on_logs(kind: Kind, metric: str, known: Sequence[float]) -> bool:
-    return kind == "ratio" or (kind == "variant" and metric.startswith(LATENCIES) and min(known) > 0)
+    return kind == "ratio" or (kind == "variant" and _nature(metric) == "latency" and min(known) > 0)
 
 
 def _back(value: float, logs: bool) -> float:
@@ -242,9 +236,13 @@ def _difference(first: float | None, second: float | None) -> float | None:
     return None if first is None or second is None else first - second
 
 
+def _nature(metric: str) -> Nature:
+    return DEFINITIONS[re.split(r"[.{]", metric, maxsplit=1)[0]].nature
+
+
 def _space(kind: Kind, metric: str) -> Interval:
     """The least and the greatest value there can be: an interval that leaves it says nothing more."""
-    if kind == "ratio" or not metric.startswith(_SHARES):
+    if kind == "ratio" or _nature(metric) != "share":
         return -math.inf, math.inf
     return (-1.0, 1.0) if kind == "difference" else (0.0, 1.0)
 
@@ -285,7 +283,7 @@ def combine(verdicts: Sequence[Verdict | None]) -> Verdict | None:
 
 def survivorship(metric: Metric, first_ratio: float | None, second_ratio: float | None) -> str | None:
     """Why a latency comparison is none, or null. The ratios are the sides' `accept_ratio` in the metric's window."""
-    if metric.name not in SURVIVOR_METRICS or first_ratio is None or second_ratio is None:
+    if not metric.definition.of_survivors or first_ratio is None or second_ratio is None:
         return None
     # Rounded, so that 0.98 against 0.97 is a point and not, in binary, a little more than one.
     gap = round(abs(first_ratio - second_ratio), 9)
@@ -302,17 +300,16 @@ def unresolved(metric: Metric, first: Mapping[str, object], second: Mapping[str,
 
     The smaller p50 of the metric's latency is to be ten times the larger p50 of the schedule delay, in its window.
     """
-    if metric.name not in RESOLVED_METRICS:
+    if not metric.definition.holds_delay:
         return None
-    windows = tuple(tag for tag in metric.tags if tag[0] == "window")
-    latencies = [lookup(side, Metric(metric.name, "p50", metric.tags)) for side in (first, second)]
-    delays = [lookup(side, Metric("schedule_delay_ms", "p50", windows)) for side in (first, second)]
+    latency, delay = Metric(metric.name, "p50", metric.tags), metric.like("schedule_delay_ms", "p50")
+    latencies, delays = ([one.of(side) for side in (first, second)] for one in (latency, delay))
     smaller = min((value for value in latencies if value is not None), default=None)
-    delay = max((value for value in delays if value is not None), default=None)
-    if smaller is None or delay is None or smaller >= RESOLUTION * delay:
+    larger = max((value for value in delays if value is not None), default=None)
+    if smaller is None or larger is None or smaller >= RESOLUTION * larger:
         return None
     return (
-        f"unresolved: the smaller p50 is {_figure(smaller)} ms, under {RESOLUTION:g} times the {_figure(delay)} ms by "
+        f"unresolved: the smaller p50 is {_figure(smaller)} ms, under {RESOLUTION:g} times the {_figure(larger)} ms by "
         "which the generator itself sent late (p50 of schedule_delay_ms); give it a core of its own, or lower the rate"
     )
 
@@ -341,28 +338,6 @@ def outliers(values: Sequence[float | None]) -> list[int]:
     spread = max(float(np.nanmedian(distance)), float(np.finfo(np.float64).eps))
     far = (distance / spread > OUTLIER_SCORE) & (distance > OUTLIER_DISTANCE * abs(median))
     return [int(place) for place in np.flatnonzero(far)]
-
-
-def lookup(figures: Mapping[str, object], metric: Metric) -> float | None:
-    """The figure of `metric` in one variant's (or trial's) part of the summary; null where it has none.
-
-    `rss_mb_max` is the sum over the processes.
-    """
-    part: object = figures
-    if metric.window is not None:
-        part = _step(_step(part, "windows"), metric.window)
-    part = _step(part, metric.name)
-    if metric.service is not None:
-        part = _step(_step(part, "by_service"), metric.service)
-    if metric.stat is not None:
-        part = _step(part, metric.stat)
-    if metric.name == "rss_mb_max" and isinstance(part, Mapping):
-        part = sum(float(value) for value in part.values()) if part else None
-    return float(part) if isinstance(part, (int, float)) else None
-
-
-def _step(part: object, key: str) -> object:
-    return part.get(key) if isinstance(part, Mapping) else None
 
 
 def _figure(value: float) -> str:

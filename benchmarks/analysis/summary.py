@@ -8,38 +8,31 @@ go before the next is read: a run may be larger than the memory.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
 from benchmarks.analysis.ceiling import ceiling_warnings
 from benchmarks.analysis.history import TrialFacts
-from benchmarks.analysis.metrics import (
-    TrialMetrics,
-    WindowMetrics,
-    combined_stats,
-    measure,
-    summed,
-)
-from benchmarks.analysis.noise import floor_for, no_floor
+from benchmarks.analysis.metrics import TrialMetrics, figures_of, measure
+from benchmarks.analysis.noise import floor_for
 from benchmarks.analysis.order import order_effect_of
-from benchmarks.analysis.recovery import together
-from benchmarks.analysis.series import LATENCIES
-from benchmarks.analysis.statistics import lookup
+from benchmarks.analysis.summary_model import (
+    FORMAT_VERSION,
+    MeasuredTrial,
+    RepeatedBlock,
+    Residuals,
+    Summary,
+    Threshold,
+    UsedFloor,
+    Variant,
+)
 from benchmarks.analysis.validity import Sent, Signs, TrialResult, findings, trial_reasons, variant_reasons
-from benchmarks.analysis.verdict import Side, comparison_of, comparisons_of, outlier_warnings
+from benchmarks.analysis.verdict import comparison_of, comparisons_of, outlier_warnings
 from benchmarks.planning.utilisation import saturation_planned
 from benchmarks.scenario import Scenario
-from benchmarks.scenario.metric import WINDOWS, Expectation, Metric
+from benchmarks.scenario.metric import Expectation, Metric
 from benchmarks.scenario.sample import windows_bounds_ns
-
-FORMAT_VERSION = 1
-_DIGITS = 6
-
-Json = dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -74,20 +67,15 @@ class _Variant:
     """One variant's trials in block order, and what was measured in each."""
 
     name: str
-    uses_broker: bool
     trials: tuple[_Trial, ...]
 
-    @property
-    def measured(self) -> tuple[TrialMetrics, ...]:
-        return tuple(trial.metrics for trial in self.trials)
-
-    def figures(self) -> Json:
+    def told(self) -> Variant:
         """The variant's part of the summary."""
-        per_trial = [
-            {"trial": trial.facts.number, "block": trial.facts.block, **_head([trial]), **trial.metrics.as_dict()}
+        trials = tuple(
+            MeasuredTrial(trial.facts.number, trial.facts.block, *_head([trial]), figures_of([trial.metrics]))
             for trial in self.trials
-        ]
-        return {**_head(self.trials), **_combined(self.measured), "trials": per_trial}
+        )
+        return Variant(self.name, *_head(self.trials), figures_of([trial.metrics for trial in self.trials]), trials)
 
     def reasons(self) -> list[str]:
         """Why the variant's trials do not count; empty where nothing speaks against them."""
@@ -100,11 +88,11 @@ def summarise(
     trials: Iterable[TrialResult],
     *,
     run_problems: Sequence[str] = (),
-    predicted: Mapping[str, object] | None = None,
-    residuals: Mapping[str, object] | None = None,
+    predicted: Mapping[str, Mapping[str, object]] | None = None,
+    residuals: Mapping[str, Residuals] | None = None,
     environment: Mapping[str, object] | None = None,
-) -> Json:
-    """The dictionary of `summary.json` (design: `docs/measurement.md`); only finite numbers, six significant digits.
+) -> Summary:
+    """What `summary.json` says (`docs/measurement.md`), before anything is rounded.
 
     `run_problems` are reasons against the run that no trial knows of, such as that it was interrupted. `predicted` is
     what the parameters alone say. `environment` is where the run ran, with the machine's calibration. Trials whose
@@ -113,60 +101,48 @@ def summarise(
     """
     counted, superseded = _taken_in(scenario, trials)
     variants = _by_variant(scenario, counted)
-    figures = {variant.name: variant.figures() for variant in variants}
     reasons = list(run_problems)
     for variant in variants:
         reasons += variant.reasons()
-    sides = {variant.name: Side(variant.name, variant.uses_broker, figures[variant.name]) for variant in variants}
+    told = {variant.name: variant.told() for variant in variants}
+    every = list(told.values())
     workload = scenario.workload
     floor, why_none = floor_for(environment, scenario.name, workload.rate_per_s, workload.duration_s)
-    order_effect, order_warnings = order_effect_of(list(sides.values()))
-    summary: Json = {
-        "format_version": FORMAT_VERSION,
-        "scenario": scenario.name,
-        "claim": scenario.claim,
-        "seed": scenario.seed,
-        "valid": not reasons,
-        "invalid_reasons": reasons,
-        "variants": figures,
-        "comparison": comparison_of(scenario.hypothesis, sides, valid=not reasons, floor=floor),
-        "comparisons": comparisons_of(list(sides.values()), with_faults=scenario.during_ns is not None, floor=floor),
-        "thresholds": _thresholds(scenario.thresholds, figures),
-        "repeated_blocks": _repeated_blocks(superseded),
-        "warnings": [
+    order_effect, order_warnings = order_effect_of(every)
+    comparisons, alone = comparisons_of(every, with_faults=scenario.during_ns is not None, floor=floor)
+    return Summary(
+        format_version=FORMAT_VERSION,
+        scenario=scenario.name,
+        claim=scenario.claim,
+        seed=scenario.seed,
+        valid=not reasons,
+        invalid_reasons=tuple(reasons),
+        variants=told,
+        comparison=comparison_of(scenario.hypothesis, told, valid=not reasons, floor=floor),
+        comparisons=comparisons,
+        comparisons_alone=alone,
+        thresholds=tuple(_thresholds(scenario.thresholds, told)),
+        repeated_blocks=tuple(_repeated_blocks(superseded)),
+        warnings=(
             *_warnings(scenario, variants),
-            *outlier_warnings(list(sides.values())),
+            *outlier_warnings(every),
             *order_warnings,
             *ceiling_warnings(workload, environment),
-        ],
-        "order_effect": order_effect,
-        "noise_floor": no_floor(why_none or "") if floor is None else floor.as_dict(),
-        "predicted": None if predicted is None else dict(predicted),
-        "residuals": None if residuals is None else dict(residuals),
-    }
-    return {key: rounded(value) for key, value in summary.items()}
+        ),
+        order_effect=order_effect,
+        noise_floor=UsedFloor(reason=why_none) if floor is None else floor,
+        predicted=predicted,
+        residuals=residuals,
+    )
 
 
-def rounded(value: object) -> object:
-    """`value` for JSON: floats with six significant digits, null where one is not finite, plain Python numbers."""
-    if isinstance(value, Mapping):
-        return {str(key): rounded(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [rounded(item) for item in value]
-    if isinstance(value, np.integer):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
-    return value
-
-
-def _repeated_blocks(superseded: Sequence[TrialFacts]) -> list[Json]:
+def _repeated_blocks(superseded: Sequence[TrialFacts]) -> list[RepeatedBlock]:
     """The attempts at a block that do not count: which, why, and their trials."""
     attempts: dict[tuple[int, int], list[TrialFacts]] = {}
     for facts in superseded:
         attempts.setdefault((facts.block, facts.attempt), []).append(facts)
     return [
-        {"block": block, "attempt": attempt, "reasons": list(facts[0].reasons), "trials": [one.label for one in facts]}
+        RepeatedBlock(block, attempt, tuple(facts[0].reasons), tuple(one.label for one in facts))
         for (block, attempt), facts in sorted(attempts.items())
     ]
 
@@ -194,81 +170,25 @@ def _by_variant(scenario: Scenario, trials: Sequence[_Trial]) -> list[_Variant]:
     for spec in scenario.variants:
         mine = tuple(trial for trial in every if trial.facts.variant == spec.name)
         if mine:
-            variants.append(_Variant(spec.name, spec.uses_broker, mine))
+            variants.append(_Variant(spec.name, mine))
     return variants
 
 
-def _head(trials: Sequence[_Trial]) -> Json:
+def _head(trials: Sequence[_Trial]) -> tuple[Mapping[str, object] | None, tuple[str, ...]]:
+    """Broker and findings."""
     found = findings([trial.signs for trial in trials], [trial.metrics for trial in trials])
-    return {"broker": trials[0].facts.broker, "findings": found}
+    return trials[0].facts.broker, tuple(found)
 
 
-def _combined(measured: Sequence[TrialMetrics]) -> Json:
-    """The figures of several trials as one: counts summed, ratios from the sums, latencies as geometric means."""
-    whole = [metrics.whole for metrics in measured]
-    registrations = [metrics.reconciliation.registrations for metrics in measured]
-    effects = [metrics.reconciliation.effects for metrics in measured]
-    by_service = [metrics.reconciliation.effects_by_service for metrics in measured]
-    lags = [metrics.consumer_lag_max for metrics in measured if metrics.consumer_lag_max is not None]
-    drains = [metrics.facts.drain_s for metrics in measured if metrics.facts.drain_s is not None]
-    return {
-        **_combined_window(whole),
-        "registrations": _sum(registrations),
-        "effects": {
-            **_sum(effects),
-            "by_service": {service: _sum([part[service] for part in by_service]) for service in by_service[0]},
-        },
-        "outstanding_max": max(metrics.outstanding_max for metrics in measured),
-        "consumer_lag_max": max(lags, default=None),
-        # A drain can take no time at all, so there is no geometric mean of it.
-        "drain_s": float(np.mean(drains)) if drains else None,
-        **together([metrics.recovery for metrics in measured]),
-        "cpu_ms_per_registration": summed(part.sums for part in whole).cpu_ms_per_registration(),
-        "rss_mb_max": _largest([metrics.facts.rss_mb_max for metrics in measured]),
-        "windows": {
-            name: _combined_window([part for part in parts if part is not None]) if None not in parts else None
-            for name in WINDOWS
-            for parts in [[metrics.windows[name] for metrics in measured]]
-        },
-    }
-
-
-def _combined_window(parts: Sequence[WindowMetrics]) -> Json:
-    services = parts[0].completion_by_service
-    figures = {name: combined_stats([part.latencies[name] for part in parts]) for name in LATENCIES}
-    by_service = {
-        service: combined_stats([part.completion_by_service[service] for part in parts]) for service in services
-    }
-    return {
-        "counts": _sum([part.counts for part in parts]),
-        **summed(part.sums for part in parts).ratios(),
-        **figures,
-        "completion_latency_ms": {**figures["completion_latency_ms"], "by_service": by_service},
-    }
-
-
-def _sum(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    return {name: sum(part[name] for part in parts) for name in parts[0]}
-
-
-def _largest(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    names = dict.fromkeys(name for part in parts for name in part)
-    return {name: max(part[name] for part in parts if name in part) for name in names}
-
-
-def _thresholds(thresholds: Mapping[str, Sequence[str]], figures: Mapping[str, Json]) -> list[Json]:
+def _thresholds(thresholds: Mapping[str, Sequence[str]], variants: Mapping[str, Variant]) -> Iterator[Threshold]:
     """Each expectation on each variant it is about; one without a figure to judge has not passed."""
-    results: list[Json] = []
     for name, expressions in thresholds.items():
         metric = Metric.parse(name)
-        for variant in [metric.variant] if metric.variant else list(figures):
-            value = lookup(figures.get(variant, {}), metric)
+        for variant in [metric.variant] if metric.variant else list(variants):
+            value = variants[variant].of(metric) if variant in variants else None
             for expression in expressions:
                 passed = value is not None and Expectation.parse(expression).holds(value)
-                results.append(
-                    {"metric": name, "variant": variant, "expression": expression, "value": value, "passed": passed}
-                )
-    return results
+                yield Threshold(name, variant, expression, value, passed)
 
 
 def _warnings(scenario: Scenario, variants: Sequence[_Variant]) -> list[str]:

@@ -14,68 +14,22 @@ from benchmarks.analysis.statistics import (
     OUTLIER_SCORE,
     SIGNIFICANCE,
     Estimate,
-    Kind,
     Verdict,
     combine,
     estimate,
     estimate_unpaired,
     holm,
     judge,
-    lookup,
     mark,
     outliers,
     survivorship,
     unresolved,
 )
+from benchmarks.analysis.summary_model import Comparison, Judgement, Judgements, Kind, Variant
 from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
-from benchmarks.scenario.metric import Metric
+from benchmarks.scenario.metric import Metric, rows
 
-Json = dict[str, object]
-
-# What every pair of an event side and a direct side is compared by: kind, metric. `faults` ones need a window.
-_COMPARED: tuple[tuple[Kind, str], ...] = (
-    ("difference", "slo_ratio"),
-    ("difference", "accept_ratio"),
-    ("ratio", "accept_latency_ms.p50"),
-    ("ratio", "accept_latency_ms.p95"),
-    ("ratio", "completion_latency_ms.p50"),
-    ("ratio", "completion_latency_ms.p95"),
-    ("ratio", "throughput_per_s"),
-    ("ratio", "cpu_ms_per_registration.total"),
-)
-_COMPARED_WITH_FAULTS: tuple[tuple[Kind, str], ...] = (
-    ("difference", "slo_ratio{window:during}"),
-    ("ratio", "accept_latency_ms.p95{window:during}"),
-)
-_WATCHED = ("accept_latency_ms.p50", "completion_latency_ms.p50", "cpu_ms_per_registration.total")
 SEPARATOR = {"ratio": "/", "difference": "-"}
-
-
-@dataclass(frozen=True)
-class Side:
-    """One variant's figures, as in the summary but not rounded."""
-
-    name: str
-    uses_broker: bool
-    figures: Mapping[str, object]
-
-    def of(self, metric: Metric) -> float | None:
-        return lookup(self.figures, metric)
-
-    @property
-    def trials(self) -> list[dict[str, Any]]:
-        """The trials' figures, in block order, each with its `trial` (place in the run, from 1) and `block`."""
-        trials = self.figures["trials"]
-        assert isinstance(trials, list)
-        return trials
-
-    def by_block(self, metric: Metric) -> dict[int, float | None]:
-        """The figure of each block's trial."""
-        return {int(trial["block"]): lookup(trial, metric) for trial in self.trials}
-
-    def accept_ratio(self, like: Metric) -> float | None:
-        """`accept_ratio` in the window of another metric."""
-        return self.of(Metric("accept_ratio", None, tuple(tag for tag in like.tags if tag[0] == "window")))
 
 
 @dataclass(frozen=True)
@@ -90,28 +44,27 @@ class Compared:
     limit: tuple[str, str] | None
     mark: str | None
 
-    @property
-    def significant_alone(self) -> bool:
-        """Whether the interval excludes no effect and nothing forbids to say so; no correction for many is in it."""
-        return self.limit is None and self.found.p is not None and self.found.p < SIGNIFICANCE
-
-    def fields(self, p_holm: float | None) -> Json:
-        """What `comparison` and `comparisons` say alike."""
+    def fields(self, label: str, p_holm: float | None, *, alone: bool = False) -> dict[str, Any]:
+        """Those of a `Comparison`; `alone`: it is one of no family, so that its own `p` decides."""
         found = self.found
+        p = found.p if alone else p_holm
         return {
+            "metric": str(self.metric),
+            self.kind: label,
             "estimate": found.value,
-            "ci95": None if found.interval is None else list(found.interval),
-            "ci95_bootstrap": None if found.bootstrap is None else list(found.bootstrap),
-            "per_block": list(found.per_block),
+            "ci95": found.interval,
+            "ci95_bootstrap": found.bootstrap,
+            "per_block": found.per_block,
             "p": found.p,
             "p_holm": p_holm,
-            "significant": None if p_holm is None or self.limit is not None else p_holm < SIGNIFICANCE,
+            "significant": None if p is None or self.limit is not None else p < SIGNIFICANCE,
             "mark": self.mark,
+            "reason": reason_of(self),
         }
 
 
 def compare(
-    kind: Kind, metric: Metric, sides: Sequence[Side], floor: NoiseFloor | None, *, paired: bool = True
+    kind: Kind, metric: Metric, sides: Sequence[Variant], floor: NoiseFloor | None, *, paired: bool = True
 ) -> Compared:
     """A figure of one side (`variant`), or of two against each other, over the blocks that every side has.
 
@@ -128,68 +81,85 @@ def compare(
     return Compared(kind, metric, found, limit, limit[0] if limit is not None else mark(kind, found, near))
 
 
-def _limit(metric: Metric, sides: Sequence[Side]) -> tuple[str, str] | None:
+def _limit(metric: Metric, sides: Sequence[Variant]) -> tuple[str, str] | None:
     if len(sides) != 2:
         return None
     first, second = sides
-    if reason := survivorship(metric, first.accept_ratio(metric), second.accept_ratio(metric)):
+    accepted = metric.like("accept_ratio")
+    if reason := survivorship(metric, first.of(accepted), second.of(accepted)):
         return "survivorship", reason
     if reason := unresolved(metric, first.figures, second.figures):
         return "unresolved", reason
     return None
 
 
-def pairs_of(sides: Sequence[Side]) -> list[tuple[Side, Side]]:
+def pairs_of(sides: Sequence[Variant]) -> list[tuple[Variant, Variant]]:
     """Each event side with each direct side; where one of these kinds is missing, each side with the first."""
     mixed = [(first, second) for first in sides if first.uses_broker for second in sides if not second.uses_broker]
     return mixed or [(other, sides[0]) for other in sides[1:]]
 
 
-def compared_metrics(*, with_faults: bool) -> list[tuple[Kind, Metric]]:
-    """What sides are compared by: accept, completion, SLO ratio, throughput and cost."""
-    return [(kind, Metric.parse(name)) for kind, name in (*_COMPARED, *(_COMPARED_WITH_FAULTS if with_faults else ()))]
+def compared_metrics(*, with_faults: bool) -> list[Metric]:
+    """What sides are compared by, whatever the hypothesis: what the metrics' rows list, also in the fault's window."""
+    listed = [metric for row, metric in rows() if row.listed]
+    return listed + [metric.inside("during") for row, metric in rows() if row.listed_in_fault and with_faults]
+
+
+def _others(*, with_faults: bool) -> list[Metric]:
+    """What is compared beside the figures of the table, and not among `compared_metrics`."""
+    shown = [(row, metric) for row, metric in rows() if row.compared]
+    inside = [metric.inside("during") for row, metric in shown if row.in_fault and with_faults]
+    listed = compared_metrics(with_faults=with_faults)
+    return [metric for metric in (*(metric for _, metric in shown), *inside) if metric not in listed]
 
 
 def comparison_of(
-    hypothesis: Hypothesis | None, sides: Mapping[str, Side], *, valid: bool, floor: NoiseFloor | None = None
-) -> Json | None:
+    hypothesis: Hypothesis | None, variants: Mapping[str, Variant], *, valid: bool, floor: NoiseFloor | None = None
+) -> Judgement | Judgements | None:
     """`comparison` of the summary: one part, or `all` with the verdict on all of them; null without a hypothesis."""
     if hypothesis is None:
         return None
-    found = [_compared(part, sides, floor) for part in hypothesis.parts]
+    found = [_compared(part, variants, floor) for part in hypothesis.parts]
     corrected = holm([compared.found.p for compared in found])
     judged = [
         _judged(part, compared, p_holm, valid=valid)
         for part, compared, p_holm in zip(hypothesis.parts, found, corrected, strict=True)
     ]
+    entries = tuple(entry for _, entry in judged)
     if len(judged) == 1:
-        return {**judged[0][1], "verdict": _word(judged[0][0])}
+        return entries[0]
     verdict = combine([each for each, _ in judged])
     deciding = [entry for each, entry in judged if each is verdict]
-    return {
-        "all": [{**entry, "verdict": _word(each)} for each, entry in judged],
-        "verdict": _word(verdict),
-        "reason": "; ".join(f"{entry['metric']}: {entry['reason']}" for entry in deciding),
-    }
+    return Judgements(entries, _word(verdict), "; ".join(f"{entry.metric}: {entry.reason}" for entry in deciding))
 
 
-def comparisons_of(sides: Sequence[Side], *, with_faults: bool, floor: NoiseFloor | None = None) -> list[Json]:
-    """`comparisons` of the summary: each of `pairs_of`, with Holm's correction over all of them. No verdicts here."""
-    found = [
-        (first, second, compare(kind, metric, (first, second), floor))
-        for first, second in pairs_of(sides)
-        for kind, metric in compared_metrics(with_faults=with_faults)
-    ]
-    corrected = holm([compared.found.p for _, _, compared in found])
-    return [
-        {
-            "metric": str(compared.metric),
-            compared.kind: f"{first.name}{SEPARATOR[compared.kind]}{second.name}",
-            **compared.fields(p_holm),
-            "reason": reason_of(compared),
-        }
-        for (first, second, compared), p_holm in zip(found, corrected, strict=True)
-    ]
+def comparisons_of(
+    variants: Sequence[Variant], *, with_faults: bool, floor: NoiseFloor | None = None
+) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
+    """`comparisons` of the summary: each of `pairs_of`, with Holm's correction over all of them; no verdicts here.
+
+    And `comparisons_alone`: what the table has beside them.
+    """
+    found, alone = (
+        [
+            (f"{one.name}{SEPARATOR[metric.definition.comparison]}{other.name}", compare_by(metric, one, other, floor))
+            for one, other in pairs_of(variants)
+            for metric in metrics
+        ]
+        for metrics in (compared_metrics(with_faults=with_faults), _others(with_faults=with_faults))
+    )
+    corrected = holm([compared.found.p for _, compared in found])
+    return (
+        tuple(Comparison(**compared.fields(label, p)) for (label, compared), p in zip(found, corrected, strict=True)),
+        tuple(Comparison(**compared.fields(label, None, alone=True)) for label, compared in alone),
+    )
+
+
+def compare_by(
+    metric: Metric, first: Variant, second: Variant, floor: NoiseFloor | None, *, paired: bool = True
+) -> Compared:
+    """Two sides by a metric, in the way in which it compares."""
+    return compare(metric.definition.comparison, metric, (first, second), floor, paired=paired)
 
 
 def reason_of(compared: Compared) -> str | None:
@@ -202,12 +172,11 @@ def reason_of(compared: Compared) -> str | None:
     return compared.found.reason
 
 
-def outlier_warnings(sides: Sequence[Side]) -> list[str]:
+def outlier_warnings(sides: Sequence[Variant]) -> list[str]:
     """A warning for each trial that is far from the others of its variant, with what to do about it."""
     warnings = []
     for side in sides:
-        for name in _WATCHED:
-            metric = Metric.parse(name)
+        for metric in (metric for row, metric in rows() if row.watched):
             values = side.by_block(metric)
             blocks = list(values)
             warnings += [
@@ -219,7 +188,7 @@ def outlier_warnings(sides: Sequence[Side]) -> list[str]:
     return warnings
 
 
-def _compared(part: HypothesisPart, sides: Mapping[str, Side], floor: NoiseFloor | None) -> Compared:
+def _compared(part: HypothesisPart, sides: Mapping[str, Variant], floor: NoiseFloor | None) -> Compared:
     chosen = [sides[name] for name in part.sides if name in sides]
     if len(chosen) < len(part.sides):
         missing = Estimate(None, None, (), "a side has no finished trial")
@@ -229,14 +198,14 @@ def _compared(part: HypothesisPart, sides: Mapping[str, Side], floor: NoiseFloor
 
 def _judged(
     part: HypothesisPart, compared: Compared, p_holm: float | None, *, valid: bool
-) -> tuple[Verdict | None, Json]:
+) -> tuple[Verdict | None, Judgement]:
     verdict, reason = judge(compared.found, part.expect)
     if compared.limit is not None:
         verdict, reason = None, compared.limit[1]
     if not valid:
         verdict, reason = None, "the run is not valid, so it gives no verdict"
-    entry: Json = {"metric": str(part.metric), part.comparison: part.label, "expect": str(part.expect)}
-    return verdict, {**entry, **compared.fields(p_holm), "reason": reason}
+    entry = {**compared.fields(part.label, p_holm), "reason": reason}
+    return verdict, Judgement(**entry, expect=str(part.expect), verdict=_word(verdict))
 
 
 def _word(verdict: Verdict | None) -> str | None:

@@ -53,7 +53,7 @@ async def start(server: ServerSpec, directory: Path, log_path: Path) -> Broker:
     return await _file_of(server.kind).start(server, directory, log_path)
 
 
-async def prepare(kind: str, progress: FetchProgress | None = None) -> None:
+async def fetch_kind(kind: str, progress: FetchProgress | None = None) -> None:
     """Fetch what a kind needs and does not have yet. Raises BrokerUnavailable."""
     if KINDS[kind].fetches:
         await _file_of(kind).prepare(progress)
@@ -72,6 +72,6 @@ __all__ = [
     "Kind",
     "ServerSpec",
     "SilentProgress",
-    "prepare",
+    "fetch_kind",
     "start",
 ]

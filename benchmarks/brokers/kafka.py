@@ -138,7 +138,11 @@ class _Setup:
         trained = self.profile.trained and cache.exists()
         flags = [f"-XX:AOTCache={cache}"] if trained else []
         if fresh:
-            lay_out(self.installation, self.place, self._properties())
+            lay_out(self.installation, self.place)
+        properties = server_properties(
+            self.place.port, self.place.controller_port, self.durability, successor=not fresh
+        )
+        self.place.properties.write_text(properties, encoding="utf-8")
         node = spawn(
             self.installation, self.java, self.profile, self.place, *flags, die_with_parent=self.die_with_parent
         )
@@ -154,9 +158,6 @@ class _Setup:
             _distrust(cache, "the JVM refused it, see the broker's log; `bench broker fetch` makes a new one")
             trained = False
         return node, trained
-
-    def _properties(self) -> str:
-        return server_properties(self.place.port, self.place.controller_port, self.durability)
 
     def info(self, *, trained: bool) -> BrokerInfo:
         description = DESCRIPTION | {

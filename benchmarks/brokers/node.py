@@ -175,14 +175,13 @@ class Node:
         return "; its last words:\n  " + "\n  ".join(telling[-_LOG_LINES:]) if telling else "; its log is empty"
 
 
-def lay_out(installation: Installation, place: Place, properties: str) -> None:
+def lay_out(installation: Installation, place: Place) -> None:
     """An empty data directory as `format` would leave it, with a cluster id of its own."""
     place.directory.mkdir(parents=True, exist_ok=True)
     for left_over in (place.data, place.temporary):
         shutil.rmtree(left_over, ignore_errors=True)
     shutil.copytree(installation.template, place.data)
     place.name_cluster(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
-    place.properties.write_text(properties, encoding="utf-8")
     place.temporary.mkdir()
 
 

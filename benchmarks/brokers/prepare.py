@@ -174,7 +174,8 @@ async def _train(found: Installation, java: Java) -> None:
         try:
             ports = Ports()
             place = Place(folder / "node", folder / "training.log", ports.take(), ports.take())
-            lay_out(found, place, server_properties(place.port, place.controller_port))
+            lay_out(found, place)
+            place.properties.write_text(server_properties(place.port, place.controller_port), encoding="utf-8")
             node = spawn(found, java, _TRAINED, place, f"-XX:AOTCacheOutput={recorded}")
             try:
                 await node.ready()

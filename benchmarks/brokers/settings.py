@@ -10,11 +10,12 @@ HOST = "127.0.0.1"
 DATA = "data"
 
 
-def server_properties(port: int, controller_port: int, durability: str = "os") -> str:
+def server_properties(port: int, controller_port: int, durability: str = "os", *, successor: bool = False) -> str:
     """The text of `server.properties`, for a broker whose working directory holds its data in `data/`.
 
     No path stands in it: Kafka splits the list of directories at commas and reads the file as Latin-1. The controllers
-    are listed rather than discovered, so that the template of `format` holds no port.
+    are listed rather than discovered, so that the template of `format` holds no port. successor: for a node that takes
+    up what a killed one has left.
     """
     properties = {
         "process.roles": "broker,controller",
@@ -40,6 +41,9 @@ def server_properties(port: int, controller_port: int, durability: str = "os") -
         "auto.create.topics.enable": "false",
         "log.cleaner.dedupe.buffer.size": "2097152",  # 128 MB by default, half of the small heap
     }
+    if successor:
+        # The controller takes in a new process of a node only when the old one's session has expired: 9 s by default.
+        properties |= {"broker.session.timeout.ms": "1500", "broker.heartbeat.interval.ms": "300"}
     if durability == "fsync":
         properties["log.flush.interval.messages"] = "1"  # each append is on disk before it is acknowledged
     return "".join(f"{name}={value}\n" for name, value in properties.items())

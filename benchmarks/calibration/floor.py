@@ -6,28 +6,25 @@ pairs × blocks → log of each ratio, or each difference → t interval → its
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.analysis.series import LATENCIES
-from benchmarks.analysis.statistics import estimate, lookup, t_interval
+from benchmarks.analysis.statistics import estimate, t_interval
+from benchmarks.analysis.summary_model import Summary, Variant
 from benchmarks.calibration.calibration import Json
+from benchmarks.metrics import METRICS
 from benchmarks.scenario.metric import WINDOWS, Metric
 
-_STATS = ("p50", "p90", "p95", "p99", "p999", "mean")
-_BY_WINDOW_RATIOS = (*(f"{name}.{stat}" for name in LATENCIES for stat in _STATS), "throughput_per_s")
-_RATIOS = ("cpu_ms_per_registration.total", "rss_mb_max")
-_BY_WINDOW_DIFFERENCES = ("slo_ratio", "accept_ratio")
 
-
-def floor_of(summary: Mapping[str, object], pairs: Sequence[tuple[str, str]]) -> Json:
+def floor_of(summary: Summary, pairs: Sequence[tuple[str, str]]) -> Json:
     """By metric: `kind`, `low`, `high`, `sd` (docs/calibration.md). One that is missing in a block has no floor."""
-    variants = cast(Mapping[str, Mapping[str, object]], summary["variants"])
     floors: Json = {}
-    for kind, metric in _metrics():
-        spreads = [_spread(kind, metric, *(_by_block(variants[name], metric) for name in pair)) for pair in pairs]
+    for metric in _metrics():
+        kind = metric.definition.comparison
+        spreads = [
+            _spread(kind, metric, *(_by_block(summary.variants[name], metric) for name in pair)) for pair in pairs
+        ]
         known = [spread for spread in spreads if spread is not None]
         if len(known) == len(pairs):
             reach, sd = (max(values) for values in zip(*known, strict=True))
@@ -38,19 +35,18 @@ def floor_of(summary: Mapping[str, object], pairs: Sequence[tuple[str, str]]) ->
     return floors
 
 
-def _metrics() -> list[tuple[str, Metric]]:
-    windows = ["", *(f"{{window:{window}}}" for window in WINDOWS)]
-    names = [
-        *(("ratio", name + window) for window in windows for name in _BY_WINDOW_RATIOS),
-        *(("ratio", name) for name in _RATIOS),
-        *(("difference", name + window) for window in windows for name in _BY_WINDOW_DIFFERENCES),
-    ]
-    return [(kind, Metric.parse(name)) for kind, name in names]
+def _metrics() -> Iterator[Metric]:
+    """What scatters from trial to trial, in every window that it has. A maximum scatters too much to say anything."""
+    for definition in METRICS:
+        windows = ("", *(f"{{window:{window}}}" for window in WINDOWS)) if "window" in definition.tags else ("",)
+        for stat in (*(f".{stat}" for stat in definition.stats if stat != "max"),) or ("",):
+            if definition.scatters:
+                yield from (Metric.parse(f"{definition.name}{stat}{window}") for window in windows)
 
 
-def _by_block(variant: Mapping[str, object], metric: Metric) -> list[float | None]:
-    trials = cast(Sequence[Mapping[str, object]], variant["trials"])
-    return [lookup(trial, metric) for trial in sorted(trials, key=lambda trial: cast(int, trial["block"]))]
+def _by_block(variant: Variant, metric: Metric) -> list[float | None]:
+    figures = variant.by_block(metric)
+    return [figures[block] for block in sorted(figures)]
 
 
 def _spread(

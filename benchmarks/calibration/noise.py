@@ -47,11 +47,12 @@ async def measure(scenario: Scenario, observer: Observer, predict: Predict, comm
     outcome = await run(doubled, results, observer, predict, command=command, repeat_invalid=_REPEATS)
     if outcome.problem:
         raise NoFloor(outcome.problem, outcome.next_step, outcome.exit_code)
-    if not outcome.summary["valid"]:
-        reasons = outcome.summary["invalid_reasons"]
-        assert isinstance(reasons, list)
+    summary = outcome.summary
+    assert summary is not None, "a run without a problem has one"
+    if not summary.valid:
+        reasons = "; ".join(summary.invalid_reasons)
         raise NoFloor(
-            f"the A/A run of {scenario.name} is not valid, so it gives no noise floor: {'; '.join(reasons)}",
+            f"the A/A run of {scenario.name} is not valid, so it gives no noise floor: {reasons}",
             f"end what else is running and try again; what it measured is in {results.directory}",
             ExitCode.NOT_VALID,
         )
@@ -61,5 +62,5 @@ async def measure(scenario: Scenario, observer: Observer, predict: Predict, comm
         "rate_per_s": workload.rate_per_s,
         "duration_s": workload.duration_s,
         "run": f"{scenario.name}/{results.directory.name}",
-        "metrics": floor_of(outcome.summary, pairs),
+        "metrics": floor_of(summary, pairs),
     }

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.analysis.metrics import Stats, stats
 from benchmarks.analysis.series import latencies
 from benchmarks.analysis.validity import TrialResult
 from benchmarks.brokers import Broker
 from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.workbench import Workbench
+from benchmarks.metrics.definition import Stats
+from benchmarks.metrics.folds import stats
 from benchmarks.planning.plan import make_plan
 from benchmarks.progress import SilentObserver
 from benchmarks.scenario import Scenario, load_text

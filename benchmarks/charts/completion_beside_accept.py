@@ -30,7 +30,11 @@ class _Row:
     y: float
     group: str
     variant: str
-    path: tuple[str, ...]
+    metric: str
+    service: str | None
+
+    def figure(self, material: Material, stat: str, window: str | None) -> float | None:
+        return material.summary.figure(self.variant, self.metric, stat, window=window, service=self.service)
 
 
 def title(material: Material) -> str:
@@ -64,7 +68,7 @@ def draw(material: Material) -> Figure:
         for _, window in panels
         for row in rows
         for stat in ("p50", "p95")
-        if (value := material.summary.figure(row.variant, *row.path, stat, window=window)) is not None
+        if (value := row.figure(material, stat, window)) is not None
     ]
     left, bottom, right, top = sheet.body
     names = sheet.widest(material.variants) + 14
@@ -80,14 +84,14 @@ def draw(material: Material) -> Figure:
 
 
 def _rows(material: Material) -> Iterator[_Row]:
-    groups: list[tuple[str, tuple[str, ...]]] = [("accepted", ("accept_latency_ms",))]
+    groups: list[tuple[str, str, str | None]] = [("accepted", "accept_latency_ms", None)]
     if len(material.variants) <= _SERVICES_UP_TO:
-        groups += [(f"{name} done", ("completion_latency_ms", "by_service", name)) for name in material.services]
-    groups.append(("all done", ("completion_latency_ms",)))
+        groups += [(f"{name} done", "completion_latency_ms", name) for name in material.services]
+    groups.append(("all done", "completion_latency_ms", None))
     y = 0.0
-    for group, path in groups:
+    for group, metric, service in groups:
         for variant in material.variants:
-            yield _Row(y, group, variant, path)
+            yield _Row(y, group, variant, metric, service)
             y += 1
         y += _GAP
 
@@ -116,13 +120,13 @@ def _panel(
         at = x1 - _COLUMN_PT * (1 - column)
         sheet.text(at, y1 - 18, stat, size=TICK_PT, colour=palette.QUIET, ha="right", va="top")
         for row in rows:
-            value = material.summary.figure(row.variant, *row.path, stat, window=window)
+            value = row.figure(material, stat, window)
             y = sheet.height_of(axes, row.y)
             colour = palette.ink(material.colours[row.variant]) if value is not None else palette.QUIET
             text = milliseconds(value) if value is not None else DASH
             sheet.text(at, y, text, colour=colour, ha="right", weight="bold" if stat == "p50" else "normal")
     for row in rows:
-        p50, p95 = (material.summary.figure(row.variant, *row.path, stat, window=window) for stat in ("p50", "p95"))
+        p50, p95 = (row.figure(material, stat, window) for stat in ("p50", "p95"))
         colour = material.colours[row.variant]
         if p50 is not None and p95 is not None:
             axes.plot([p50, p95], [row.y, row.y], color=colour, linewidth=4, alpha=0.45, solid_capstyle="round")

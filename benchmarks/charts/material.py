@@ -20,13 +20,13 @@ from benchmarks.analysis import overtime
 from benchmarks.analysis.engine import query
 from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.series import outstanding
+from benchmarks.analysis.summary_model import Summary
 from benchmarks.charts import palette
 from benchmarks.faults.fault import Shade
 from benchmarks.scenario.load import load_text
 from benchmarks.scenario.model import Scenario
 from benchmarks.words.load import load_words
 from benchmarks.words.numbers import NBSP, nominal_ms, plural
-from benchmarks.words.reading import Reading
 
 _EVER = (-(2**62), 2**62)
 _UNTIL = ("trial", "index", "service", "applied_ns")
@@ -49,7 +49,7 @@ class Material:
 
     directory: Path
     scenario: Scenario
-    summary: Reading
+    summary: Summary
     lag: pd.DataFrame
     facts: tuple[TrialFacts, ...]
 
@@ -60,7 +60,7 @@ class Material:
             directory=results,
             # Not `load`: the file's own name is the scenario's only in the folder it was written in.
             scenario=load_text((results / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml"),
-            summary=Reading(json.loads((results / "summary.json").read_text(encoding="utf-8"))),
+            summary=Summary.read(results / "summary.json"),
             lag=pd.read_parquet(results / "lag.parquet"),
             facts=tuple(facts for facts in _every_facts(results) if not facts.superseded),
         )
@@ -69,7 +69,7 @@ class Material:
 
     @property
     def variants(self) -> tuple[str, ...]:
-        return self.summary.variants
+        return tuple(self.summary.variants)
 
     @property
     def valid(self) -> bool:
@@ -81,7 +81,7 @@ class Material:
 
     @property
     def blocks(self) -> int:
-        return self.summary.blocks()
+        return self.summary.blocks
 
     @property
     def duration_s(self) -> float:
@@ -127,12 +127,8 @@ class Material:
     @property
     def source(self) -> str:
         """The footer: where the figures come from."""
-        brokers = [
-            " ".join(
-                filter(None, (self.summary.text("variants", name, "broker", part) for part in ("kind", "version")))
-            )
-            for name in self.variants
-        ]
+        stored = [variant.broker or {} for variant in self.summary.variants.values()]
+        brokers = [" ".join(str(one[part]) for part in ("kind", "version") if one.get(part)) for one in stored]
         known = " and ".join(dict.fromkeys(filter(None, brokers)))
         return " · ".join(filter(None, (f"scenario {self.scenario.name}", known, f"seed {self.scenario.seed}")))
 
@@ -140,20 +136,20 @@ class Material:
 
     def answers_over_time(self, variant: str) -> pd.DataFrame:
         """Percentiles and endings of each stretch of time (`benchmarks.analysis.overtime.answers_over_time`)."""
-        return overtime.answers_over_time(self._history, variant, self.bin_s)
+        return overtime.answers_over_time(self._registrations, variant, self.bin_s)
 
     def endings_over_time(self, variant: str) -> pd.DataFrame:
         """How many arrivals ended how (`benchmarks.analysis.overtime.endings_over_time`)."""
-        return overtime.endings_over_time(self._history, variant, self.bin_s, self.scenario.slo.accept_ms)
+        return overtime.endings_over_time(self._registrations, variant, self.bin_s, self.scenario.slo.accept_ms)
 
     def share_in_time(self, variant: str) -> float | None:
         """The share of the arrivals of the main window that were accepted within the SLO."""
         inside = self.scenario.during_ns if self.main_window else None
-        return overtime.share_in_time(self._history, variant, self.scenario.slo.accept_ms, *(inside or _EVER))
+        return overtime.share_in_time(self._registrations, variant, self.scenario.slo.accept_ms, *(inside or _EVER))
 
     def accepted_ms(self, facts: TrialFacts, inside: tuple[int, int] | None) -> NDArray[np.float64]:
         """The accept latencies of one trial, or of the arrivals intended `inside`, shape (accepted,)."""
-        return overtime.accepted_ms(self._history, facts.number, *(inside or _EVER))
+        return overtime.accepted_ms(self._registrations, facts.number, *(inside or _EVER))
 
     def outstanding_of(self, facts: TrialFacts) -> pd.DataFrame:
         """What was outstanding in one trial (`benchmarks.analysis.series.outstanding`)."""
@@ -166,7 +162,7 @@ class Material:
         """The first registrations of a category, with the columns of `registrations.parquet`."""
         return query(
             f'SELECT * FROM read_parquet($registrations) WHERE variant = $variant AND "{category}" LIMIT $number',  # noqa: S608
-            registrations=self.directory / "registrations.parquet",
+            registrations=self._registrations,
             variant=variant,
             number=number,
         )
@@ -185,8 +181,8 @@ class Material:
         )
 
     @property
-    def _history(self) -> Path:
-        return self.directory / "history.parquet"
+    def _registrations(self) -> Path:
+        return self.directory / "registrations.parquet"
 
     @cached_property
     def residuals(self) -> pd.DataFrame:

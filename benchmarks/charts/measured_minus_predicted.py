@@ -28,10 +28,7 @@ Curve = tuple[NDArray[np.float64], NDArray[np.float64]]  # places on the axis, m
 
 
 def title(material: Material) -> str:
-    medians = {
-        time: {name: material.summary.number("residuals", name, time, "p50") for name in material.variants}
-        for time in _TIMES
-    }
+    medians = {time: {name: _median(material, name, time) for name in material.variants} for time in _TIMES}
     if all(value is None for of_time in medians.values() for value in of_time.values()):
         return "No registration has both a measured and a predicted time"
     answer, done = (told(of_time, milliseconds, "not compared") for of_time in medians.values())
@@ -81,8 +78,16 @@ def _curve(material: Material, variant: str, time: str) -> Curve | None:
     return x, np.maximum(np.quantile(sample, 1 - 10**-x), _LEAST_MS)
 
 
+def _median(material: Material, variant: str, time: str) -> float | None:
+    found = (material.summary.residuals or {}).get(variant)
+    if found is None:
+        return None
+    median: float | None = {"accept_ms": found.accept_ms, "completion_ms": found.completion_ms}[time]["p50"]
+    return median
+
+
 def _end(material: Material, variant: str, time: str, curve: Curve) -> EndLabel:
-    median = milliseconds(material.summary.number("residuals", variant, time, "p50"))
+    median = milliseconds(_median(material, variant, time))
     return EndLabel(float(curve[1][-1]), f"{variant} p50 {median}", material.colours[variant], bold=True)
 
 

@@ -100,8 +100,10 @@ def _matrix(sheet: Sheet, material: Material) -> None:
     names = sheet.widest(material.variants, weight="bold") + 16
     width = (right - left - names) / len(ENDINGS)
     row = min((top - bottom - 24) / len(material.variants), 44.0)
-    offered = int(max(material.summary.figure(name, "counts", "offered") or 0 for name in material.variants))
-    sheet.text(left, top, f"0 of {count(offered)}: {upper_bound(offered)}", size=8.5, colour=palette.QUIET, va="top")
+    most = max(material.variants, key=lambda name: material.summary.figure(name, "counts", "offered") or 0)
+    bound = upper_bound(material.summary.variants[most].zero_upper95)
+    offered = count(material.summary.figure(most, "counts", "offered"))
+    sheet.text(left, top, f"0 of {offered}: {bound}", size=8.5, colour=palette.QUIET, va="top")
     for column, (_, word, _) in enumerate(ENDINGS):
         x = left + names + width * (column + 1)
         sheet.text(x, top, word, size=8.5, weight="bold", colour=palette.QUIET, ha="right", va="top")
@@ -130,7 +132,7 @@ def _cell(
         sheet.text(x, y, count(number), colour=palette.QUIET)
         return
     if number == 0:
-        sheet.text(x, y, f"0  ({upper_bound(offered)})", colour=palette.QUIET)
+        sheet.text(x, y, f"0  ({upper_bound(material.summary.variants[variant].zero_upper95)})", colour=palette.QUIET)
         return
     text = f"{count(number)}  ({percent(number / offered)})"
     room = width - sheet.widest([f"{count(offered)}  (> 99.9 %)"], LABEL_PT, "bold") - 8

@@ -70,7 +70,7 @@ def acked_note(material: Material, window: str | None) -> str:
 
     A title that tells a latency says whose it is.
     """
-    if not material.summary.survivorship(material.variants, window):
+    if not material.summary.survivorship(window):
         return ""
     shares = {name: material.summary.figure(name, "accept_ratio", window=window) for name in material.variants}
     return f" (accepted: {told(shares, percent, 'unknown', alike=1.0)})"

@@ -164,7 +164,8 @@ class FaultKind(Model):
     def resolved(self) -> dict[str, object]:
         """As the file spells it, with every default."""
         data = self.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return {**{key: data[key] for key in ("name", "target", "type", "at")}, **data}
+        variants = data.pop("variants", None)
+        return data if variants is None else {**data, "variants": variants}
 
     @property
     def now(self) -> str:

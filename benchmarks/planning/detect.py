@@ -12,7 +12,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.scenario.metric import Metric
+from benchmarks.metrics.definition import PERCENTILES
+from benchmarks.scenario.metric import Metric, rows
 from benchmarks.scenario.sample import smallest_arrivals
 
 if TYPE_CHECKING:
@@ -27,12 +28,7 @@ FEWEST_BLOCKS = 3
 ASSUMED_SD = 0.03
 _ASSUMED_FROM = "assumed: identical code differs by 2–3 %"
 
-_SHARES = ("accept_ratio", "slo_ratio")
-_QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 _Z95 = 1.959963984540054
-# What every pair of sides is compared by, hypothesis or not.
-_STANDARD = ("accept_latency_ms.p50", "completion_latency_ms.p50")
-_POSITIVE = ("_ms", "throughput_per_s", "cpu_ms_per_registration")  # latencies, rate and cost
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,7 @@ def detectable_parts(scenario: Scenario, floor: NoiseFloor | None = None) -> tup
     parts = () if scenario.hypothesis is None else scenario.hypothesis.parts
     asked = [(part.metric, part.comparison) for part in parts]
     if len(scenario.variants) > 1:
-        asked += [(Metric.parse(name), "ratio") for name in _STANDARD]
+        asked += [(metric, metric.definition.comparison) for row, metric in rows() if row.planned]
     return tuple(_detectable(scenario, metric, kind, floor) for metric, kind in dict.fromkeys(asked))
 
 
@@ -110,7 +106,7 @@ def _detectable(scenario: Scenario, metric: Metric, kind: Comparison, floor: Noi
         sentences.append(
             f"ratios from {ratio:.3g} up or {1 / ratio:.3g} down stand out in {100 * POWER:g} % of runs ({sd_from})"
         )
-    if metric.stat in _QUANTILES and arrivals is not None:
+    if metric.stat is not None and metric.stat in PERCENTILES and arrivals is not None:
         sentences.append(_band(metric.stat, arrivals))
     return Detectable(
         str(metric), arrivals, ratio, difference, sd, sd_from, "; ".join([": ".join(sentences[:2]), *sentences[2:]])
@@ -126,17 +122,17 @@ def _spread(
     if floor is not None and (measured := floor.sd(kind, str(metric))):
         # One of 0 has only shown that the figure did not move then, as shares of exactly 1 do not.
         return measured, f"sd {measured:.2g}, measured by A/A"
-    if kind == "difference" and metric.name in _SHARES and arrivals:
+    if kind == "difference" and metric.definition.nature == "share" and arrivals:
         # Two independent binomial shares, each at its most uncertain.
         sd = math.sqrt(2 * 0.25 / arrivals)
         return sd, f"sd {sd:.2g}, chance alone at its worst"
-    if kind == "ratio" and metric.name.endswith(_POSITIVE):
+    if kind == "ratio" and metric.definition.nature in ("latency", "rate", "cost"):
         return ASSUMED_SD, f"sd {ASSUMED_SD:g}, {_ASSUMED_FROM}"
     return None, None
 
 
 def _band(stat: str, arrivals: int) -> str:
-    quantile = _QUANTILES[stat]
+    quantile = PERCENTILES[stat]
     half = _Z95 * math.sqrt(quantile * (1 - quantile) / arrivals)
     low, high = max(quantile - half, 0.0), min(quantile + half, 1.0)
     return f"the {stat} of one trial lies between the {100 * low:.1f} % and the {100 * high:.1f} % quantile"

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 HOST = "127.0.0.1"
 _LOWEST = 20_000
+_STRETCH = 64
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _USUAL_EPHEMERAL_START = 32_768
 
@@ -37,21 +40,36 @@ def port_range() -> range:
 
 
 class Ports:
-    """Hands out ports, none of them twice. `rng` decides where the search begins, so that two runs rarely meet."""
+    """Hands out ports, none of them twice, and none that another run hands out at the same time.
+
+    Each has a stretch of the range for itself: a socket bound to its first port keeps others away, from our look at a
+    port until the child has bound it and beyond. `rng` decides at which stretch the search begins.
+    """
 
     def __init__(self, rng: random.Random | None = None) -> None:
         self._range = port_range()
-        self._offset = (rng or random.Random()).randrange(len(self._range))  # noqa: S311 - not a secret
-        self._tried = 0
+        begins = range(self._range.start, self._range.stop, _STRETCH)
+        first = (rng or random.Random()).randrange(len(begins))  # noqa: S311 - not a secret
+        self._free = _free([*begins[first:], *begins[:first]], self._range.stop)
 
     def take(self) -> int:
         """A port that could be bound just now. Raises NoFreePort."""
-        while self._tried < len(self._range):
-            port = self._range[(self._offset + self._tried) % len(self._range)]
-            self._tried += 1
-            if bindable(port):
-                return port
+        for port in self._free:
+            return port
         raise NoFreePort(f"no free port between {self._range.start} and {self._range.stop}")
+
+
+def _free(begins: Sequence[int], end: int) -> Iterator[int]:
+    """The free ports of each stretch in turn. The guards stay for as long as somebody holds the iterator."""
+    with ExitStack() as guards:
+        for begin in begins:
+            guard = guards.enter_context(socket.socket())
+            try:
+                guard.bind((HOST, begin))
+            except OSError:  # the stretch is somebody else's
+                guard.close()
+                continue
+            yield from (port for port in range(begin + 1, min(begin + _STRETCH, end)) if bindable(port))
 
 
 def bindable(port: int) -> bool:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.analysis.summary_model import Comparison, Summary
 from benchmarks.charts.material import Material
 from benchmarks.charts.where_each_ended import ENDINGS
-from benchmarks.scenario.metric import Metric
+from benchmarks.scenario.metric import Metric, rows
 from benchmarks.words.lists import listed
 from benchmarks.words.marks import doubt_words, mark_words
 from benchmarks.words.numbers import (
@@ -25,19 +26,8 @@ from benchmarks.words.numbers import (
     signed,
     upper_bound,
 )
-from benchmarks.words.reading import Reading
 from benchmarks.words.sentence import metric_words
-from benchmarks.words.table import label_of
-
-# What the parameters alone can predict.
-_PREDICTED = (
-    ("slo_ratio", "accepted and complete within the SLO"),
-    ("accept_ratio", "accepted"),
-    ("accept_latency_ms.p50", "accept p50"),
-    ("accept_latency_ms.p95", "accept p95"),
-    ("completion_latency_ms.p50", "completion p50"),
-    ("completion_latency_ms.p95", "completion p95"),
-)
+from benchmarks.words.table import label_of, value_words
 
 # Registrations without a difference of times: they are counted.
 _APART = {
@@ -58,46 +48,40 @@ class Page:
 
 def predicted(material: Material) -> Page | None:
     """What the parameters alone predict beside what was measured, in the window that the run is about."""
-    reading, window = material.summary, material.main_window
-    known = [
-        name
-        for name in material.variants
-        if reading.section("predicted", name) and reading.text("predicted", name, "not_predicted") is None
-    ]
-    if not known:
+    summary, window = material.summary, material.main_window
+    known = [name for name in summary.predicted or {} if name in summary.variants and not summary.not_predicted(name)]
+    lines = []
+    for row, metric in rows():
+        shown = metric.inside(window) if window else metric
+        write = percent if metric.definition.nature == "share" else milliseconds
+        figures = [(summary.predicted_figure(name, shown), summary.variants[name].of(shown)) for name in known]
+        if row.section == "whole" and any(expected is not None for expected, _ in figures):
+            lines.append((row.label, *(write(figure) for pair in figures for figure in pair)))
+    if not lines:
         return None
     headings = ("", *(f"{name}, {what}" for name in known for what in ("predicted", "measured")))
-    inside = ("windows", window) if window else ()
-    rows = []
-    for metric, label in _PREDICTED:
-        path = (*inside, *metric.split("."))
-        write = percent if metric.endswith("_ratio") else milliseconds
-        cells = [write(reading.number(part, name, *path)) for name in known for part in ("predicted", "variants")]
-        rows.append((label, *cells))
-    return Page(headings, tuple(rows), (False, *[True] * (len(headings) - 1)))
+    return Page(headings, tuple(lines), (False, *[True] * (len(headings) - 1)))
 
 
 def not_predicted(material: Material) -> tuple[str, ...]:
     """For each variant that the parameters alone do not settle, why."""
-    reasons = {name: material.summary.text("predicted", name, "not_predicted") for name in material.variants}
+    reasons = {name: material.summary.not_predicted(name) for name in material.variants}
     return tuple(f"{name}: not predicted: {reason}" for name, reason in reasons.items() if reason is not None)
 
 
 def residuals(material: Material) -> Page | None:
     """Measured minus predicted, registration by registration, over the whole run; None where nothing was compared."""
-    reading = material.summary
-    known = [name for name in material.variants if reading.number("residuals", name, "n")]
+    every = material.summary.residuals or {}
+    known = {name: every[name] for name in material.variants if name in every and every[name].n}
     if not known:
         return None
     rows = []
-    for name in known:
-
-        def figures(*path: str, name: str = name) -> tuple[str, ...]:
-            return tuple(milliseconds(reading.number("residuals", name, *path, stat)) for stat in ("p50", "p95", "p99"))
-
-        works = [figures("work_ms", "by_service", service)[0] for service in material.services]
-        counts = [count(reading.number("residuals", name, part)) for part in ("n", *_APART)]
-        rows.append((name, *figures("accept_ms"), *figures("completion_ms"), ", ".join(works), *counts))
+    for name, found in known.items():
+        times = (
+            milliseconds(of[stat]) for of in (found.accept_ms, found.completion_ms) for stat in ("p50", "p95", "p99")
+        )
+        works = ", ".join(milliseconds(found.work_ms["by_service"][service]["p50"]) for service in material.services)
+        rows.append((name, *times, works, *(count(getattr(found, part)) for part in ("n", *_APART))))
     headings = (
         *("variant", "answer p50", "p95", "p99", "all done p50", "p95", "p99"),
         f"the work of {listed(material.services)}, p50 each",
@@ -112,9 +96,8 @@ def endings(material: Material) -> Page:
         cells = []
         for name in material.variants:
             number = material.summary.figure(name, *path)
-            offered = int(material.summary.figure(name, "counts", "offered") or 0)
-            bound = f" ({upper_bound(offered)})" if number == 0 and offered else ""
-            cells.append(count(number) + bound)
+            bound = upper_bound(material.summary.variants[name].zero_upper95) if number == 0 else ""
+            cells.append(count(number) + (f" ({bound})" if bound else ""))
         rows.append((word, meaning, *cells))
     headings = ("", "what it means", *material.variants)
     return Page(headings, tuple(rows), (False, False, *[True] * len(material.variants)))
@@ -126,9 +109,9 @@ def services(material: Material) -> Page:
     rows = []
     for variant in material.variants:
         for service in material.services:
-            cells = [count(material.summary.figure(variant, "effects", "by_service", service, name)) for name in names]
+            cells = [count(material.summary.figure(variant, "effects", name, service=service)) for name in names]
             times = [
-                milliseconds(material.summary.figure(variant, "completion_latency_ms", "by_service", service, stat))
+                milliseconds(material.summary.figure(variant, "completion_latency_ms", stat, service=service))
                 for stat in ("p50", "p95")
             ]
             rows.append((variant, service, *cells, *times))
@@ -136,24 +119,19 @@ def services(material: Material) -> Page:
     return Page(headings, tuple(rows), (False, False, *[True] * (len(headings) - 2)))
 
 
-def comparisons(reading: Reading) -> Page | None:
+def comparisons(summary: Summary) -> Page | None:
     """Each comparison with its interval, its corrected p, and what to beware of."""
     rows = []
-    entries = reading.records("comparisons")
-    bootstrapped = any(entry.get("ci95_bootstrap") for entry in entries)
-    for entry in entries:
-        one = Reading(entry)
-        kind, label = next((kind, one.text(kind)) for kind in ("ratio", "difference") if one.text(kind) is not None)
-        points = kind == "difference"
-        notes = (mark_words(one.text("mark")), doubt_words(one.number("p"), one.number("p_holm")))
-        differs = "differs" if entry.get("significant") is True and one.text("mark") is None else ""
+    bootstrapped = any(found.ci95_bootstrap for found in summary.comparisons)
+    for found in summary.comparisons:
+        notes = (mark_words(found.mark), doubt_words(found.p, found.p_holm))
         rows.append(
             (
-                label_of(Metric.parse(str(entry["metric"]))),
-                label or "",
-                *_estimates(one, points=points, bootstrapped=bootstrapped),
-                p_words(one.number("p_holm")),
-                ", ".join(filter(None, (differs, *notes))),
+                label_of(found.measured),
+                found.label,
+                *_estimates(found, bootstrapped=bootstrapped),
+                p_words(found.p_holm),
+                ", ".join(filter(None, ("differs" if found.differs else "", *notes))),
             )
         )
     if not rows:
@@ -163,53 +141,49 @@ def comparisons(reading: Reading) -> Page | None:
     return Page(headings, tuple(rows), (False, False, *[True] * (len(intervals) + 2), False))
 
 
-def reasons(reading: Reading) -> tuple[str, ...]:
+def reasons(summary: Summary) -> tuple[str, ...]:
     """What to know about comparisons beside their figures, each reason once, with those that it is about."""
     about: dict[str, list[str]] = {}
-    for entry in reading.records("comparisons"):
-        if reason := entry.get("reason"):
-            about.setdefault(str(reason), []).append(label_of(Metric.parse(str(entry["metric"]))))
+    for found in summary.comparisons:
+        if found.reason:
+            about.setdefault(found.reason, []).append(label_of(found.measured))
     return tuple(f"{'; '.join(dict.fromkeys(labels))}: {reason}" for reason, labels in about.items())
 
 
-def _estimates(entry: Reading, *, points: bool, bootstrapped: bool) -> tuple[str, ...]:
+def _estimates(found: Comparison, *, bootstrapped: bool) -> tuple[str, ...]:
     """The estimate and its intervals; differences of shares in points."""
+    points = found.kind == "difference"
     scale, write = (100.0, signed) if points else (1.0, figure)
-    value = entry.number("estimate")
-    cells = [DASH if value is None else write(value * scale) + (f"{NBSP}points" if points else "")]
-    for name in ("ci95", "ci95_bootstrap")[: 1 + bootstrapped]:
-        edges = [float(str(edge)) * scale for edge in entry.items(name)]
-        cells.append(" to ".join(write(edge) for edge in edges) or DASH)
-    return tuple(cells)
+    unit = f"{NBSP}points" if points else ""
+    intervals = (found.ci95, found.ci95_bootstrap)[: 1 + bootstrapped]
+    return (
+        DASH if found.estimate is None else write(found.estimate * scale) + unit,
+        *(DASH if edges is None else " to ".join(write(edge * scale) for edge in edges) for edges in intervals),
+    )
 
 
-def order_effect(reading: Reading) -> tuple[str, ...]:
+def order_effect(summary: Summary) -> tuple[str, ...]:
     """What was found of the order of trials, metric by metric."""
-    entries = [(str(entry["metric"]), str(entry["sentence"])) for entry in reading.records("order_effect")]
-    return tuple(label_of(Metric.parse(metric)) + sentence.removeprefix(metric) for metric, sentence in entries)
+    return tuple(
+        label_of(Metric.parse(found.metric)) + found.sentence.removeprefix(found.metric)
+        for found in summary.order_effect
+    )
 
 
-def noise_floor(reading: Reading) -> str:
+def noise_floor(summary: Summary) -> str:
     """Under which floor the comparisons stand, or why under none."""
-    floor = Reading(reading.section("noise_floor"))
-    if not floor.section("metrics"):
-        return f"No noise floor was used: {floor.text('reason') or 'none is stored with this run'}."
-    blocks = floor.number("blocks")
-    over = f" over {plural(int(blocks), 'block')}" if blocks else ""
+    floor = summary.noise_floor
+    if not floor.metrics:
+        return f"No noise floor was used: {floor.reason or 'none is stored with this run'}."
+    over = f" over {plural(floor.blocks, 'block')}" if floor.blocks else ""
     return f"≈ stands where the interval lies within what identical sides (A/A) showed on this machine{over}."
 
 
-def thresholds(reading: Reading) -> list[tuple[str, str, str, str, bool]]:
+def thresholds(summary: Summary) -> list[tuple[str, str, str, str, bool]]:
     """Metric, variant, expectation, value, whether it passed."""
     return [
-        (
-            metric_words(Metric.parse(str(entry["metric"]))),
-            str(entry.get("variant", "")),
-            str(entry["expression"]),
-            figure(Reading(entry).number("value")),
-            entry.get("passed") is True,
-        )
-        for entry in reading.records("thresholds")
+        (metric_words(Metric.parse(one.metric)), one.variant, one.expression, figure(one.value), one.passed)
+        for one in summary.thresholds
     ]
 
 
@@ -248,29 +222,21 @@ def faults(results: Path) -> Page | None:
     return Page(headings, tuple(rows), (True, True, False, False, False, False, True, True, True, True))
 
 
-def trials(reading: Reading) -> Page:
-    rows = []
-    for variant in reading.variants:
-        for entry in reading.records("variants", variant, "trials"):
-            trial = Reading(entry)
-            rows.append(
-                (
-                    count(trial.number("trial")),
-                    count(trial.number("block")),
-                    variant,
-                    count(trial.number("counts", "offered")),
-                    percent(trial.number("accept_ratio")),
-                    percent(trial.number("slo_ratio")),
-                    *(figure(trial.number("accept_latency_ms", stat)) for stat in ("p50", "p95", "p99")),
-                    *(figure(trial.number("completion_latency_ms", stat)) for stat in ("p50", "p95", "p99")),
-                    figure(trial.number("schedule_delay_ms", "p99")),
-                    count(trial.number("outstanding_max")),
-                    figure(trial.number("drain_s")),
-                    figure(trial.number("recovery_s")),
-                    figure(trial.number("cpu_ms_per_registration", "total")),
-                )
-            )
-    rows.sort(key=lambda row: int(row[0].replace(",", "")))
+_OF_A_TRIAL = (
+    *("counts.offered", "accept_ratio", "slo_ratio"),
+    *(f"{time}_latency_ms.{stat}" for time in ("accept", "completion") for stat in ("p50", "p95", "p99")),
+    *("schedule_delay_ms.p99", "outstanding_max", "drain_s", "recovery_s", "cpu_ms_per_registration"),
+)
+
+
+def trials(summary: Summary) -> Page:
+    shown = [Metric.parse(name) for name in _OF_A_TRIAL]
+    rows = [
+        (str(trial.trial), str(trial.block), name, *(value_words(metric, trial.of(metric)) for metric in shown))
+        for name, variant in summary.variants.items()
+        for trial in variant.trials
+    ]
+    rows.sort(key=lambda row: int(row[0]))
     headings = (
         *("trial", "block", "variant", "offered", "accepted", "in SLO"),
         *("accept p50 ms", "p95", "p99", "completion p50 ms", "p95", "p99"),

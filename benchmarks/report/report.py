@@ -17,6 +17,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmarks.analysis.summary_model import Summary
 from benchmarks.charts import CHARTS
 from benchmarks.charts.material import Material
 from benchmarks.report import pages
@@ -25,7 +26,6 @@ from benchmarks.report.claims import CLAIMS
 from benchmarks.words.broker import broker_caution
 from benchmarks.words.calibration import calibration_lines
 from benchmarks.words.numbers import DASH, milliseconds, percent
-from benchmarks.words.reading import Reading
 from benchmarks.words.repeated import repeated_sentences
 from benchmarks.words.sentence import metric_words, verdict_sentence
 from benchmarks.words.table import ENDED, Row, side_by_side
@@ -74,25 +74,25 @@ def write_report(results: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    reading = material.summary
-    rows = side_by_side(reading.document)
+    summary = material.summary
+    rows = side_by_side(summary)
     text = environment.get_template(_TEMPLATE).render(
         scenario=material.scenario,
         source=material.source,
         load=material.load,
-        valid=reading.valid,
-        reasons=reading.invalid_reasons,
-        verdict=_verdict(reading),
-        caution=broker_caution(reading.document),
+        valid=summary.valid,
+        reasons=summary.invalid_reasons,
+        verdict=_verdict(summary),
+        caution=broker_caution(summary),
         # Its head, "Confirmed" or the like, stands out.
-        sentence=verdict_sentence(reading.document).partition(": "),
+        sentence=verdict_sentence(summary).partition(": "),
         claim=CLAIMS.get(material.scenario.claim or "", ""),
         hypothesis=[
             f"{metric_words(part.metric)}, {part.label} {part.expect}"
             for part in (material.scenario.hypothesis.parts if material.scenario.hypothesis else ())
         ],
         fault_labels=[window.label for window in material.windows],
-        warnings=[*repeated_sentences(reading.document), *map(str, reading.items("warnings"))],
+        warnings=[*repeated_sentences(summary), *summary.warnings],
         variants=material.variants,
         colours=material.colours,
         glances=[_glance(material, name) for name in material.variants],
@@ -106,13 +106,13 @@ def write_report(results: Path) -> Path:
         cases=cases(material),
         cases_shown=SHOWN,
         services=pages.services(material),
-        comparisons=pages.comparisons(reading),
-        comparison_reasons=pages.reasons(reading),
-        noise_floor=pages.noise_floor(reading),
-        order_effect=pages.order_effect(reading),
-        thresholds=pages.thresholds(reading),
+        comparisons=pages.comparisons(summary),
+        comparison_reasons=pages.reasons(summary),
+        noise_floor=pages.noise_floor(summary),
+        order_effect=pages.order_effect(summary),
+        thresholds=pages.thresholds(summary),
         faults=pages.faults(results),
-        trials=pages.trials(reading),
+        trials=pages.trials(summary),
         scenario_yaml=(results / "scenario.yaml").read_text(encoding="utf-8"),
         calibration=calibration_lines(
             ran_in.get("calibration"), material.scenario.name, workload.highest_rate(0.0, workload.duration_s)
@@ -137,10 +137,10 @@ def _optional_json(path: Path) -> Mapping[str, object]:
     return loaded
 
 
-def _verdict(reading: Reading) -> str:
-    if not reading.valid:
+def _verdict(summary: Summary) -> str:
+    if not summary.valid:
         return "not valid"
-    return reading.text("comparison", "verdict") or "no verdict"
+    return (summary.comparison.verdict if summary.comparison else None) or "no verdict"
 
 
 def _glance(material: Material, variant: str) -> Glance:
@@ -153,7 +153,7 @@ def _glance(material: Material, variant: str) -> Glance:
         accept=milliseconds(summary.figure(variant, "accept_latency_ms", "p50", window=window)),
         complete=milliseconds(summary.figure(variant, "completion_latency_ms", "p50", window=window)),
         in_slo=percent(summary.figure(variant, "slo_ratio", window=window)),
-        findings=tuple(str(finding) for finding in summary.items("variants", variant, "findings")),
+        findings=summary.variants[variant].findings,
     )
 
 

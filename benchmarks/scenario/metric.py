@@ -6,56 +6,21 @@ accept_latency_ms.p95{variant:events,window:during}      < 100
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
+from benchmarks.metrics import DEFINITIONS, METRICS
+from benchmarks.metrics.definition import SMALLEST_SAMPLE, Definition, Row
 from benchmarks.values.problems import choice_hint
 
-PERCENTILES = ("p50", "p90", "p95", "p99", "p999")
-_SUMMARY = (*PERCENTILES, "max", "mean")
 WINDOWS = ("before", "during", "after")
 TAGS = ("variant", "window", "service")
-
-# The fewest samples of one trial that a percentile is given for.
-SMALLEST_SAMPLE: Mapping[str, int] = MappingProxyType({"p99": 1_000, "p999": 10_000})
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """The statistics a name needs after its dot, and the tags it can have beside `variant`."""
-
-    stats: tuple[str, ...] = ()
-    tags: tuple[str, ...] = ()
-    default_stat: str | None = None
-
-
-_CATEGORIES = ("pending", "dead_lettered", "lost", "stranded", "unexpected", "duplicated")
-_SHAPES: Mapping[str, _Shape] = MappingProxyType(
-    {
-        "accept_latency_ms": _Shape(_SUMMARY, ("window",)),
-        "reply_latency_ms": _Shape(_SUMMARY, ("window",)),
-        "service_time_ms": _Shape(_SUMMARY, ("window",)),
-        "schedule_delay_ms": _Shape(_SUMMARY, ("window",)),
-        "completion_latency_ms": _Shape(_SUMMARY, ("window", "service")),
-        "accept_ratio": _Shape(tags=("window",)),
-        "slo_ratio": _Shape(tags=("window",)),
-        "throughput_per_s": _Shape(tags=("window",)),
-        "counts": _Shape(("offered", "sent", "acked", "refused", "failed", "indeterminate", "dropped"), ("window",)),
-        "registrations": _Shape(("complete", "recovered", *_CATEGORIES)),
-        "effects": _Shape(("expected", "applied", *_CATEGORIES), ("service",)),
-        "outstanding_max": _Shape(),
-        "consumer_lag_max": _Shape(),
-        "drain_s": _Shape(),
-        "recovery_s": _Shape(),
-        "cpu_ms_per_registration": _Shape(("total",), default_stat="total"),
-        "rss_mb_max": _Shape(),
-    }
-)
-METRIC_NAMES = tuple(_SHAPES)
 
 _METRIC = re.compile(r"(?P<name>[a-z_0-9]+)(\.(?P<stat>[a-z_0-9]+))?\s*(\{(?P<tags>[^{}]*)\})?", re.ASCII)
 
@@ -73,11 +38,13 @@ class Metric:
         """Read `name[.stat][{tag:value,…}]`. Raises ValueError with a sentence that names the nearest valid choice."""
         match = _METRIC.fullmatch(text.strip())
         if match is None:
-            raise ValueError(f"{text!r} is no metric; write name.stat{{tag:value}}, as in accept_latency_ms.p95")
+            raise ValueError(
+                f"cannot read {text!r} as a metric; write name.stat{{tag:value}}, as in accept_latency_ms.p95"
+            )
         name, stat, tags = match["name"], match["stat"], match["tags"]
-        if name not in _SHAPES:
-            raise ValueError(f"{name!r} is no metric; {choice_hint(name, METRIC_NAMES)}")
-        shape = _SHAPES[name]
+        if name not in DEFINITIONS:
+            raise ValueError(f"unknown metric {name!r}; {choice_hint(name, tuple(DEFINITIONS))}")
+        shape = DEFINITIONS[name]
         stat = stat or shape.default_stat
         if stat is None and shape.stats:
             raise ValueError(f"{name!r} needs one of " + ", ".join(f".{choice}" for choice in shape.stats))
@@ -86,6 +53,10 @@ class Metric:
         if stat is not None and stat not in shape.stats:
             raise ValueError(f"{name!r} has no {'.' + stat!r}; {choice_hint(stat, shape.stats)}")
         return cls(name, stat, _parse_tags(name, tags or "", ("variant", *shape.tags)))
+
+    @property
+    def definition(self) -> Definition[Any]:
+        return DEFINITIONS[self.name]
 
     @property
     def variant(self) -> str | None:
@@ -105,6 +76,25 @@ class Metric:
         """The fewest arrivals of a trial, in the window, that can give this figure."""
         return SMALLEST_SAMPLE.get(self.stat or "", 1)
 
+    def of(self, figures: Mapping[str, object]) -> float | None:
+        """This figure in one variant's (or trial's) part of the summary; null where it has none."""
+        path = [("windows", self.window) if self.window else (), (self.name,)]
+        path += [("by_service", self.service) if self.service else (), (self.stat,) if self.stat else ()]
+        found: object = figures
+        for key in itertools.chain.from_iterable(path):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if isinstance(found, Mapping):
+            found = self.definition.number(found)
+        return float(found) if isinstance(found, (int, float)) else None
+
+    def inside(self, window: str) -> Metric:
+        """The same figure in a window."""
+        return Metric(self.name, self.stat, (("window", window),))
+
+    def like(self, name: str, stat: str | None = None) -> Metric:
+        """Another figure of the same window."""
+        return Metric(name, stat, tuple(tag for tag in self.tags if tag[0] == "window"))
+
     def _tag(self, tag: str) -> str | None:
         return dict(self.tags).get(tag)
 
@@ -119,17 +109,24 @@ def _parse_tags(name: str, text: str, allowed: tuple[str, ...]) -> tuple[tuple[s
     for item in filter(None, (part.strip() for part in text.split(","))):
         tag, colon, value = (part.strip() for part in item.partition(":"))
         if not colon or not value:
-            raise ValueError(f"{item!r} is no tag; write tag:value, as in window:during")
+            raise ValueError(f"cannot read {item!r} as a tag; write tag:value, as in window:during")
         if tag not in TAGS:
-            raise ValueError(f"{tag!r} is no tag; {choice_hint(tag, TAGS)}")
+            raise ValueError(f"unknown tag {tag!r}; {choice_hint(tag, TAGS)}")
         if tag not in allowed:
             raise ValueError(f"{name!r} is not kept by {tag}; it can have " + ", ".join(allowed))
         if tag in tags:
             raise ValueError(f"the tag {tag!r} stands twice")
         if tag == "window" and value not in WINDOWS:
-            raise ValueError(f"{value!r} is no window; {choice_hint(value, WINDOWS)}")
+            raise ValueError(f"unknown window {value!r}; {choice_hint(value, WINDOWS)}")
         tags[tag] = value
     return tuple((tag, tags[tag]) for tag in TAGS if tag in tags)
+
+
+def rows() -> Iterator[tuple[Row, Metric]]:
+    """The rows of the table of sides, and what each shows, in the order of the table of metrics."""
+    for definition in METRICS:
+        for row in definition.rows:
+            yield row, Metric(definition.name, row.stat)
 
 
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
@@ -150,7 +147,9 @@ class Expectation:
         """Read `< 100`, `<= 1`, `> 0.5`, `>= 0` or `== 0`. Raises ValueError."""
         match = _EXPECTATION.fullmatch(text.strip())
         if match is None:
-            raise ValueError(f"{text!r} is no expectation; write <, <=, >, >= or == and a number, as in '< 0.5'")
+            raise ValueError(
+                f"cannot read {text!r} as an expectation; write <, <=, >, >= or == and a number, as in '< 0.5'"
+            )
         bound = float(match[2])
         if not math.isfinite(bound):
             raise ValueError(f"{match[2]!r} is too large a number")

@@ -9,13 +9,11 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.options import OptionValue, read_options
 from benchmarks.subject import VARIANTS, Listed
-from benchmarks.values.checked import Model, Name
+from benchmarks.values.checked import BROKER, Model, Name
 from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
 from registration.options import options_of
 
 DEFAULT_VARIANTS: tuple[str, ...] = ("sync", "events")
-
-BROKER = "broker"
 
 
 def processes_of(base: str) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,21 +14,22 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.brokers import KINDS, BrokerUnavailable, manage, prepare
+from benchmarks.brokers import KINDS, BrokerUnavailable, fetch_kind, manage
 from benchmarks.planning.plan import Plan
 from benchmarks.planning.prediction import Predict, Prediction, Unpredicted, arrivals_of
 from benchmarks.run import ExitCode, Outcome, described, planned, rebuild, run
-from benchmarks.scenario.variant import BROKER
 from benchmarks.store import Results, ResultsError, default_directory, write_text
 from benchmarks.terminal.console import complain, console, say
 from benchmarks.terminal.fetchbar import FetchBar
 from benchmarks.terminal.interruptible import interruptible
 from benchmarks.terminal.live import LivePanel, PlainLines
+from benchmarks.values.checked import BROKER
 from benchmarks.words.lists import listed
 from benchmarks.words.load import load_words
 from benchmarks.words.numbers import DASH, figure, milliseconds, percent, plural
 
 if TYPE_CHECKING:
+    from benchmarks.analysis.summary_model import Summary
     from benchmarks.scenario import Scenario, Workload
     from benchmarks.trials.load_workers import LoadWorkers
     from benchmarks.words.table import Row
@@ -89,7 +90,7 @@ def run_all(
         with FetchBar(talk) as bar:
             try:
                 for kind in fetched:
-                    asyncio.run(interruptible(prepare(kind, bar)))
+                    asyncio.run(interruptible(fetch_kind(kind, bar)))
             except BrokerUnavailable as error:
                 return _unavailable(talk, error)
             except asyncio.CancelledError:
@@ -114,10 +115,10 @@ def run_all(
             say(talk, f"note: {latest} is no link that bench can move, so it does not point to {directory}")
         codes.append(outcome.exit_code)
         written.append((scenario.name, directory))
-        if not outcome.summary:
+        if outcome.summary is None:
             pass  # not even that could be written: see below
         elif as_json:
-            print(json.dumps(outcome.summary))
+            print(json.dumps(outcome.summary.as_dict()))
         else:
             print_summary(outcome.summary, directory, said)
         if outcome.problem:
@@ -176,20 +177,20 @@ def _run_one(
         return asyncio.run(interruptible(work))
 
 
-def print_summary(summary: Mapping[str, object], directory: Path, console: Console) -> None:
+def print_summary(summary: Summary, directory: Path, console: Console) -> None:
     """The sides next to each other, the verdict in one sentence, and where the report is."""
     from benchmarks.words.broker import broker_caution
     from benchmarks.words.repeated import repeated_sentences
-    from benchmarks.words.table import side_by_side, verdict_sentence
+    from benchmarks.words.sentence import verdict_sentence
+    from benchmarks.words.table import side_by_side
 
-    variants = summary["variants"]
-    assert isinstance(variants, Mapping)
+    variants = list(summary.variants)
     if variants:
         console.print()
         if caution := broker_caution(summary):
             console.print(Text(caution, "bold yellow"))
             console.print()
-        console.print(_sides(side_by_side(summary), list(variants)))
+        console.print(_sides(side_by_side(summary), variants))
         console.print()
     for sentence in repeated_sentences(summary):
         console.print(Text("note: ", "yellow") + Text(sentence))

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.analysis.across import Across, Change, DamagedRunError, NoRunError, StoredRun, across
-from benchmarks.analysis.summary import rounded
+from benchmarks.analysis.summary_model import plain
 from benchmarks.run import ExitCode
 from benchmarks.words.across import across_sentence, change_cells, stated_words
 
@@ -27,7 +27,7 @@ def compare_runs(old: Path, new: Path, console: Console, complaints: Console, *,
     except DamagedRunError as error:
         return _complain(complaints, str(error), "`bench report` with that directory may mend it", ExitCode.ENVIRONMENT)
     if as_json:
-        print(json.dumps(rounded(found.as_dict()), indent=1, ensure_ascii=False))
+        print(json.dumps(plain(found.as_dict()), indent=1, ensure_ascii=False))
     for reason in found.refused:
         _complain(complaints, f"not comparable: {reason}", "", USAGE)
     for reason in found.invalid:
@@ -62,7 +62,7 @@ def _print(found: Across, console: Console) -> None:
 
 def _row(table: Table, change: Change) -> None:
     label, *cells = change_cells(change)
-    table.add_row(f"  {label}", *cells, style="" if change.beyond_noise else "dim")
+    table.add_row(f"  {label}", *cells, style="" if change.found.differs else "dim")
 
 
 def _complain(console: Console, message: str, next_step: str, code: int) -> int:

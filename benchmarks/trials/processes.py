@@ -20,11 +20,11 @@ from benchmarks.planning.work import work_settings
 from benchmarks.scenario import Scenario, VariantSpec
 from benchmarks.scenario.workload import Workload
 from benchmarks.trials.load_workers import JOIN_LIMIT_S, ONE_HERE, LoadWorkers
-from benchmarks.values.checked import API
+from benchmarks.values.checked import API, BROKER
 from benchmarks.words.numbers import plural
 from registration.variant import OwnProcess
 
-BROKER, TOPICS, LOAD = "broker", "topics", "load"
+TOPICS, LOAD = "topics", "load"
 
 READY_LIMIT_S = 30.0
 _STOP_LIMIT_S = 3.0

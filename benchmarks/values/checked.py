@@ -17,9 +17,9 @@ from registration.services import ROSTER
 
 T = TypeVar("T")
 NAME = r"^[a-z0-9][a-z0-9-]*$"
-API = "api"
+API, BROKER = "api", "broker"
 # What else has processes, files or targets by its name.
-_RESERVED = (API, "broker", "harness", "load", "machine", "relay", "topics")
+_RESERVED = (API, BROKER, "harness", "load", "machine", "relay", "topics")
 _SERVICE_NAME = r"^[a-z][a-z0-9-]*$"
 # How alike a new service's name may be to a known one before it is taken for a slip of the pen.
 _NEAR_MISS = 0.75

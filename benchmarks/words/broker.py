@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from benchmarks.words.reading import Json, Reading
+from benchmarks.analysis.summary_model import Summary
 
-EMBEDDED = "embedded"
+_EMBEDDED = "embedded"
 
 
-def broker_caution(summary: Json) -> str:
+def broker_caution(summary: Summary) -> str:
     """The sentence that stands above the figures of a stand-in; empty where the broker is a real one."""
-    reading = Reading(summary)
-    if not any(reading.text("variants", name, "broker", "kind") == EMBEDDED for name in reading.variants):
+    if not any((variant.broker or {}).get("kind") == _EMBEDDED for variant in summary.variants.values()):
         return ""
     return (
         "Not a real broker: the event side ran on the embedded stand-in, in memory and without consumer groups. "

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from benchmarks.scenario.metric import Metric
 from benchmarks.words.numbers import DASH, figure, milliseconds, percent, plural
 from benchmarks.words.reading import Reading
+from benchmarks.words.table import label_of
 
 NOT_CALIBRATED = "not calibrated: `bench calibrate` measures what this machine can show"
 _QUICK = " (quick)"
 # The figures of a noise floor that are told: the others are in the file.
-_TOLD = (
-    ("accept_latency_ms.p50", "accept p50"),
-    ("accept_latency_ms.p95", "accept p95"),
-    ("completion_latency_ms.p50", "completion p50"),
-    ("slo_ratio", "share within the SLO"),
-)
+_TOLD = ("accept_latency_ms.p50", "accept_latency_ms.p95", "completion_latency_ms.p50", "slo_ratio")
 
 
 def stale_words(calibration: Mapping[str, object]) -> str:
@@ -78,7 +75,11 @@ def _broker(part: Reading) -> str:
 
 
 def _noise(part: Reading) -> str:
-    told = [f"{words} {_reach(part, metric)}" for metric, words in _TOLD if part.section("metrics", metric)]
+    told = [
+        f"{label_of(Metric.parse(metric))} {_reach(part, metric)}"
+        for metric in _TOLD
+        if part.section("metrics", metric)
+    ]
     blocks = int(part.number("blocks") or 0)
     return f"identical sides over {plural(blocks, 'block')} differ by up to: " + (", ".join(told) or DASH)
 

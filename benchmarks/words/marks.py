@@ -14,6 +14,14 @@ _WORDS = {
 _UNCERTAIN = "uncertain among so many comparisons"
 
 
+_FORBIDDING = ("survivorship", "unresolved")
+
+
+def forbids(mark: str | None) -> bool:
+    """Whether nothing may be concluded from the figures beside it."""
+    return mark in _FORBIDDING
+
+
 def mark_words(mark: str | None) -> str:
     """A mark as people read it; nothing where there is none."""
     return "" if mark is None else _WORDS[mark]

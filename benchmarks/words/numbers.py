@@ -73,11 +73,9 @@ def p_words(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.995 else "1"
 
 
-def upper_bound(n: int) -> str:
-    """What stands beside a zero: the largest rate that `n` cases without one leave possible."""
-    from benchmarks.analysis.reconcile import zero_upper_bound
-
-    return f"< {zero_upper_bound(n) * 100:.2g}{NBSP}%"
+def upper_bound(rate: float | None) -> str:
+    """What stands beside a zero: the largest rate that it leaves possible."""
+    return "" if rate is None or rate >= 1 else f"< {rate * 100:.2g}{NBSP}%"
 
 
 def plural(number: int, noun: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, NamedTuple, cast
@@ -30,7 +31,7 @@ _FETCH_WAIT_MS = 500
 _COMMIT_RETRY_S = 0.1
 _USUAL_REPLICAS = 3
 _ACKS: Mapping[str, str | int] = {"all": "all", "leader": 1, "none": 0}
-# How long the library goes on with a message; who waits for it has bounds of their own.
+# How long one request may take; who waits for a message has bounds of their own.
 _LEAST_REQUEST_TIMEOUT_MS = 2_000
 _JOIN_TIMEOUT_S = 20.0
 _POLL_MS = 200
@@ -42,6 +43,18 @@ class _Place(NamedTuple):
 
     progress: PartitionProgress
     offset: int
+
+
+class PatientProducer(AIOKafkaProducer):
+    """A producer that goes on with a message for as long as it runs, also while its partition has no leader.
+
+    The library (0.14) gives up a message that has waited for a leader for as long as a request may take, and counts its
+    sequence number as used. The broker waits for that number, and refuses all that the producer sends from then on.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._message_accumulator._batch_ttl = math.inf
 
 
 class KafkaPublisher:
@@ -367,7 +380,7 @@ class KafkaClient:
     # The library, for another kind of broker to stand in for.
 
     def _make_producer(self, **settings: Any) -> AIOKafkaProducer:
-        return AIOKafkaProducer(**settings)
+        return (PatientProducer if settings["enable_idempotence"] else AIOKafkaProducer)(**settings)
 
     def _make_consumer(self, **settings: Any) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(**settings)

@@ -27,7 +27,12 @@ class ConsumerRebalanceListener(abc.ABC):
     @abc.abstractmethod
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None: ...
 
+class _MessageAccumulator:
+    _batch_ttl: float
+
 class AIOKafkaProducer:
+    _message_accumulator: _MessageAccumulator
+
     def __init__(
         self,
         *,

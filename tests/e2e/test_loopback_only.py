@@ -15,10 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.brokers import BrokerUnavailable, manage
+from benchmarks.brokers import manage
 
 TREE = Path(__file__).resolve().parents[2]
-BOUND_S = 90.0
+BOUND_S = 300.0
 # How many ports a process may listen on, by the module that it runs. The harness and the load generator: none. A
 # service that is called has one, one that consumes has none. The broker: one for clients, one for its controller.
 DOORS = {"harness": 0, "benchmarks.load": 0, "sync_impl": 1, "event_impl": 1, "broker": 2}
@@ -56,12 +56,7 @@ def module_of(words: list[str]) -> str:
 @pytest.fixture(scope="module", params=["sync", "events"])
 def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     if request.param == "events":
-        try:
-            fetched = manage.status().fetched
-        except BrokerUnavailable as error:
-            pytest.skip(str(error))
-        if fetched is None:
-            pytest.skip("no Kafka in the cache; `bench broker fetch` gets it")
+        manage.fetch()  # the one thing that a run does not do on loopback
     process = subprocess.Popen(
         [
             sys.executable,
@@ -73,8 +68,7 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             "--quick",
             "--variant",
             request.param,
-            "--duration",
-            "3s",
+            *("--duration", "3s", "--repeat-invalid", "0"),
         ],
         cwd=tmp_path_factory.mktemp("here"),
         env={**os.environ, "PYTHONPATH": str(TREE)},

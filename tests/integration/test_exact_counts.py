@@ -16,6 +16,8 @@ from benchmarks.scenario import load_text
 from benchmarks.store import Results
 from registration import luck
 
+pytestmark = pytest.mark.usefixtures("unreported")
+
 VARIANTS = ("sync", "sync-concurrent", "events")
 RATE, DURATION_S, SEED = 60, 5, 3
 RATES = {"email": 0.1, "analytics": 0.1, "cache": 0.1}

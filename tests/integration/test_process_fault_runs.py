@@ -12,7 +12,12 @@ from benchmarks.run import run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results
 
-RESUMES_WITHIN_S = 2.0
+pytestmark = pytest.mark.usefixtures("unreported")
+
+# Well within the ten seconds for which a broker keeps the place of a member that is gone: nobody waited for that.
+RESUMES_WITHIN_S = 8.0
+SETTLED_NS = 200_000_000  # after which what a fault does to a process is done, and calls under way have ended
+VARIANTS = ("sync", "events")
 
 
 def frames(out: Path, variant: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -25,13 +30,13 @@ def frames(out: Path, variant: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.Data
     return of_variant("history"), of_variant("effects"), of_variant("faults")
 
 
-def ran(kafka: Broker, out: Path, faults: str, *, duration_s: int, variants: str = "[sync, events]") -> Path:
+def ran(kafka: Broker, out: Path, faults: str, *, duration_s: int) -> Path:
     scenario = load_text(
         f"""
 version: 1
 name: faults
 workload: {{rate: 40, duration: {duration_s}s, warmup: 1s}}
-variants: {variants}
+variants: [{", ".join(VARIANTS)}]
 blocks: 1
 faults:
 {faults}
@@ -74,14 +79,17 @@ def test_the_longest_completion_is_just_above_the_freeze(frozen: Path) -> None:
 
 
 def test_the_direct_call_times_out_and_strands_what_it_had_stored(frozen: Path) -> None:
-    history, _, _ = frames(frozen, "sync")
-    in_the_freeze = history[history["intended_ns"].between(2_200_000_000, 5_500_000_000)]
+    history, _, faults = frames(frozen, "sync")
+    (fault,) = faults.itertuples()
+    patience_ns = 3_000_000_000  # the caller's two seconds and some more
+    in_the_freeze = history[history["intended_ns"].between(fault.begin_ns + SETTLED_NS, fault.end_ns - patience_ns)]
+    assert len(in_the_freeze) > 0
     assert (in_the_freeze["outcome"] == "failed").all()
     assert (in_the_freeze["status"] == 504).all()
 
 
 def test_a_freeze_begins_and_ends_when_it_should(frozen: Path) -> None:
-    for variant in ("sync", "events"):
+    for variant in VARIANTS:
         _, _, faults = frames(frozen, variant)
         (fault,) = faults.itertuples()
         assert fault.begin_ns >= 2_000_000_000
@@ -94,7 +102,7 @@ def test_a_freeze_begins_and_ends_when_it_should(frozen: Path) -> None:
 
 @pytest.fixture(scope="module")
 def killed(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    fault = "  - {target: email, type: kill, at: 2s, duration: 2s}\n  - {target: api, type: kill, at: 6s, duration: 1s}"
+    fault = "  - {target: email, type: kill, at: 1s, duration: 2s}\n  - {target: api, type: kill, at: 4s, duration: 1s}"
     return ran(kafka, tmp_path_factory.mktemp("killed") / "out", fault, duration_s=9)
 
 
@@ -111,28 +119,31 @@ def test_a_killed_consumer_resumes_soon_after_its_respawn_and_nothing_is_lost(ki
 
 
 def test_direct_calls_to_a_killed_service_fail_at_once(killed: Path) -> None:
-    history, _, _ = frames(killed, "sync")
-    dead = history[history["intended_ns"].between(2_300_000_000, 3_900_000_000)]
-    assert (dead["status"] == 502).all()
-    took_ms = (dead["answered_ns"] - dead["intended_ns"]).astype(float) / 1e6
-    assert took_ms.median() < 1_000
+    history, _, faults = frames(killed, "sync")
+    begin_ns, end_ns = faults.set_index("name").loc["kill-email", ["begin_ns", "end_ns"]]
+    dead = history[(history["intended_ns"] > begin_ns + SETTLED_NS) & (history["answered_ns"] < end_ns)]
+    assert len(dead) > 0
+    assert (dead["status"] == 502).all()  # 504 would be a call that had waited
 
 
 def test_people_who_call_a_killed_api_are_refused_and_leave_no_trace(killed: Path) -> None:
-    for variant in ("sync", "events"):
-        history, effects, _ = frames(killed, variant)
-        dead = history[history["intended_ns"].between(6_200_000_000, 6_900_000_000)]
+    for variant in VARIANTS:
+        history, effects, faults = frames(killed, variant)
+        begin_ns, end_ns = faults.set_index("name").loc["kill-api", ["begin_ns", "end_ns"]]
+        dead = history[history["intended_ns"].between(begin_ns + SETTLED_NS, end_ns)]
+        assert len(dead) > 0
         assert (dead["outcome"] == "refused").all()
         assert dead["stored_ns"].isna().all()
         assert not effects["registration_id"].isin(dead["registration_id"]).any()
 
 
 def test_what_was_killed_is_back_and_works(killed: Path) -> None:
-    for variant in ("sync", "events"):
+    for variant in VARIANTS:
         history, _, faults = frames(killed, variant)
         assert (faults["ready_s"] > 0).all()
-        # Whoever comes well after the heal does not notice any more.
-        late = history[history["intended_ns"] > 8_500_000_000]
+        # Whoever comes after that does not notice any more.
+        back_ns = (faults["end_ns"] + faults["ready_s"] * 1e9).max()
+        late = history[history["intended_ns"] > back_ns + SETTLED_NS]
         assert len(late) > 0
         assert (late["outcome"] == "acked").all()
 
@@ -149,17 +160,18 @@ def test_processor_time_of_killed_processes_counts(killed: Path) -> None:
 @pytest.fixture(scope="module")
 def restarted(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     fault = "  - {target: cache, type: restart, at: 2s}"
-    return ran(kafka, tmp_path_factory.mktemp("restarted") / "out", fault, duration_s=5)
+    return ran(kafka, tmp_path_factory.mktemp("restarted") / "out", fault, duration_s=7)
 
 
 def test_a_restart_has_no_window_and_the_service_comes_back(restarted: Path) -> None:
-    for variant in ("sync", "events"):
+    for variant in VARIANTS:
         history, _, faults = frames(restarted, variant)
         (fault,) = faults.itertuples()
         assert fault.planned_begin_ns == fault.planned_end_ns == 2_000_000_000
         assert fault.begin_ns <= fault.end_ns
         assert fault.ready_s > 0
-        late = history[history["intended_ns"] > 4_500_000_000]
+        late = history[history["intended_ns"] > fault.end_ns + fault.ready_s * 1e9 + SETTLED_NS]
+        assert len(late) > 0
         assert (late["outcome"] == "acked").all()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from benchmarks.progress import SilentObserver
 from benchmarks.run import run
@@ -29,6 +30,7 @@ blocks: 1
 """
 
 
+@pytest.mark.usefixtures("unreported")
 def test_a_queue_of_a_real_service_follows_its_replay(tmp_path: Path) -> None:
     out = tmp_path / "out"
     asyncio.run(run(load_text(SCENARIO, "one-queue"), Results.create(out), SilentObserver()))

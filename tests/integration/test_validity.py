@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -167,8 +166,9 @@ def test_what_is_broken_for_good_is_not_repeated_and_ends_with_110(
     out = tmp_path / "out"
     outcome = asyncio.run(run(load_text(BROKEN, "broken"), Results.create(out), Breaking(out), repeat_invalid=2))
     assert outcome.exit_code == ExitCode.NOT_VALID
-    reasons = " ".join(str(reason) for reason in cast("list[str]", outcome.summary["invalid_reasons"]))
+    assert outcome.summary is not None
+    reasons = " ".join(outcome.summary.invalid_reasons)
     assert "trial 01-sync: readiness was not proven" in reasons
     assert "work was left when the drain expired after 0.2 s" in reasons
     assert "nobody recorded that they were" in reasons
-    assert outcome.summary["repeated_blocks"] == []
+    assert outcome.summary.repeated_blocks == ()

@@ -17,10 +17,10 @@ import lzma
 from pathlib import Path
 
 import numpy as np
+from benchmarks.planning.predict import predict
 from scenarios_drawn import SAME, Drawn, scenarios
 
 from benchmarks.planning.plan import make_plan
-from benchmarks.planning.predict import predict
 from benchmarks.planning.prediction import NEVER, Prediction
 from benchmarks.scenario import load_text
 

@@ -12,6 +12,7 @@ from synthetic import write_results
 
 from benchmarks.analysis.residual import compare_run
 from benchmarks.analysis.summary import summarise
+from benchmarks.analysis.summary_model import Summary
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.resolve import dump
@@ -59,7 +60,7 @@ def stored_run(
         predicted=replayed.predicted if predicted else None,
         residuals=replayed.summary,
     )
-    (out / "summary.json").write_text(json.dumps(summary))
+    (out / "summary.json").write_text(json.dumps(summary.as_dict()))
     (out / "scenario.yaml").write_text(dump(scenario.resolved()))
     (out / "plan.json").write_text(json.dumps(plan.as_dict()))
     (out / "environment.json").write_text(json.dumps({"cores": 2, "broker": {"settings": {"heap": "256 MB"}}}))
@@ -71,6 +72,13 @@ def stored_run(
     }
     (out / "run.json").write_text(json.dumps({**run, "problems": list(problems)}))
     return scenario
+
+
+def summary_with(**fields: object) -> Summary:
+    """A summary that says only this."""
+    empty = {"format_version": 1, "scenario": "made-up", "claim": None, "seed": 1, "valid": True, "invalid_reasons": []}
+    nothing = {"variants": {}, "comparison": None, "comparisons": [], "thresholds": []}
+    return Summary.from_dict({**empty, **nothing, **fields})
 
 
 def nobody_accepted(history: pd.DataFrame, effects: pd.DataFrame) -> Frames:

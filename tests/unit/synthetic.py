@@ -464,5 +464,5 @@ def write_results(out: Path, *, servers: int = 64, judged: bool = True, **change
         kept = [part for part in parts_of_all if not part.empty] or parts_of_all[:1]
         pd.concat(kept, ignore_index=True).to_parquet(out / f"{name}.parquet", index=False)
     if judged:
-        (out / "summary.json").write_text(json.dumps(summarise(scenario, results), indent=1, allow_nan=False))
+        (out / "summary.json").write_text(json.dumps(summarise(scenario, results).as_dict(), indent=1, allow_nan=False))
     return scenario

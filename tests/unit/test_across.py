@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stored import summary_with
 from typer.testing import CliRunner
 
 import cli
@@ -65,11 +66,7 @@ def run(
         ]
         broker = {"kind": "kafka"} if variant == "events" else None
         variants[variant] = {"broker": broker, **figures(mean), "trials": trials}
-    summary: dict[str, object] = {
-        "valid": valid,
-        "invalid_reasons": [] if valid else ["sync: 3 % dropped"],
-        "variants": variants,
-    }
+    summary = summary_with(valid=valid, invalid_reasons=[] if valid else ["sync: 3 % dropped"], variants=variants)
     scenario = load_text(f"{text}seed: {seed}\nblocks: {blocks}\n", "scenario.yaml")
     return StoredRun(Path(name), scenario, summary, {**MACHINE, **environment}, "0.1.0")
 
@@ -77,7 +74,7 @@ def run(
 def store(found: StoredRun, out: Path) -> Path:
     out.mkdir()
     (out / "scenario.yaml").write_text(f"{TEXT}seed: {found.scenario.seed}\n")
-    (out / "summary.json").write_text(json.dumps(found.summary))
+    (out / "summary.json").write_text(json.dumps(found.summary.as_dict()))
     (out / "environment.json").write_text(json.dumps(found.environment))
     return out
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored import summary_with
 
 from benchmarks.analysis.ceiling import ceiling_warnings
 from benchmarks.analysis.noise import NoiseFloor
@@ -128,6 +129,7 @@ def variant(p50s: list[float | None], shares: list[float]) -> dict[str, object]:
     """A variant's part of a summary, as far as the floor needs it."""
     trials = [
         {
+            "trial": block + 1,
             "block": block,
             "accept_latency_ms": {"p50": p50},
             "slo_ratio": share,
@@ -139,14 +141,14 @@ def variant(p50s: list[float | None], shares: list[float]) -> dict[str, object]:
 
 
 def test_the_floor_is_the_end_of_the_interval_that_is_furthest_from_no_effect_both_ways() -> None:
-    summary = {
-        "variants": {
+    summary = summary_with(
+        variants={
             "sync": variant([10.0, 10.0, 10.0], [0.9, 0.9, 0.9]),
             "sync-again": variant([10.0, 10.5, 11.0], [0.9, 0.9, 0.9]),
             "events": variant([5.0, 5.0, 5.0], [0.98, 0.98, 0.98]),
             "events-again": variant([5.0, 5.0, 5.0], [0.98, 0.96, 1.0]),
         }
-    }
+    )
     logs = [math.log(10.0 / other) for other in (10.0, 10.5, 11.0)]
     reach = -t_interval(logs)[0]
     differences = [0.0, 0.02, -0.02]
@@ -174,7 +176,7 @@ def test_the_floor_is_the_end_of_the_interval_that_is_furthest_from_no_effect_bo
 def test_a_metric_that_is_missing_in_one_block_has_no_floor() -> None:
     sides = {"sync": variant([10.0, None, 10.0], [1.0] * 3), "sync-again": variant([10.0] * 3, [1.0] * 3)}
 
-    assert "accept_latency_ms.p50" not in floor_of({"variants": sides}, [("sync", "sync-again")])
+    assert "accept_latency_ms.p50" not in floor_of(summary_with(variants=sides), [("sync", "sync-again")])
 
 
 SCENARIO = """\

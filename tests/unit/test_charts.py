@@ -6,7 +6,7 @@ import itertools
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -113,41 +113,36 @@ def test_no_words_touch_each_other_or_the_edge(
         assert not one.overlaps(other), f"{first!r} and {second!r} overlap"
 
 
-@pytest.fixture
-def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PNGs of few pixels: what stands in them is not looked at here."""
-    monkeypatch.setattr("benchmarks.charts.output.PNG_DPI", 20)
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Path]]:
+    """The files of a run that is not valid. PNGs of few pixels: what stands in them is not looked at here."""
+    folder = tmp_path_factory.mktemp("drawn")
+    stored_run(folder, problems=["interrupted after 5 of 6 trials"], blocks=1, **NO_QUESTION)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchmarks.charts.output.PNG_DPI", 20)
+        yield draw_all(folder)
 
 
-@pytest.mark.usefixtures("coarse")
-def test_a_run_that_is_not_valid_says_so_on_each_chart(tmp_path: Path) -> None:
-    stored_run(tmp_path, problems=["interrupted after 5 of 6 trials"], blocks=1, **NO_QUESTION)
-    for path in draw_all(tmp_path):
-        if path.suffix == ".svg":
-            assert "NOT VALID: interrupted after 5 of 6 trials" in path.read_text()
+def test_a_run_that_is_not_valid_says_so_on_each_chart(drawn: list[Path]) -> None:
+    for path in drawn[::2]:
+        assert "NOT VALID: interrupted after 5 of 6 trials" in path.read_text()
 
 
-@pytest.mark.usefixtures("coarse")
-def test_each_chart_is_written_as_svg_and_png_and_the_same_each_time(tmp_path: Path) -> None:
-    stored_run(tmp_path, blocks=1, **NO_QUESTION)
-    paths = draw_all(tmp_path)
-    assert [path.name for path in paths] == [f"{chart.name}.{kind}" for chart in CHARTS for kind in ("svg", "png")]
-    first = {path: path.read_bytes() for path in paths}
-    assert {path: path.read_bytes() for path in draw_all(tmp_path)} == first
+def test_each_chart_is_written_as_svg_and_png_and_the_same_each_time(drawn: list[Path]) -> None:
+    assert [path.name for path in drawn] == [f"{chart.name}.{kind}" for chart in CHARTS for kind in ("svg", "png")]
+    first = {path: path.read_bytes() for path in drawn}
+    assert {path: path.read_bytes() for path in draw_all(drawn[0].parents[1])} == first
 
 
-@pytest.mark.usefixtures("coarse")
-def test_the_charts_can_share_a_page(tmp_path: Path) -> None:
-    stored_run(tmp_path, blocks=1, **NO_QUESTION)
+def test_the_charts_can_share_a_page(drawn: list[Path]) -> None:
     ids: list[str] = []
-    for path in draw_all(tmp_path):
-        if path.suffix == ".svg":
-            svg = path.read_text()
-            mine = set(re.findall(r'\bid="([^"]+)"', svg))
-            ids += mine
-            assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg)) <= mine
-            assert 'role="img"' in svg
-            assert "<title>" in svg
+    for path in drawn[::2]:
+        svg = path.read_text()
+        mine = set(re.findall(r'\bid="([^"]+)"', svg))
+        ids += mine
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg)) <= mine
+        assert 'role="img"' in svg
+        assert "<title>" in svg
     assert len(ids) == len(set(ids))
 
 

@@ -129,7 +129,7 @@ def test_the_second_command_of_the_readme_is_one_line_that_runs_the_tests() -> N
     steps = [shlex.split(step) for step in second.split("&&")]
     assert steps == [
         [".venv/bin/pip", "install", "-q", "-c", "constraints.txt", "-e", ".[test]"],
-        [".venv/bin/pytest"],
+        [".venv/bin/pytest", "-n", "4"],
     ]
 
 

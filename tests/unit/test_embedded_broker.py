@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from fakes import FakeLink
+from stored import summary_with
 
+from benchmarks.analysis.summary_model import Summary
 from benchmarks.brokers.embedded.__main__ import run as run_embedded
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario, ScenarioError, load_text
@@ -51,9 +53,12 @@ def test_the_plan_says_what_it_is() -> None:
 
 
 def test_the_figures_of_a_stand_in_come_with_a_caution() -> None:
-    on = {"variants": {"sync": {"broker": None}, "events": {"broker": {"kind": "embedded", "version": "1"}}}}
-    assert broker_caution(on).startswith("Not a real broker")
-    assert broker_caution({"variants": {"events": {"broker": {"kind": "kafka", "version": "4.4.0"}}}}) == ""
+    def run_on(kind: str) -> Summary:
+        sides = {"sync": None, "events": {"kind": kind, "version": "1"}}
+        return summary_with(variants={name: {"broker": broker, "trials": []} for name, broker in sides.items()})
+
+    assert broker_caution(run_on("embedded")).startswith("Not a real broker")
+    assert broker_caution(run_on("kafka")) == ""
 
 
 async def test_without_its_package_the_command_that_installs_it_is_given(

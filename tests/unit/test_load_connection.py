@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.load.exchange import Exchange
@@ -269,7 +269,7 @@ def scripts(draw: st.DrawFn) -> Script:
     )
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 @given(st.lists(scripts(), min_size=1, max_size=5))
 def test_whatever_a_server_does_each_exchange_has_one_end_and_its_own(script: list[Script]) -> None:
     """The end is what a parser that has seen nothing before makes of the bytes for this request alone."""

@@ -185,7 +185,7 @@ def fed(reply: Reply, piece: bytes) -> object:
         return ReplyError
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.lists(st.lists(PIECES.filter(len), min_size=1, max_size=3), min_size=2, max_size=5))
 def test_what_went_before_on_a_connection_changes_nothing(replies: list[list[bytes]]) -> None:
     """Each reply is read as by a parser that has seen nothing before, as long as the connection may be used again."""

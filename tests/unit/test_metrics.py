@@ -1,6 +1,7 @@
 """The metrics of one trial."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,11 @@ from synthetic import (
 )
 
 from benchmarks.analysis.history import TrialFacts
-from benchmarks.analysis.metrics import Sums, TrialMetrics, combined_stats, geometric_mean, measure, stats, summed
+from benchmarks.analysis.metrics import figures_of, measure
 from benchmarks.analysis.series import latencies, outstanding
 from benchmarks.load.rows import Outcome
+from benchmarks.metrics.cost import Spent, cost_of
+from benchmarks.metrics.folds import combined_stats, geometric_mean, stats
 from benchmarks.planning.arrivals import schedule
 from benchmarks.scenario.model import Slo, Workload
 from benchmarks.scenario.sample import windows_bounds_ns
@@ -32,50 +35,49 @@ from registration import luck
 SLO = Slo(accept="300ms", complete="1s")
 
 
-def measured(script: Script, raw: Path, during: tuple[int, int] | None = None) -> TrialMetrics:
+def measured(script: Script, raw: Path, during: tuple[int, int] | None = None) -> dict[str, Any]:
     frames = script.frames(raw)
     bounds = NO_WINDOWS if during is None else around(during, script.facts)
-    return measure(frames.history, frames.effects, script.facts, SLO, bounds)
+    return figures_of([measure(frames.history, frames.effects, script.facts, SLO, bounds)])
 
 
-def simulated(raw: Path, facts: TrialFacts, fault: Fault | None = None) -> TrialMetrics:
+def simulated(raw: Path, facts: TrialFacts, fault: Fault | None = None) -> dict[str, Any]:
     arrivals = schedule(Workload(rate=20, duration=f"{facts.duration_ns // SECOND}s", warmup="1s"), facts.block_seed)
     frames = simulate(raw, facts, arrivals, service_ms=dict.fromkeys(SERVICES, 50.0), fault=fault)
-    return measure(frames.history, frames.effects, facts, SLO, NO_WINDOWS)
+    return figures_of([measure(frames.history, frames.effects, facts, SLO, NO_WINDOWS)])
 
 
 class TestArithmetic:
     """Services of fixed 50 ms."""
 
     def test_direct_calls_take_the_sum(self, tmp_path: Path) -> None:
-        whole = simulated(tmp_path, facts_of()).whole
-        assert whole.latencies["accept_latency_ms"]["p50"] == pytest.approx(150, abs=3)
-        assert whole.latencies["completion_latency_ms"]["p50"] == pytest.approx(150, abs=3)
+        whole = simulated(tmp_path, facts_of())
+        assert whole["accept_latency_ms"]["p50"] == pytest.approx(150, abs=3)
+        assert whole["completion_latency_ms"]["p50"] == pytest.approx(150, abs=3)
 
     def test_events_take_the_publish_and_the_slowest_service(self, tmp_path: Path) -> None:
-        whole = simulated(tmp_path, facts_of(variant="events", base="events")).whole
-        assert whole.latencies["accept_latency_ms"]["p50"] == pytest.approx(4, abs=1)
-        assert whole.completion_by_service["email"]["p50"] == pytest.approx(54, abs=1)
+        whole = simulated(tmp_path, facts_of(variant="events", base="events"))
+        assert whole["accept_latency_ms"]["p50"] == pytest.approx(4, abs=1)
+        assert whole["completion_latency_ms"]["by_service"]["email"]["p50"] == pytest.approx(54, abs=1)
 
     def test_a_scripted_registration_is_exact(self, tmp_path: Path) -> None:
         script = Script()
         script.happy(0, 1000, accept_ms=150)
-        whole = measured(script, tmp_path).whole
-        assert whole.latencies["accept_latency_ms"]["max"] == 150
-        assert [whole.completion_by_service[service]["max"] for service in SERVICES] == [50, 100, 150]
+        whole = measured(script, tmp_path)
+        assert whole["accept_latency_ms"]["max"] == 150
+        assert [whole["completion_latency_ms"]["by_service"][service]["max"] for service in SERVICES] == [50, 100, 150]
 
     @pytest.mark.parametrize("same_host", [True, False])
     def test_completion_is_not_given_across_the_clocks_of_two_hosts(self, same_host: bool, tmp_path: Path) -> None:
         clock = {"offset_ms": 0.01, "error_ms": 0.1, "same_host": same_host}
         script = Script(facts_of(load_workers=2, load_clock=clock))
         script.happy(0, 1000, accept_ms=150)
-        whole = measured(script, tmp_path).whole
-        assert whole.latencies["accept_latency_ms"]["max"] == 150
-        completion = whole.as_dict()["completion_latency_ms"]
-        figures = [whole.latencies["completion_latency_ms"], *whole.completion_by_service.values()]
-        assert completion == {**figures[0], "by_service": whole.completion_by_service}
+        whole = measured(script, tmp_path)
+        assert whole["accept_latency_ms"]["max"] == 150
+        completion = whole["completion_latency_ms"]
+        figures = [completion, *completion["by_service"].values()]
         assert all((figure["max"] is None) is not same_host for figure in figures)
-        assert whole.sums.in_slo == 1
+        assert whole["slo_ratio"] == 1
 
 
 class TestPercentiles:
@@ -161,8 +163,8 @@ class TestWindows:
         script = Script()
         for index, at_ms in enumerate([0, 1999, 2000, 3999, 4000]):
             script.happy(index, at_ms)
-        parts = measured(script, tmp_path, (2 * SECOND, 4 * SECOND)).windows
-        assert {name: part and part.counts["offered"] for name, part in parts.items()} == {
+        parts = measured(script, tmp_path, (2 * SECOND, 4 * SECOND))["windows"]
+        assert {name: part["counts"]["offered"] for name, part in parts.items()} == {
             "before": 2,
             "during": 2,
             "after": 1,
@@ -172,8 +174,7 @@ class TestWindows:
         script = Script()
         script.happy(0, 0)
         result = measured(script, tmp_path)
-        assert result.windows == {"before": None, "during": None, "after": None}
-        assert list(result.window_bounds_s()) == ["whole"]
+        assert result["windows"] == {"before": None, "during": None, "after": None}
 
     def test_where_no_fault_lasts_after_begins_at_it(self) -> None:
         scenario = scenario_of(faults=[{"target": "email", "type": "restart", "at": "3s"}], hypothesis=None)
@@ -195,7 +196,7 @@ class TestWindows:
     def test_an_empty_window_has_null_figures(self, tmp_path: Path) -> None:
         script = Script()
         script.happy(0, 0)
-        after = measured(script, tmp_path, (3 * SECOND, 10 * SECOND)).as_dict()["windows"]["after"]  # type: ignore[index]
+        after = measured(script, tmp_path, (3 * SECOND, 10 * SECOND))["windows"]["after"]
         assert after["accept_ratio"] is None
         assert after["throughput_per_s"] is None
         assert after["accept_latency_ms"]["p50"] is None
@@ -205,11 +206,9 @@ class TestWindows:
         script.happy(0, 500, accept_ms=150)
         script.happy(1, 1900, accept_ms=150)  # arrives before the window, is done inside it
         script.happy(2, 3900, accept_ms=150)
-        parts = measured(script, tmp_path, (2 * SECOND, 4 * SECOND)).windows
-        assert parts["before"] is not None
-        assert parts["during"] is not None
-        assert parts["before"].sums.ratios()["throughput_per_s"] == 0.5
-        assert parts["during"].sums.ratios()["throughput_per_s"] == 0.5
+        parts = measured(script, tmp_path, (2 * SECOND, 4 * SECOND))["windows"]
+        assert parts["before"]["throughput_per_s"] == 0.5
+        assert parts["during"]["throughput_per_s"] == 0.5
 
 
 class TestRatios:
@@ -222,7 +221,7 @@ class TestRatios:
             script.effect(2, service, 1100)
         script.arrival(3, 30, 30, 60)  # accepted, never completed
         script.arrival(4, 40, outcome=Outcome.DROPPED, status=0)
-        ratios = measured(script, tmp_path).whole.sums.ratios()
+        ratios = measured(script, tmp_path)
         assert ratios["accept_ratio"] == pytest.approx(4 / 5)
         assert ratios["slo_ratio"] == pytest.approx(1 / 5)
 
@@ -233,7 +232,7 @@ class TestRatios:
         script.arrival(2, 2, 2, 5, outcome=Outcome.FAILED, status=500)
         script.arrival(3, 3, 3, outcome=Outcome.INDETERMINATE, status=0)
         script.arrival(4, 4, outcome=Outcome.DROPPED, status=0)
-        assert measured(script, tmp_path).whole.counts == {
+        assert measured(script, tmp_path)["counts"] == {
             "offered": 5,
             "sent": 4,
             "acked": 1,
@@ -288,13 +287,13 @@ class TestCost:
             facts_of(cpu_begin_ms={"api/0": 0.0}, cpu_end_ms={"api/0": 60.0}, broker={"kind": "kafka", "version": None})
         )
         script.happy(0, 0)
-        cost = measured(script, tmp_path).whole.sums.cpu_ms_per_registration()
+        cost = measured(script, tmp_path)["cpu_ms_per_registration"]
         assert cost == {"total": None, "by_process": {"api/0": 60.0}, "idle": None}
 
     def test_an_idle_share_that_one_trial_lacks_is_that_of_the_others(self) -> None:
-        known = Sums(completed=100, cpu_ms=(("broker", 500.0),), idle_ms=100.0, completed_with_idle=100)
-        unknown = Sums(completed=100, cpu_ms=(("broker", 500.0),))
-        assert summed([known, known, unknown]).cpu_ms_per_registration()["idle"] == 1.0
+        known = Spent(100, {"broker": 500.0}, idle_ms=100.0)
+        unknown = Spent(100, {"broker": 500.0})
+        assert cost_of([known, known, unknown])["idle"] == 1.0
 
     def test_processor_time_is_shared_out_over_completed_registrations(self, tmp_path: Path) -> None:
         script = Script(
@@ -310,13 +309,13 @@ class TestCost:
         script.happy(0, 0)
         script.happy(1, 10)
         script.arrival(2, 20, 20, 30)  # never completed
-        cost = measured(script, tmp_path).whole.sums.cpu_ms_per_registration()
+        cost = measured(script, tmp_path)["cpu_ms_per_registration"]
         assert cost == {"total": 150.0, "by_process": {"api/0": 30.0, "broker": 120.0}, "idle": 90.0}
 
     def test_without_a_completed_registration_there_is_no_cost_of_one(self, tmp_path: Path) -> None:
         script = Script(facts_of(cpu_begin_ms={"api/0": 1.0}, cpu_end_ms={"api/0": 2.0}))
         script.arrival(0, 0, 0, 5)
-        assert measured(script, tmp_path).whole.sums.cpu_ms_per_registration()["total"] is None
+        assert measured(script, tmp_path)["cpu_ms_per_registration"]["total"] is None
 
 
 def test_the_largest_lag_is_that_of_one_group_after_the_warm_up(tmp_path: Path) -> None:
@@ -325,8 +324,13 @@ def test_the_largest_lag_is_that_of_one_group_after_the_warm_up(tmp_path: Path) 
     frames = script.frames(tmp_path)
     samples = [(-1, "email", 90), (5, "email", 7), (5, "cache", 9)]
     lag = pd.DataFrame([(1, "events", 0, *sample) for sample in samples], columns=list(LAG_COLUMNS))
-    assert measure(frames.history, frames.effects, script.facts, SLO, NO_WINDOWS, lag).consumer_lag_max == 9
-    assert measure(frames.history, frames.effects, script.facts, SLO, NO_WINDOWS, lag.iloc[:0]).consumer_lag_max is None
+
+    def largest(lag: pd.DataFrame) -> object:
+        trial = measure(frames.history, frames.effects, script.facts, SLO, NO_WINDOWS, lag)
+        return figures_of([trial])["consumer_lag_max"]
+
+    assert largest(lag) == 9
+    assert largest(lag.iloc[:0]) is None
 
 
 def test_the_trial_is_as_long_as_its_load_and_its_drain() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from stored import summary_with
+
 from benchmarks.analysis.noise import NoiseFloor, floor_for
+from benchmarks.analysis.summary_model import plain
 
 P50, SLO = "accept_latency_ms.p50", "slo_ratio{window:during}"
 BASELINE: dict[str, Any] = {
@@ -34,8 +37,8 @@ def test_a_metric_has_its_interval_and_its_spread_of_its_own_kind() -> None:
 def test_what_a_summary_keeps_gives_the_same_floor() -> None:
     floor = NoiseFloor.of(environment(), "baseline")
     assert floor is not None
-    assert NoiseFloor.stored(floor.as_dict()) == floor
-    assert NoiseFloor.stored(None) is None
+    kept = summary_with(noise_floor=plain(floor)).noise_floor
+    assert vars(kept) == vars(floor)
 
 
 def test_a_stale_one_is_not_used_and_says_why() -> None:

@@ -29,6 +29,16 @@ def test_a_port_that_is_taken_is_passed_over() -> None:
         assert Ports(random.Random(7)).take() != wanted
 
 
+def test_two_who_take_at_the_same_time_never_meet() -> None:
+    one, other = Ports(random.Random(7)), Ports(random.Random(7))
+    assert {one.take() for _ in range(100)}.isdisjoint(other.take() for _ in range(100))
+
+
+def test_a_stretch_is_free_again_when_its_owner_is_gone() -> None:
+    wanted = Ports(random.Random(7)).take()
+    assert Ports(random.Random(7)).take() == wanted
+
+
 def test_two_runs_begin_their_search_in_different_places() -> None:
     assert len({Ports(random.Random(seed)).take() for seed in range(20)}) > 15
 

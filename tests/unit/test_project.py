@@ -95,8 +95,9 @@ def test_every_declared_dependency_is_used() -> None:
 
 
 def test_every_library_that_the_tests_import_is_declared() -> None:
-    helpers = {name for path in (TREE / "tests").rglob("*.py") for name in (path.stem, path.parent.name)}
-    modules = imported((TREE / "tests").rglob("*.py")) - helpers
+    files = [path for folder in ("speed", "tests") for path in (TREE / folder).rglob("*.py")]
+    helpers = {name for path in files for name in (path.stem, path.parent.name)}
+    modules = imported(iter(files)) - helpers
     assert distributions_of(modules) <= names(DEPENDENCIES) | names(TEST_EXTRAS)
 
 

@@ -39,10 +39,10 @@ def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_had_ended_is_read_and_reported(killed: Path) -> None:
     summary = rebuild(killed)
-    assert summary["valid"] is False
-    assert summary["invalid_reasons"] == [DID_NOT_END]
-    assert [len(variant["trials"]) for variant in summary["variants"].values()] == [1, 1]  # type: ignore[attr-defined]
-    assert json.loads((killed / "summary.json").read_text()) == summary
+    assert summary.valid is False
+    assert summary.invalid_reasons == (DID_NOT_END,)
+    assert [len(variant.trials) for variant in summary.variants.values()] == [1, 1]
+    assert json.loads((killed / "summary.json").read_text()) == summary.as_dict()
     assert "bench did not come to the end of this run" in (killed / "report.html").read_text()
 
 
@@ -59,14 +59,14 @@ def test_it_can_be_repeated(killed: Path) -> None:
 
 def test_a_run_without_its_first_file_did_not_come_to_its_end_either(killed: Path) -> None:
     (killed / "run.json").unlink()
-    assert rebuild(killed)["invalid_reasons"] == [DID_NOT_END]
+    assert rebuild(killed).invalid_reasons == (DID_NOT_END,)
 
 
 def test_a_run_killed_before_any_trial_had_ended_has_a_summary_that_says_so(killed: Path) -> None:
     shutil.rmtree(killed / "trials")
     summary = rebuild(killed)
-    assert summary["invalid_reasons"] == [DID_NOT_END]
-    assert summary["variants"] == {}
+    assert summary.invalid_reasons == (DID_NOT_END,)
+    assert summary.variants == {}
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:

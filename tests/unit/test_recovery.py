@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from synthetic import SECOND
 
-from benchmarks.analysis.recovery import Recovery, recovery, together
+from benchmarks.analysis.recovery import Recovery, recovery
+from benchmarks.metrics.backlog import RECOVERY_S
 
 FAULT_S, HEAL_S, END_S, RATE = 5, 8, 20, 20
 
@@ -131,6 +132,10 @@ def test_one_second_before_the_fault_is_enough() -> None:
 
 def test_where_nobody_was_accepted_before_the_fault_there_is_nothing_to_compare_with() -> None:
     assert "nobody was accepted before the fault" in judged(always(20.0), fails=lambda at_s: True).reason
+
+
+def together(parts: list[Recovery]) -> dict[str, object]:
+    return {"recovery_s": RECOVERY_S.combine(parts), **RECOVERY_S.beside(parts)}
 
 
 def test_several_trials_have_the_mean() -> None:

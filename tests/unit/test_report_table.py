@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stored import NO_QUESTION, every_ending, nobody_accepted, stored_run
+from stored import NO_QUESTION, every_ending, nobody_accepted, stored_run, summary_with
 
+from benchmarks.analysis.summary_model import Summary
 from benchmarks.report.pages import comparisons, noise_floor, order_effect, reasons
 from benchmarks.scenario.metric import Metric
 from benchmarks.words.numbers import count, figure, milliseconds, nominal_ms, percent, signed, upper_bound
-from benchmarks.words.reading import Json, Reading
-from benchmarks.words.sentence import metric_words
-from benchmarks.words.table import Row, side_by_side, verdict_sentence
+from benchmarks.words.sentence import metric_words, verdict_sentence
+from benchmarks.words.table import Row, side_by_side
 
 SLO = "slo_ratio{window:during}"
 
 
-def summary_of(out: Path, **changes: object) -> dict[str, object]:
+def summary_of(out: Path, **changes: object) -> Summary:
     stored_run(out, **changes)  # type: ignore[arg-type]
-    loaded = json.loads((out / "summary.json").read_text())
-    assert isinstance(loaded, dict)
-    return loaded
+    return Summary.read(out / "summary.json")
 
 
-def row(summary: Json, label: str) -> Row:
+def row(summary: Summary, label: str) -> Row:
     return next(row for row in side_by_side(summary) if row.label == label)
 
 
@@ -65,7 +63,7 @@ def test_units_stay_with_their_figures() -> None:
     assert nominal_ms(1500) == "1.5\u00a0s"
     assert count(4500) == "4,500"
     assert signed(0.5) == "+0.500"
-    assert plain(upper_bound(4500)) == "< 0.067 %"
+    assert plain(upper_bound(0.00066550)) == "< 0.067 %"
 
 
 def test_a_row_has_each_side_and_the_comparison_with_its_interval(tmp_path: Path) -> None:
@@ -78,27 +76,27 @@ def test_a_row_has_each_side_and_the_comparison_with_its_interval(tmp_path: Path
 
 
 def test_a_difference_within_the_noise_floor_says_so_and_neither_side_is_better(tmp_path: Path) -> None:
-    summary = {**summary_of(tmp_path), "valid": True}
-    wide = {"kind": "ratio", "low": 0.001, "high": 1000, "sd": 1.0}
-    summary["noise_floor"] = {"scenario": "slow-downstream", "metrics": {"accept_latency_ms.p50": wide}}
+    found = summary_of(tmp_path)
+    near = tuple(replace(one, mark="≈") if one.metric == "accept_latency_ms.p50" else one for one in found.comparisons)
+    summary = replace(found, valid=True, comparisons=near)
     assert row(summary, "accept p50").comparison.endswith(", ≈ within the noise floor")
     assert not any(cell.best for cell in row(summary, "accept p50").cells.values())
     assert any(cell.best for cell in row(summary, "accept p95").cells.values())
 
 
 def test_what_only_the_correction_for_many_comparisons_makes_uncertain_says_so(tmp_path: Path) -> None:
-    summary = {**summary_of(tmp_path), "valid": True}
-    for entry in summary["comparisons"]:  # type: ignore[attr-defined]
-        entry |= {"p_holm": 0.2, "significant": False}
+    run = summary_of(tmp_path)
+    doubtful = tuple(replace(one, p_holm=0.2, significant=False) for one in run.comparisons)
+    summary = replace(run, valid=True, comparisons=doubtful)
     found = row(summary, "accept p50")
     assert found.comparison.endswith(", uncertain among so many comparisons")
     assert not any(cell.best for cell in found.cells.values())
-    words = {cells[0]: cells[-1] for cells in comparisons(Reading(summary)).rows}  # type: ignore[union-attr]
+    words = {cells[0]: cells[-1] for cells in comparisons(summary).rows}  # type: ignore[union-attr]
     assert words["accept p50"] == "uncertain among so many comparisons"
 
 
 def test_the_report_lists_every_comparison_with_its_interval_and_what_to_know(tmp_path: Path) -> None:
-    reading = Reading(summary_of(tmp_path))
+    reading = summary_of(tmp_path)
     page = comparisons(reading)
     assert page is not None
     cells = {row[0]: [plain(cell) for cell in row[1:]] for row in page.rows}
@@ -113,7 +111,7 @@ def test_the_report_lists_every_comparison_with_its_interval_and_what_to_know(tm
 
 def test_ten_blocks_have_a_bootstrap_beside_the_interval() -> None:
     entry = comparison(ci95_bootstrap=[0.41, 0.54], p=0.01, p_holm=0.02, significant=True)
-    page = comparisons(Reading({"comparisons": [entry]}))
+    page = comparisons(summary_with(comparisons=[entry]))
     assert page is not None
     assert page.headings == ("", "compared", "estimate", "95 % interval", "bootstrap", "p", "")
     assert page.rows == (("accept p95", "events/sync", "0.470", "0.400 to 0.550", "0.410 to 0.540", "0.02", "differs"),)
@@ -138,9 +136,10 @@ def test_recovery_stands_in_the_table_where_there_was_a_fault(tmp_path: Path) ->
 
 
 def test_a_side_that_did_not_recover_says_in_how_many_trials(tmp_path: Path) -> None:
-    summary = summary_of(tmp_path)
-    events = summary["variants"]["events"]  # type: ignore[index]
-    events |= {"recovery_s": None, "recovered": False, "recovered_trials": 1}
+    run = summary_of(tmp_path)
+    events = run.variants["events"]
+    figures = {**events.figures, "recovery_s": None, "recovered": False, "recovered_trials": 1}
+    summary = replace(run, variants={**run.variants, "events": replace(events, figures=figures)})
     assert plain(row(summary, "recovery after the fault").values[1]) == "– (not recovered in 2 of 3 trials)"
 
 
@@ -187,9 +186,8 @@ def comparison(**changes: object) -> dict[str, object]:
 
 
 def said(entry: Mapping[str, object] | None, **changes: object) -> str:
-    return plain(
-        verdict_sentence({"valid": True, "variants": {"sync": {}, "events": {}}, "comparison": entry, **changes})
-    )
+    sides = {name: {"trials": []} for name in ("sync", "events")}
+    return plain(verdict_sentence(summary_with(variants=sides, comparison=entry, **changes)))
 
 
 def test_an_interval_on_both_sides_of_the_bound_is_inconclusive() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored import summary_with
 
 from benchmarks.analysis import resample
 from benchmarks.analysis.resample import FALSE_ALARMS, share_found, shares, told
@@ -50,10 +51,12 @@ def test_the_command_reads_the_twins_of_a_run_and_saves_their_blocks(
     (tmp_path / "scenario.yaml").write_text(text)
 
     def side(p50: float) -> dict[str, object]:
-        return {"trials": [{"block": block, "accept_latency_ms": {"p50": p50 + block}} for block in range(3)]}
+        return {
+            "trials": [{"trial": n + 1, "block": n, "accept_latency_ms": {"p50": p50 + n}} for n in range(3)],
+        }
 
     variants = {"sync": side(40), "sync-again": side(41), "events": side(4)}
-    (tmp_path / "summary.json").write_text(json.dumps({"valid": True, "variants": variants}))
+    (tmp_path / "summary.json").write_text(json.dumps(summary_with(variants=variants).as_dict()))
     saved = tmp_path / "aa_blocks_here.json"
     monkeypatch.setattr("sys.argv", ["resample", str(tmp_path), "--save", str(saved)])
     resample.main()
@@ -67,7 +70,9 @@ def test_a_run_without_twins_says_what_makes_some(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "scenario.yaml").write_text("version: 1\nname: baseline\n")
-    (tmp_path / "summary.json").write_text(json.dumps({"valid": True, "variants": {"sync": {}, "events": {}}}))
+    (tmp_path / "summary.json").write_text(
+        json.dumps(summary_with(variants={name: {"trials": []} for name in ("sync", "events")}).as_dict())
+    )
     monkeypatch.setattr("sys.argv", ["resample", str(tmp_path)])
     with pytest.raises(SystemExit):
         resample.main()

@@ -44,6 +44,7 @@ def frames_of(prediction: Prediction) -> tuple[pd.DataFrame, pd.DataFrame]:
             "registration_id": [str(index) for index in prediction.index],
             "answered_ns": replied,
             "outcome": np.where(prediction.accepted, "acked", "failed"),
+            "status": np.where(prediction.accepted, 201, 503),
         },
         index=range(size),
     )
@@ -165,9 +166,9 @@ def test_a_run_pools_its_trials_and_keeps_a_row_for_each_registration() -> None:
     plan = make_plan(scenario_of("blocks: 2\n"))
     found = compared(plan)
     summary = found.summary["sync"]
-    assert (summary["n"], summary["trials"], summary["trials_not_compared"]) == (400, 2, 0)
-    assert summary["accept_ms"] == pytest.approx({"p50": 1.0, "p95": 1.0, "p99": None, "max": 1.0})
-    assert summary["not_compared"] is None
+    assert (summary.n, summary.trials, summary.trials_not_compared) == (400, 2, 0)
+    assert summary.accept_ms == pytest.approx({"p50": 1.0, "p95": 1.0, "p99": None, "max": 1.0})
+    assert summary.not_compared is None
     assert list(found.frame.columns) == columns(plan.scenario.services)
     assert len(found.frame) == 800
     assert found.predicted["sync"] == predict(plan, "sync").as_dict()
@@ -178,8 +179,8 @@ def test_a_closed_load_is_predicted_in_figures_and_not_compared() -> None:
     closed = HEAD.replace("rate: 20", "executor: constant-vus, vus: 2").replace(", arrivals: uniform", "")
     found = compared(make_plan(load_text(closed + "variants: [sync]\n", "x")))
     summary = found.summary["sync"]
-    assert "registration by registration" in str(summary["not_compared"])
-    assert (summary["n"], summary["accept_ms"]) == (0, dict.fromkeys(("p50", "p95", "p99", "max")))
+    assert "registration by registration" in str(summary.not_compared)
+    assert (summary.n, summary.accept_ms) == (0, dict.fromkeys(("p50", "p95", "p99", "max")))
     assert found.predicted["sync"]["accept_latency_ms"]["p50"] == pytest.approx(80)
     assert found.frame.empty
 
@@ -188,22 +189,22 @@ def test_what_is_too_much_for_a_run_is_left_out_and_counted(monkeypatch: pytest.
     plan = make_plan(scenario_of("blocks: 3\n"))
     monkeypatch.setattr(residual, "MOST_ARRIVALS_OF_RUN", 4 * 220)
     summary = compared(plan).summary
-    assert [(of["trials"], of["trials_not_compared"]) for of in summary.values()] == [(2, 1), (2, 1)]
+    assert [(of.trials, of.trials_not_compared) for of in summary.values()] == [(2, 1), (2, 1)]
     monkeypatch.setattr(residual, "MOST_ARRIVALS_OF_RUN", 0)
-    assert compared(plan).summary["sync"]["not_compared"] == "more than 0 arrivals in the run"
+    assert compared(plan).summary["sync"].not_compared == "more than 0 arrivals in the run"
 
 
 def test_a_trial_with_too_many_arrivals_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prediction_module, "MOST_ARRIVALS", 219)
     plan = make_plan(scenario_of(""))
     found = compared(plan)
-    assert found.summary["sync"]["not_compared"] == "too many arrivals: 220 a trial, 219 at most"
+    assert found.summary["sync"].not_compared == "too many arrivals: 220 a trial, 219 at most"
     assert found.frame.empty
 
 
 def test_a_run_without_a_finished_trial_is_compared_to_nothing(tmp_path: Path) -> None:
     plan = make_plan(scenario_of(""))
     found = compare_run(plan.scenario, [], partial(predict, plan))
-    assert found.summary["events"]["not_compared"] == "no trial was finished"
+    assert found.summary["events"].not_compared == "no trial was finished"
     found.frame.to_parquet(tmp_path / "residuals.parquet")
     assert list(pd.read_parquet(tmp_path / "residuals.parquet").columns) == columns(("email", "analytics", "cache"))

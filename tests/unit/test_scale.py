@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bulk import scenario_of_size, trials_of, write_run
+from stored import summary_with
 
 from benchmarks.analysis.overtime import accepted_ms, answers_over_time, endings_over_time, share_in_time
 from benchmarks.analysis.summary import summarise
@@ -38,7 +40,7 @@ def run(scenario: Scenario, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def summary(run: Path, scenario: Scenario) -> Any:
-    return summarise(scenario, load_trials(run))
+    return summarise(scenario, load_trials(run)).as_dict()
 
 
 def arrivals_of(run: Path, variant: str) -> pd.DataFrame:
@@ -85,7 +87,7 @@ def test_reconciliation_is_that_of_a_naive_computation(run: Path, summary: Any, 
 def test_percentiles_over_time_are_those_of_a_naive_computation(run: Path) -> None:
     arrivals = arrivals_of(run, "sync")
     bins = arrivals.groupby((arrivals["intended_ns"].astype(float) / 1e9 // 2).astype(int))
-    found = answers_over_time(run / "history.parquet", "sync", 2.0)
+    found = answers_over_time(run / "registrations.parquet", "sync", 2.0)
     assert found["t_s"].tolist() == [2.0 * number for number in bins.groups]
     assert found["offered"].tolist() == bins.size().tolist()
     for name, q in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
@@ -95,20 +97,17 @@ def test_percentiles_over_time_are_those_of_a_naive_computation(run: Path) -> No
 
 
 def test_a_stretch_of_time_in_which_nobody_was_accepted_has_no_percentiles(tmp_path: Path) -> None:
-    rows = [(0.1, 10, "acked", 201), (0.9, 30, "acked", 201), (2.5, None, "indeterminate", None), (4.0, 9, None, None)]
-    history = pd.DataFrame(
+    rows = [(0.1, 10, "acked"), (0.9, 30, "acked"), (2.5, None, "indeterminate"), (4.0, None, None)]
+    registrations = pd.DataFrame(
         {
             "variant": "sync",
             "intended_ns": pd.array([round(at_s * 1e9) for at_s, *_ in rows], dtype="Int64"),
-            "answered_ns": pd.array(
-                [None if ms is None else round(at_s * 1e9 + ms * 1e6) for at_s, ms, *_ in rows], dtype="Int64"
-            ),
-            "outcome": [outcome for *_, outcome, _ in rows],
-            "status": pd.array([status for *_, status in rows], dtype="Int16"),
+            "accept_latency_ms": [ms for _, ms, _ in rows],
+            "outcome": [outcome for *_, outcome in rows],
         }
     )
-    path = tmp_path / "history.parquet"
-    history.to_parquet(path)
+    path = tmp_path / "registrations.parquet"
+    registrations.to_parquet(path)
     binned = answers_over_time(path, "sync", 1.0)
     assert binned["t_s"].tolist() == [0.0, 2.0, 4.0]
     assert binned["offered"].tolist() == [2, 1, 1]
@@ -127,7 +126,7 @@ def test_the_accepted_of_a_window_are_found(run: Path, scenario: Scenario) -> No
     begin_ns, end_ns = scenario.during_ns
     arrivals = arrivals_of(run, "events")
     inside = arrivals[(arrivals["intended_ns"] >= begin_ns) & (arrivals["intended_ns"] < end_ns)]["accept_ms"].dropna()
-    found = accepted_ms(run / "history.parquet", 2, begin_ns, end_ns)
+    found = accepted_ms(run / "registrations.parquet", 2, begin_ns, end_ns)
     np.testing.assert_array_equal(np.sort(found), np.sort(inside.to_numpy()))
 
 
@@ -192,7 +191,7 @@ class TestNothingIsWrittenTwice:
 
 
 def test_the_first_of_each_kind_are_found_with_their_rows(run: Path, scenario: Scenario) -> None:
-    (run / "summary.json").write_text('{"variants": {}, "valid": true}')
+    (run / "summary.json").write_text(json.dumps(summary_with().as_dict()))
     material = Material.read(run)
     every = pd.read_parquet(run / "registrations.parquet").query("variant == 'events'")
     first = material.first_that_ended("events", "lost", 5)

@@ -9,8 +9,8 @@ from typing import get_args
 import pytest
 
 from benchmarks.faults import KINDS
+from benchmarks.metrics import DEFINITIONS
 from benchmarks.scenario import BrokerSpec, Scenario, Service, Slo, VariantSpec, Workload, load_text
-from benchmarks.scenario.metric import METRIC_NAMES
 from benchmarks.scenario.model import Api, Claim
 from benchmarks.subject import VARIANTS
 from registration.latency import DISTRIBUTIONS
@@ -26,7 +26,7 @@ def test_every_key_is_in_the_reference(model: type[Scenario]) -> None:
     assert {key for key in keys if not re.search(rf"\b{key}\b", TEXT)} == set()
 
 
-@pytest.mark.parametrize("word", [*KINDS, *VARIANTS, *get_args(Claim), *DISTRIBUTIONS, *METRIC_NAMES])
+@pytest.mark.parametrize("word", [*KINDS, *VARIANTS, *get_args(Claim), *DISTRIBUTIONS, *DEFINITIONS])
 def test_every_choice_is_in_the_reference(word: str) -> None:
     assert f"`{word}`" in TEXT
 

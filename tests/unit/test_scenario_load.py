@@ -262,10 +262,10 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ("tags: blocking", "tags: 'blocking' is no list"),
         ("seed: -1", "seed: -1 must be 0 or more"),
         ("claim: fire-and-forgot", "claim: 'fire-and-forgot' is not valid here; did you mean 'fire-and-forget'?"),
-        ("thresholds: {lost: ['== 0']}", "thresholds.lost: 'lost' is no metric; it must be one of "),
+        ("thresholds: {lost: ['== 0']}", "thresholds.lost: unknown metric 'lost'; it must be one of "),
         (
             "thresholds: {drain_s: ['5']}",
-            "thresholds.drain_s[0]: '5' is no expectation; write <, <=, >, >= or == and a",
+            "thresholds.drain_s[0]: cannot read '5' as an expectation; write <, <=, >, >= or == and a",
         ),
         ("thresholds: {drain_s: []}", 'thresholds.drain_s: one expression or more belongs here, as in ["< 100"]'),
         ("thresholds: {drain_s: '< 5'}", "thresholds.drain_s: '< 5' is no list"),
@@ -534,10 +534,10 @@ def test_keys_say_who_comes_again() -> None:
 @pytest.mark.parametrize(
     ("hypothesis", "sentence"),
     [
-        ("{metric: drain_s, variant: sync, expect: '1'}", "hypothesis.expect: '1' is no expectation"),
+        ("{metric: drain_s, variant: sync, expect: '1'}", "hypothesis.expect: cannot read '1' as an expectation"),
         (
             "{metric: drain, variant: sync, expect: '< 1'}",
-            "hypothesis.metric: 'drain' is no metric; did you mean 'drain_s'?",
+            "hypothesis.metric: unknown metric 'drain'; did you mean 'drain_s'?",
         ),
         ("{metric: drain_s, expect: '< 1'}", "hypothesis: exactly one of variant, ratio and difference belongs here"),
         ("{metric: drain_s, variant: sync, ratio: sync/events, expect: '< 1'}", "hypothesis.ratio: exactly one of"),

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from benchmarks.metrics import METRICS
+from benchmarks.metrics.definition import Definition
 from benchmarks.scenario.metric import Expectation, Metric
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "accept_latency_ms.p95",
-        "accept_latency_ms.p999{variant:events,window:during}",
-        "completion_latency_ms.p50{service:email}",
-        "completion_latency_ms.p50{variant:sync,window:after,service:email}",
-        "slo_ratio{window:during}",
-        "accept_ratio",
-        "throughput_per_s",
-        "counts.dropped",
-        "registrations.lost{variant:events}",
-        "effects.duplicated{service:cache}",
-        "drain_s",
-        "consumer_lag_max",
-        "outstanding_max",
-        "recovery_s",
-        "rss_mb_max",
-        "cpu_ms_per_registration.total",
-        "schedule_delay_ms.p99",
-        "reply_latency_ms.mean",
-        "service_time_ms.max",
-    ],
-)
-def test_every_metric_of_the_summary_is_read_and_written_back(text: str) -> None:
-    assert str(Metric.parse(text)) == text
+def written(metric: Definition[Any]) -> Iterator[str]:
+    """Every way to write it but for the values of tags."""
+    values = {"window": ("window:during",), "service": ("service:email",)}
+    tags = ["", "variant:events", *(f"variant:events,{value}" for tag in metric.tags for value in values[tag])]
+    for stat in metric.stats or ("",):
+        for tag in tags:
+            yield metric.name + (f".{stat}" if stat else "") + (f"{{{tag}}}" if tag else "")
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_every_metric_is_read_and_written_back(metric: Definition[Any]) -> None:
+    for text in written(metric):
+        assert str(Metric.parse(text)) == text
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_every_metric_has_words_and_its_rows_show_figures_that_it_has(metric: Definition[Any]) -> None:
+    assert "{" not in metric.said(None)
+    assert ("{stat}" in metric.words) == (len(metric.stats) > 1)
+    assert all(row.stat in (metric.stats or (None,)) for row in metric.rows)
+    assert not any(row.in_fault for row in metric.rows) or "window" in metric.tags
 
 
 def test_the_order_and_the_spacing_of_tags_do_not_matter() -> None:
@@ -50,17 +49,17 @@ def test_cpu_per_registration_is_the_total_unless_said_otherwise() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("acept_ratio", "'acept_ratio' is no metric; did you mean 'accept_ratio'?"),
+        ("acept_ratio", "unknown metric 'acept_ratio'; did you mean 'accept_ratio'?"),
         ("accept_latency_ms", "'accept_latency_ms' needs one of .p50, .p90, .p95, .p99, .p999, .max, .mean"),
         ("accept_latency_ms.meen", "'accept_latency_ms' has no '.meen'; did you mean 'mean'?"),
         ("accept_ratio.p50", "'accept_ratio' is one figure; leave out '.p50'"),
         ("registrations.lots", "'registrations' has no '.lots'; did you mean 'lost'?"),
         ("drain_s{window:during}", "'drain_s' is not kept by window; it can have variant"),
-        ("slo_ratio{window:now}", "'now' is no window; it must be one of 'before', 'during', 'after'"),
-        ("slo_ratio{windw:during}", "'windw' is no tag; did you mean 'window'?"),
-        ("slo_ratio{during}", "'during' is no tag; write tag:value, as in window:during"),
+        ("slo_ratio{window:now}", "unknown window 'now'; it must be one of 'before', 'during', 'after'"),
+        ("slo_ratio{windw:during}", "unknown tag 'windw'; did you mean 'window'?"),
+        ("slo_ratio{during}", "cannot read 'during' as a tag; write tag:value, as in window:during"),
         ("slo_ratio{window:during,window:after}", "the tag 'window' stands twice"),
-        ("slo ratio", "'slo ratio' is no metric; write name.stat{tag:value}, as in accept_latency_ms.p95"),
+        ("slo ratio", "cannot read 'slo ratio' as a metric; write name.stat{tag:value}, as in accept_latency_ms.p95"),
     ],
 )
 def test_what_is_no_metric_is_refused_with_the_nearest_choice(text: str, sentence: str) -> None:

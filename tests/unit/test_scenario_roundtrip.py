@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.scenario import Problem, ScenarioError, load_text
@@ -156,7 +156,7 @@ scenarios = st.fixed_dictionaries(
 
 
 @given(scenarios)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_what_is_resolved_loads_to_an_equal_scenario(data: dict[str, object]) -> None:
     scenario = load_text(dump(data), "given")
     stored = dump(scenario.resolved())
@@ -261,7 +261,7 @@ def test_what_is_mutilated_below_is_valid_at_first(text: str) -> None:
     st.sampled_from(TEXTS),
     st.lists(st.tuples(st.integers(0, 999), st.integers(0, 30), st.sampled_from(HOSTILE)), min_size=1, max_size=6),
 )
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 def test_a_mutilated_file_is_a_scenario_or_a_list_of_problems(text: str, cuts: list[tuple[int, int, str]]) -> None:
     for place, length, inserted in cuts:
         at = place % (len(text) + 1)
@@ -273,7 +273,7 @@ def test_a_mutilated_file_is_a_scenario_or_a_list_of_problems(text: str, cuts: l
     st.sampled_from(TEXTS),
     st.lists(st.tuples(st.integers(0, 999), st.sampled_from([*WORDS, *HOSTILE])), min_size=1, max_size=4),
 )
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 def test_a_file_with_words_exchanged_is_a_scenario_or_a_list_of_problems(
     text: str, exchanges: list[tuple[int, str]]
 ) -> None:
@@ -297,7 +297,7 @@ PATHS = [
     st.sampled_from(TEXTS),
     st.lists(st.tuples(st.sampled_from(PATHS), st.sampled_from([*WORDS, *HOSTILE])), min_size=1, max_size=3),
 )
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 def test_any_setting_makes_a_scenario_or_a_list_of_problems(text: str, sets: list[tuple[str, str]]) -> None:
     scenario = load_text(text, "given")
     problems: tuple[Problem, ...] = ()
@@ -311,7 +311,6 @@ def test_any_setting_makes_a_scenario_or_a_list_of_problems(text: str, sets: lis
 
 
 @given(st.text(max_size=200))
-@settings(deadline=None)
 def test_any_text_is_a_scenario_or_a_list_of_problems(text: str) -> None:
     only_a_scenario_or_problems(text)
 

@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,14 +18,14 @@ from benchmarks.analysis.statistics import (
     estimate_unpaired,
     holm,
     judge,
-    lookup,
     mark,
     outliers,
     survivorship,
     t_interval,
     unresolved,
 )
-from benchmarks.analysis.verdict import Side, compare, comparison_of, comparisons_of
+from benchmarks.analysis.summary_model import Judgement, Variant
+from benchmarks.analysis.verdict import compare, comparison_of, comparisons_of
 from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
 from benchmarks.scenario.metric import Expectation, Metric
 
@@ -303,37 +302,39 @@ class TestUnresolved:
             assert unresolved(Metric.parse(name), figures(0.1, 0.1), figures(0.1, 0.1)) is None
 
 
-def side(name: str, values: list[float], *, delay_ms: float = 0.01, slo: float = 1.0) -> Side:
+def side(name: str, values: list[float], *, delay_ms: float = 0.01, slo: float = 1.0) -> Variant:
     trials = [
         {"block": block, "trial": block + 1, "slo_ratio": slo, **figures(value, delay_ms)}
         for block, value in enumerate(values)
     ]
-    return Side(name, name.startswith("events"), {**figures(values[0], delay_ms), "slo_ratio": slo, "trials": trials})
+    broker = {"kind": "kafka"} if name.startswith("events") else None
+    entry = {**figures(values[0], delay_ms), "broker": broker, "slo_ratio": slo, "trials": trials}
+    return Variant.from_dict(name, entry)
 
 
 class TestComparisons:
     SYNC, EVENTS = side("sync", [40.0, 42.0, 41.0]), side("events", [4.0, 4.1, 4.3], slo=0.5)
 
     def test_the_family_of_the_correction_is_all_that_was_tested(self) -> None:
-        entries = comparisons_of([self.SYNC, self.EVENTS], with_faults=True)
-        tested = [entry for entry in entries if entry["p"] is not None]
-        assert [entry["p_holm"] for entry in tested] == holm([entry["p"] for entry in tested])  # type: ignore[misc]
+        entries, _ = comparisons_of([self.SYNC, self.EVENTS], with_faults=True)
+        tested = [entry for entry in entries if entry.p is not None]
+        assert [entry.p_holm for entry in tested] == holm([entry.p for entry in tested])
         assert len(tested) < len(entries)
-        assert all(entry["significant"] is None for entry in entries if entry["p"] is None)
-        assert {entry["metric"]: entry["significant"] for entry in tested}["accept_latency_ms.p50"] is True
+        assert all(entry.significant is None for entry in entries if entry.p is None)
+        assert {entry.metric: entry.significant for entry in tested}["accept_latency_ms.p50"] is True
 
     def test_saturated_shares_say_that_every_block_gave_the_same(self) -> None:
-        entries = comparisons_of([self.SYNC, self.EVENTS], with_faults=False)
-        shares: dict[Any, Any] = {entry["metric"]: entry for entry in entries}
-        assert (shares["slo_ratio"]["p"], shares["slo_ratio"]["significant"]) == (0.0, True)
-        assert "every block gave the same value" in shares["slo_ratio"]["reason"]
-        assert (shares["accept_ratio"]["p"], shares["accept_ratio"]["significant"]) == (1.0, False)
+        entries, _ = comparisons_of([self.SYNC, self.EVENTS], with_faults=False)
+        shares = {entry.metric: entry for entry in entries}
+        assert (shares["slo_ratio"].p, shares["slo_ratio"].significant) == (0.0, True)
+        assert "every block gave the same value" in (shares["slo_ratio"].reason or "")
+        assert (shares["accept_ratio"].p, shares["accept_ratio"].significant) == (1.0, False)
 
     def test_without_one_kind_of_side_each_is_compared_with_the_first(self) -> None:
         direct = [self.SYNC, side("sync-concurrent", [20.0, 21.0, 22.0]), side("sync-again", [40.0, 41.0, 42.0])]
-        labels = {entry.get("ratio") for entry in comparisons_of(direct, with_faults=False)} - {None}
+        labels = {entry.ratio for entry in comparisons_of(direct, with_faults=False)[0]} - {None}
         assert labels == {"sync-concurrent/sync", "sync-again/sync"}
-        both = {entry.get("ratio") for entry in comparisons_of([*direct, self.EVENTS], with_faults=False)} - {None}
+        both = {entry.ratio for entry in comparisons_of([*direct, self.EVENTS], with_faults=False)[0]} - {None}
         assert both == {"events/sync", "events/sync-concurrent", "events/sync-again"}
 
     def test_what_is_unresolved_gives_no_verdict_and_is_not_significant(self) -> None:
@@ -341,12 +342,12 @@ class TestComparisons:
         metric = Metric.parse("accept_latency_ms.p50")
         part = HypothesisPart(metric, "ratio", ("events", "sync"), Expectation.parse("< 0.5"))
         found = comparison_of(Hypothesis((part,)), {"sync": self.SYNC, "events": late}, valid=True)
-        assert found is not None
-        assert (found["verdict"], found["mark"], found["significant"]) == (None, "unresolved", None)
-        assert str(found["reason"]).startswith("unresolved: ")
+        assert isinstance(found, Judgement)
+        assert (found.verdict, found.mark, found.significant) == (None, "unresolved", None)
+        assert str(found.reason).startswith("unresolved: ")
         sure = comparison_of(Hypothesis((part,)), {"sync": self.SYNC, "events": self.EVENTS}, valid=True)
-        assert sure is not None
-        assert (sure["verdict"], sure["mark"], sure["significant"]) == ("confirmed", None, True)
+        assert isinstance(sure, Judgement)
+        assert (sure.verdict, sure.mark, sure.significant) == ("confirmed", None, True)
 
     def test_the_noise_floor_of_the_metric_marks_a_comparison(self) -> None:
         entry = {"metrics": {"accept_latency_ms.p50": {"kind": "ratio", "low": 0.05, "high": 20}}}
@@ -401,4 +402,4 @@ class TestLookup:
         ],
     )
     def test_a_metric_is_found_by_its_name(self, metric: str, value: float | None) -> None:
-        assert lookup(self.FIGURES, Metric.parse(metric)) == value
+        assert Metric.parse(metric).of(self.FIGURES) == value

@@ -43,7 +43,7 @@ def test_a_new_directory_gets_its_folders(tmp_path: Path) -> None:
 
 
 def test_an_empty_directory_may_be_used(tmp_path: Path) -> None:
-    Results.create(tmp_path)
+    assert Results.create(tmp_path).directory == tmp_path
 
 
 def test_a_directory_in_use_is_refused_and_left_as_it_was(tmp_path: Path) -> None:

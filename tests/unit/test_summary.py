@@ -5,27 +5,24 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from synthetic import SERVICES, result_of, run_of, scenario_of, write_results
 
-from benchmarks.analysis.summary import rounded, summarise
+from benchmarks.analysis.summary import summarise as summarised
+from benchmarks.analysis.summary_model import Summary, plain
 from benchmarks.analysis.validity import TrialResult
+from benchmarks.metrics import METRICS
+from benchmarks.metrics.definition import Definition
 from benchmarks.scenario import Scenario
+from benchmarks.scenario.metric import rows
 
-LATENCY_FIELDS = ["p50", "p90", "p95", "p99", "p999", "max", "mean"]
-COUNTS = ["offered", "sent", "acked", "refused", "failed", "indeterminate", "dropped"]
-EFFECTS = ["expected", "applied", "pending", "dead_lettered", "lost", "stranded", "unexpected", "duplicated"]
-REGISTRATIONS = ["complete", "pending", "dead_lettered", "lost", "stranded", "recovered", "unexpected", "duplicated"]
-WINDOW = [
-    *("counts", "accept_ratio", "slo_ratio", "throughput_per_s", "accept_latency_ms", "reply_latency_ms"),
-    *("service_time_ms", "schedule_delay_ms", "completion_latency_ms"),
-]
-VARIANT = [
-    *("broker", "findings", *WINDOW, "registrations", "effects", "outstanding_max", "consumer_lag_max"),
-    *("drain_s", "recovery_s", "recovered", "recovered_trials", "cpu_ms_per_registration", "rss_mb_max", "windows"),
-]
+
+def summarise(*args: Any, **kwargs: Any) -> dict[str, Any]:
+    """As `summary.json` has it."""
+    return summarised(*args, **kwargs).as_dict()
 
 
 @pytest.fixture(scope="module")
@@ -70,26 +67,42 @@ class TestShape:
         assert summary["format_version"] == 1
         assert list(summary["variants"]) == ["sync", "events"]
 
-    def test_every_variant_has_every_key(self, summary: dict) -> None:
+    @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+    def test_every_metric_is_in_every_variant_trial_and_window(self, metric: Definition, summary: dict) -> None:
         for variant in summary["variants"].values():
-            assert list(variant) == [*VARIANT, "trials"]
-            assert list(variant["counts"]) == COUNTS
-            assert list(variant["accept_latency_ms"]) == LATENCY_FIELDS
-            assert list(variant["registrations"]) == REGISTRATIONS
-            assert list(variant["effects"]) == [*EFFECTS, "by_service"]
-            assert list(variant["effects"]["by_service"]) == list(SERVICES)
-            assert list(variant["effects"]["by_service"]["email"]) == EFFECTS
-            assert list(variant["completion_latency_ms"]) == [*LATENCY_FIELDS, "by_service"]
-            assert list(variant["completion_latency_ms"]["by_service"]["cache"]) == LATENCY_FIELDS
+            windows = variant["windows"].values() if "window" in metric.tags else ()
+            for figures in (variant, *variant["trials"], *windows):
+                found = figures[metric.name]
+                if metric.stats:
+                    assert set(metric.stats) <= set(found)
+                if "service" in metric.tags:
+                    assert [list(of) for of in found["by_service"].values()] == [list(metric.stats)] * len(SERVICES)
+
+    def test_what_is_not_kept_by_window_is_in_none(self, summary: dict) -> None:
+        whole = {metric.name for metric in METRICS if "window" not in metric.tags}
+        for variant in summary["variants"].values():
             assert list(variant["windows"]) == ["before", "during", "after"]
-            for window in variant["windows"].values():
-                assert list(window) == WINDOW
+            assert not any(whole & set(window) for window in variant["windows"].values())
 
     def test_trials_come_one_by_one_with_the_same_keys(self, summary: dict) -> None:
         for variant in summary["variants"].values():
             assert [trial["block"] for trial in variant["trials"]] == [0, 1, 2]
             for trial in variant["trials"]:
-                assert list(trial) == ["trial", "block", *VARIANT]
+                assert [*trial, "trials"] == ["trial", "block", *variant]
+
+    def test_what_is_read_is_what_was_written(self, summary: dict) -> None:
+        assert Summary.from_dict(json.loads(json.dumps(summary))).as_dict() == summary
+
+    def test_a_file_that_is_no_summary_is_refused(self, summary: dict, tmp_path: Path) -> None:
+        sync = {**summary["variants"]["sync"], "trials": [{"block": 0}]}
+        for damaged in ([], {**summary, "valid": None}, {**summary, "variants": {"sync": sync}}):
+            (tmp_path / "summary.json").write_text(json.dumps(damaged))
+            with pytest.raises(ValueError, match="Summary"):
+                Summary.read(tmp_path / "summary.json")
+
+    def test_a_zero_has_its_bound_beside_it(self, summary: dict) -> None:
+        offered = summary["variants"]["sync"]["counts"]["offered"]
+        assert summary["variants"]["sync"]["zero_upper95"] == pytest.approx(1 - 0.05 ** (1 / offered), rel=1e-5)
 
     def test_what_does_not_apply_is_null(self, summary: dict) -> None:
         sync, events = summary["variants"]["sync"], summary["variants"]["events"]
@@ -114,7 +127,7 @@ class TestShape:
                 assert leaf == float(f"{leaf:.6g}")
 
     def test_rounding_nulls_what_is_not_finite(self) -> None:
-        assert rounded({"a": [math.nan, math.inf, 1 / 3]}) == {"a": [None, None, 0.333333]}
+        assert plain({"a": [math.nan, math.inf, 1 / 3]}) == {"a": [None, None, 0.333333]}
 
 
 class TestCombination:
@@ -137,7 +150,7 @@ class TestCombination:
 
     def test_windows_add_up_to_the_whole(self, summary: dict) -> None:
         for variant in summary["variants"].values():
-            for name in COUNTS:
+            for name in variant["counts"]:
                 assert sum(part["counts"][name] for part in variant["windows"].values()) == variant["counts"][name]
 
     def test_both_sides_met_the_same_arrivals(self, summary: dict) -> None:
@@ -167,7 +180,7 @@ class TestComparison:
         other = scenario_of(
             hypothesis={"metric": "slo_ratio{window:during}", "difference": "events-sync", "expect": expect}
         )
-        assert summarise(other, trials)["comparison"]["verdict"] == verdict  # type: ignore[index]
+        assert summarise(other, trials)["comparison"]["verdict"] == verdict
 
     def test_two_blocks_give_no_interval_and_no_verdict(self, scenario: Scenario, trials: list[TrialResult]) -> None:
         comparison = summarise(scenario, trials[:4])["comparison"]
@@ -182,7 +195,7 @@ class TestComparison:
         self, missing: int, scenario: Scenario, trials: list[TrialResult]
     ) -> None:
         comparison = summarise(scenario, trials[:missing] + trials[missing + 1 :])["comparison"]
-        assert len(comparison["per_block"]) == 2  # type: ignore[index]
+        assert len(comparison["per_block"]) == 2
 
     def test_an_invalid_run_gives_no_verdict_but_keeps_its_figures(
         self, scenario: Scenario, trials: list[TrialResult]
@@ -214,6 +227,13 @@ class TestComparison:
         entries = summarise(three, run_of(three, tmp_path))["comparisons"]
         assert isinstance(entries, list)
         assert {entry["ratio"] for entry in entries if "ratio" in entry} == {"events/sync", "events/sync-concurrent"}
+
+    def test_every_row_that_compares_has_its_interval_in_the_summary(self, summary: dict) -> None:
+        stored = [entry["metric"] for entry in (*summary["comparisons"], *summary["comparisons_alone"])]
+        shown = [(row, metric) for row, metric in rows() if row.compared]
+        inside = [str(metric.inside("during")) for row, metric in shown if row.in_fault]
+        assert sorted(stored) == sorted([*(str(metric) for _, metric in shown), *inside])
+        assert all(entry["p_holm"] is None for entry in summary["comparisons_alone"])
 
     def test_comparisons_have_marks_and_no_verdicts(self, summary: dict) -> None:
         for entry in summary["comparisons"]:
@@ -274,10 +294,10 @@ class TestNoiseFloor:
         entry = {"blocks": 3, "rate_per_s": workload.rate_per_s, "duration_s": workload.duration_s}
         floors = {scenario.name: {**entry, "metrics": {"accept_latency_ms.p50": wide}}}
         summary = summarise(scenario, trials, environment={"calibration": {"stale": [], "noise_floor": floors}})
-        marks = {each["metric"]: each["mark"] for each in summary["comparisons"]}  # type: ignore[attr-defined]
+        marks = {each["metric"]: each["mark"] for each in summary["comparisons"]}
         assert marks["accept_latency_ms.p50"] == "≈"
         assert marks["accept_latency_ms.p95"] is None
-        assert summary["noise_floor"]["metrics"]["accept_latency_ms.p50"] == wide  # type: ignore[index]
+        assert summary["noise_floor"]["metrics"]["accept_latency_ms.p50"] == wide
 
     def test_without_one_the_summary_says_why(self, summary: dict) -> None:
         assert "was not calibrated" in summary["noise_floor"]["reason"]
@@ -291,7 +311,7 @@ class TestWarnings:
     def test_a_variant_without_a_finished_trial_is_named(self, scenario: Scenario, trials: list[TrialResult]) -> None:
         summary = summarise(scenario, [trial for trial in trials if trial.facts.variant == "sync"])
         assert summary["warnings"] == ["no trial of events was finished: run again to compare"]
-        assert summary["comparison"]["reason"] == "a side has no finished trial"  # type: ignore[index]
+        assert summary["comparison"]["reason"] == "a side has no finished trial"
 
     def test_no_trial_at_all_is_still_a_summary(self, scenario: Scenario) -> None:
         summary = summarise(scenario, [], run_problems=["it was interrupted"])
@@ -300,7 +320,7 @@ class TestWarnings:
 
     def test_a_fault_that_never_began(self, scenario: Scenario, trials: list[TrialResult]) -> None:
         silent = replace(trials[0], faults=trials[0].faults.assign(begin_ns=pd.NA))
-        (warning,) = summarise(scenario, [silent, *trials[1:]])["warnings"]  # type: ignore[misc]
+        (warning,) = summarise(scenario, [silent, *trials[1:]])["warnings"]
         assert warning.startswith("trial 01-sync: the fault ")
         assert "never began" in warning
 

@@ -37,7 +37,7 @@ class Ending:
 
 @cache
 def plan_of(variant: str) -> Plan:
-    text = f"version: 1\nname: x\nvariants: [{variant}]\nworkload: {{rate: 10, duration: 4s, warmup: 0s}}\ndrain: 20s\n"
+    text = f"version: 1\nname: x\nvariants: [{variant}]\nworkload: {{rate: 10, duration: 1s, warmup: 0s}}\ndrain: 20s\n"
     return make_plan(load_text(text, "x"))
 
 

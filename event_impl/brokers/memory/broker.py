@@ -132,16 +132,19 @@ class MemoryBroker:
             self.life = Life.STOPPED
 
     def go_on(self) -> None:
-        """SIGCONT: first what came in, then the timers that fell due."""
+        """SIGCONT: first the timers that fell due, then what came in.
+
+        So one that stood still for longer than a session puts its members out, as Kafka does (measured).
+        """
         if self.life is not Life.STOPPED:
             return
         self.life = Life.UP
         held, self._held = self._held, []
         overdue, self._overdue = self._overdue, []
-        for request in held:
-            request.carry_out()
         for callback in overdue:
             callback()
+        for request in held:
+            request.carry_out()
 
     def kill(self) -> None:
         """SIGKILL: its connections are lost; what it had answered for is on the disk."""
@@ -226,8 +229,9 @@ class MemoryBroker:
         return self._partitions[topic]
 
     def partitions_of(self, topics: Iterable[str]) -> list[TopicPartition]:
-        """All partitions of some topics, in order."""
-        return [TopicPartition(topic, number) for topic in sorted(topics) for number in range(self._partitions[topic])]
+        """All partitions of some topics, in order; a topic that there is not has none."""
+        counts = {topic: self._partitions.get(topic, 0) for topic in sorted(topics)}
+        return [TopicPartition(topic, number) for topic, count in counts.items() for number in range(count)]
 
     def ends(self, _request: Request, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         return {partition: len(self.log(partition)) for partition in partitions}

@@ -10,6 +10,7 @@ What the library fetches ahead is all that is in the log: its limit of 1 MiB a p
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -26,7 +27,12 @@ from aiokafka.errors import (
 from event_impl.brokers.memory.broker import MemoryBroker, Record
 from event_impl.brokers.memory.connection import RETRY_S, Connection
 
+_log = logging.getLogger(__name__)
+
 _NO_GENERATION = -1
+# Deadlines are whole nanoseconds: two floats that differ by less than one would be asked for again and again.
+_NS_PER_MS = 1_000_000
+_NS_PER_S = 1_000_000_000
 
 
 class MemoryConsumer:
@@ -49,12 +55,13 @@ class MemoryConsumer:
         self._broker = broker
         self._connection = Connection(broker, request_timeout_ms)
         self._group = broker.group(group_id)
+        self._now_ns = broker.host.now_ns
         self._name = group_instance_id
         self._from_end = auto_offset_reset == "latest"
-        self._session_ns = session_timeout_ms * 1_000_000
-        self._heartbeat_s = heartbeat_interval_ms / 1000
-        self._commit_s = auto_commit_interval_ms / 1000 if enable_auto_commit and group_id else None
-        self._commit_at = 0.0
+        self._session_ns = session_timeout_ms * _NS_PER_MS
+        self._heartbeat_ns = heartbeat_interval_ms * _NS_PER_MS
+        self._commit_every_ns = auto_commit_interval_ms * _NS_PER_MS if enable_auto_commit else None
+        self._commit_at_ns = 0
         self._member, self._generation = "", _NO_GENERATION
         self._topics: Sequence[str] = ()
         self._listener: ConsumerRebalanceListener | None = None
@@ -68,8 +75,8 @@ class MemoryConsumer:
 
     async def start(self) -> None:
         await self._connection.ask(self._broker.exists)
-        if self._commit_s is not None:
-            self._commit_at = asyncio.get_running_loop().time() + self._commit_s
+        if self._commit_every_ns is not None:
+            self._commit_at_ns = self._now_ns() + self._commit_every_ns
 
     async def stop(self) -> None:
         if self._coordinating is not None:
@@ -77,7 +84,7 @@ class MemoryConsumer:
             with suppress(asyncio.CancelledError):
                 await self._coordinating
             with suppress(KafkaError):
-                if self._commit_s is not None:
+                if self._commit_every_ns is not None:
                     await self._commit(self._positions)
                 if self._name is None:  # a static member does not say that it goes
                     await self._connection.ask(self._group.leave, self._member)
@@ -88,6 +95,7 @@ class MemoryConsumer:
     def subscribe(self, topics: Sequence[str], *, listener: ConsumerRebalanceListener | None = None) -> None:
         self._topics, self._listener = topics, listener
         self._coordinating = asyncio.create_task(self._coordinate())
+        self._coordinating.add_done_callback(self._break_off)
 
     def assign(self, partitions: Sequence[TopicPartition]) -> None:
         self._take_up(dict.fromkeys(partitions, 0))
@@ -110,15 +118,17 @@ class MemoryConsumer:
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> dict[TopicPartition, list[Record]]:
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + timeout_ms / 1000
+        give_up_at_ns = self._now_ns() + timeout_ms * _NS_PER_MS
         while True:
             # What is read while partitions change hands may be another's.
             await self._in_place.wait()
+            if self._coordinating is not None and self._coordinating.done():
+                self._coordinating.result()
             found = self._read(partitions, max_records)
-            if found or loop.time() >= give_up_at:
+            if found or self._now_ns() >= give_up_at_ns:
                 return found
             self._waiter = loop.create_future()
-            timer = loop.call_at(give_up_at, self._look)
+            timer = loop.call_at(give_up_at_ns / _NS_PER_S, self._look)
             try:
                 await self._waiter
             finally:
@@ -134,6 +144,13 @@ class MemoryConsumer:
     def _look(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _break_off(self, ended: asyncio.Task[None]) -> None:
+        """The coordination has failed: who waits for records shall hear of it."""
+        if not ended.cancelled():
+            _log.error("the consumer has left its group", exc_info=ended.exception())
+        self._in_place.set()
+        self._look()
 
     def _read(
         self, partitions: tuple[TopicPartition, ...], max_records: int | None
@@ -203,7 +220,7 @@ class MemoryConsumer:
 
     async def _give_up(self) -> None:
         self._in_place.clear()
-        if self._commit_s is not None:
+        if self._commit_every_ns is not None:
             with suppress(KafkaError):
                 await self._commit(self._positions)
         if self._listener is not None:
@@ -230,21 +247,21 @@ class MemoryConsumer:
 
     async def _stay(self) -> None:
         """Beat and commit by the timer, until the group asks for another round or knows this member no more."""
-        loop = asyncio.get_running_loop()
-        beat_at = loop.time() + self._heartbeat_s
+        beat_at_ns = self._now_ns() + self._heartbeat_ns
         while True:
-            next_at = beat_at if self._commit_s is None else min(beat_at, self._commit_at)
+            every_ns = self._commit_every_ns
+            next_at_ns = beat_at_ns if every_ns is None else min(beat_at_ns, self._commit_at_ns)
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(next_at):
+                async with asyncio.timeout_at(next_at_ns / _NS_PER_S):
                     await self._must_rejoin.wait()
             if self._must_rejoin.is_set():
                 return
-            if self._commit_s is not None and loop.time() >= self._commit_at:
-                self._commit_at = loop.time() + self._commit_s
+            if every_ns is not None and self._now_ns() >= self._commit_at_ns:
+                self._commit_at_ns = self._now_ns() + every_ns
                 with suppress(KafkaError):
                     await self._commit(self._positions)
-            if loop.time() >= beat_at:
-                beat_at = loop.time() + self._heartbeat_s
+            if self._now_ns() >= beat_at_ns:
+                beat_at_ns = self._now_ns() + self._heartbeat_ns
                 try:
                     await self._connection.ask(self._group.heartbeat, self._member, self._generation)
                 except RebalanceInProgressError:
@@ -253,4 +270,4 @@ class MemoryConsumer:
                     self._forget_membership()
                     return
                 except KafkaError:
-                    beat_at = loop.time() + RETRY_S
+                    beat_at_ns = self._now_ns() + round(RETRY_S * _NS_PER_S)

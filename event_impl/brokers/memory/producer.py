@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
@@ -54,7 +56,7 @@ class MemoryProducer:
 
     async def partitions_for(self, topic: str) -> set[int]:
         if topic not in self._counts:
-            self._counts[topic] = await self._connection.ask(self._broker.partition_count, topic)
+            self._counts[topic] = await self._retried(self._broker.partition_count, topic)
         return set(range(self._counts[topic]))
 
     async def send(
@@ -115,19 +117,24 @@ class MemoryProducer:
         self._sending = None
 
     async def _try_until_sent(self, unsent: list[Unsent]) -> KafkaError | None:
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + self._timeout_s
+        if self._unacknowledged and self._broker.life is not Life.GONE:
+            self._connection.ask(self._broker.append, self._id, unsent).cancel()  # the answer alone
+            return None
+        try:
+            await self._retried(self._broker.append, self._id, unsent, for_ever=bool(self._id))
+        except KafkaError as error:
+            return error
+        return None
+
+    async def _retried(self, handler: Callable[..., object], *args: object, for_ever: bool = False) -> Any:
+        now_ns = self._broker.host.now_ns
+        give_up_at_ns = now_ns() + round(self._timeout_s * 1e9)
         while True:
-            answer = self._connection.ask(self._broker.append, self._id, unsent)
-            if self._unacknowledged and self._broker.life is not Life.GONE:
-                answer.cancel()
-                return None
             try:
-                await answer
-                return None
+                return await self._connection.ask(handler, *args)
             except KafkaError as error:
-                if not error.retriable or (not self._id and loop.time() > give_up_at):
-                    return error
+                if not error.retriable or (now_ns() >= give_up_at_ns and not for_ever):
+                    raise
             await asyncio.sleep(RETRY_S)
 
 

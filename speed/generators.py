@@ -1,6 +1,6 @@
 """The benchmark of the benchmark: our load generator beside k6, vegeta, Locust's FastHttpUser, hey and wrk.
 
-    python tests/speed/generators.py [--repeats 3] [--only open,closed,ceiling,frozen] [--tools DIR] [--json FILE]
+    python speed/generators.py [--repeats 3] [--only open,closed,ceiling,frozen] [--tools DIR] [--json FILE]
 
 A benchmark, not a test: it asserts nothing. All of them load the same trivial server on loopback, one after the other
 and in turns, the generator on one core and the server on another. Peers that are not there are left out with a word on

@@ -1,6 +1,6 @@
 """How long a person waits for nothing: prints the waits around a run. A benchmark, not a test: it asserts nothing.
 
-    python tests/speed/startup.py [repeats]
+    python speed/startup.py [repeats]
 
 Needs a warm cache (`bench broker fetch`). Every time is CLOCK_MONOTONIC, which is the same in each process.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-TREE = Path(__file__).resolve().parents[2]
+TREE = Path(__file__).resolve().parents[1]
 BENCH = [sys.executable, str(TREE / "cli.py")]
 
 GOALS = {

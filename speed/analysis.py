@@ -1,6 +1,6 @@
 """How long `bench report` takes over many rows, and how much memory. A benchmark, not a test: it asserts nothing.
 
-    python tests/speed/analysis.py [--registrations N] [--blocks N] [--keep DIR] [--repeats N] [--steps]
+    python speed/analysis.py [--registrations N] [--blocks N] [--keep DIR] [--repeats N] [--steps]
 
 Makes a run of both sides (by default 2 x 3 trials of 420,000 registrations with three effects each: ten million rows
 of history and effects together), then reports it as a user would, in a process of its own. The first report also
@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-TREE = Path(__file__).resolve().parents[2]
+TREE = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TREE), str(TREE / "tests" / "unit")]
 
 from bulk import scenario_of_size, write_run  # noqa: E402
@@ -56,7 +56,7 @@ def steps(directory: Path) -> None:
     results = Results(directory)
     scenario = load_text((directory / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml")
     parts: dict[str, Callable[[], object]] = {
-        "summary": lambda: results.write_json("summary.json", summarise(scenario, load_trials(directory))),
+        "summary": lambda: results.write_json("summary.json", summarise(scenario, load_trials(directory)).as_dict()),
         "files of the run": results.save_run,
         "charts": lambda: draw_all(directory),
         "report": lambda: write_report(directory),

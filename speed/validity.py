@@ -1,7 +1,7 @@
 """How often a run is valid: many runs of the bundled scenarios, one line of a file for each. It asserts nothing.
 
-    python tests/speed/validity.py [--into FILE] [--runs N] [--others N] [--only SCENARIO] [--limit-minutes M]
-    python tests/speed/validity.py --table [--into FILE]
+    python speed/validity.py [--into FILE] [--runs N] [--others N] [--only SCENARIO] [--limit-minutes M]
+    python speed/validity.py --table [--into FILE]
 
 `baseline --blocks 1 --duration 8s` runs N times, every other bundled scenario a few times as it stands, each run with a
 seed of its own. A run that is in the file already is not run again, so that the script goes on where it was stopped.
@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-TREE = Path(__file__).resolve().parents[2]
+TREE = Path(__file__).resolve().parents[1]
 BENCH = [sys.executable, str(TREE / "cli.py")]
 BASELINE = "baseline"
 SHORT = ["--blocks", "1", "--duration", "8s"]

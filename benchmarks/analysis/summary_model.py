@@ -1,0 +1,343 @@
+"""What `summary.json` says, as values: written by `plain`, read by `Summary.read`, and dug through by nobody.
+
+Figures stay an object by metric, as `benchmarks.metrics` has them: a `Metric` finds its own in it. Fields that came
+later than others have a default, so that older files can be read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BeforeValidator, TypeAdapter
+
+from benchmarks.scenario import hypothesis
+from benchmarks.scenario.metric import Metric
+
+FORMAT_VERSION = 1
+SURVIVORSHIP_LIMIT = 0.01  # a point of accept_ratio
+_DIGITS = 6
+_OMITTED: Mapping[str, bool] = {"omitted": True}  # a key that is left out where it is null
+
+Json = Mapping[str, object]
+Kind = hypothesis.Comparison
+Interval = tuple[float, float]
+
+
+class Measured:
+    """Something with figures: a variant, or one trial of it."""
+
+    figures: Json
+    broker: Json | None
+
+    def of(self, metric: Metric) -> float | None:
+        return metric.of(self.figures)
+
+    @property
+    def uses_broker(self) -> bool:
+        return self.broker is not None
+
+
+@dataclass(frozen=True)
+class MeasuredTrial(Measured):
+    """One trial; `trial` is its place in the run, from 1."""
+
+    trial: int
+    block: int
+    broker: Json | None
+    findings: tuple[str, ...]
+    figures: Json
+
+
+@dataclass(frozen=True)
+class Variant(Measured):
+    """One variant over its trials, which are in block order."""
+
+    name: str
+    broker: Json | None
+    findings: tuple[str, ...]
+    figures: Json
+    trials: tuple[MeasuredTrial, ...]
+
+    @classmethod
+    def from_dict(cls, name: str, entry: Json) -> Variant:
+        """From its part of `summary.json`."""
+        trials = entry["trials"]
+        assert isinstance(trials, Sequence)
+        return cls(name, *_head(entry), tuple(MeasuredTrial(one["trial"], one["block"], *_head(one)) for one in trials))
+
+    def by_block(self, metric: Metric) -> dict[int, float | None]:
+        """The figure of each block's trial."""
+        return {trial.block: trial.of(metric) for trial in self.trials}
+
+    @property
+    def zero_upper95(self) -> float | None:
+        """The largest rate that none among its registrations leaves possible; null where it was not stored."""
+        bound = self.figures.get("zero_upper95")
+        return bound if isinstance(bound, float) else None
+
+    def why_missing(self, metric: Metric) -> str | None:
+        """What its metric knows of why there is no figure."""
+        return metric.definition.why_missing({**self.figures, "broker": self.broker, "trials": self.trials})
+
+
+def _head(entry: Json) -> tuple[Any, tuple[str, ...], Json]:
+    """Broker, findings and figures."""
+    known = ("trial", "block", "broker", "findings", "trials")
+    findings = entry.get("findings") or ()
+    assert isinstance(findings, Sequence)
+    return entry.get("broker"), tuple(findings), {key: entry[key] for key in entry if key not in known}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A figure of two sides, or of one: `ratio` A/B, `difference` A-B or `variant`, the other two are null.
+
+    `significant` is after the correction for many (`p_holm`), or, where there is none, by `p` alone; null where nothing
+    may be concluded. `docs/statistics.md` has the rest.
+    """
+
+    metric: str
+    ratio: str | None = field(default=None, metadata=_OMITTED)
+    difference: str | None = field(default=None, metadata=_OMITTED)
+    variant: str | None = field(default=None, metadata=_OMITTED)
+    estimate: float | None = None
+    ci95: Interval | None = None
+    ci95_bootstrap: Interval | None = None
+    per_block: tuple[float | None, ...] = ()
+    p: float | None = None
+    p_holm: float | None = None
+    significant: bool | None = None
+    mark: str | None = None
+    reason: str | None = None
+
+    @property
+    def measured(self) -> Metric:
+        return Metric.parse(self.metric)
+
+    @property
+    def kind(self) -> Kind:
+        return "ratio" if self.ratio else "difference" if self.difference else "variant"
+
+    @property
+    def label(self) -> str:
+        return self.ratio or self.difference or self.variant or ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether its sides differ, beyond noise."""
+        return self.mark is None and self.significant is True
+
+
+@dataclass(frozen=True)
+class Judgement(Comparison):
+    """A part of the hypothesis with its verdict, null where there is none."""
+
+    expect: str = ""
+    verdict: str | None = None
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """A hypothesis of several parts."""
+
+    all: tuple[Judgement, ...]
+    verdict: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """One expectation on one variant."""
+
+    metric: str
+    variant: str
+    expression: str
+    value: float | None
+    passed: bool
+
+
+@dataclass(frozen=True)
+class RepeatedBlock:
+    """An attempt at a block that does not count."""
+
+    block: int
+    attempt: int
+    reasons: tuple[str, ...]
+    trials: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OrderEffect:
+    """The figure of a block's first trial ÷ that of a later one; null where it cannot be estimated."""
+
+    metric: str
+    ratio: float | None
+    ci95: Interval | None
+    p: float | None
+    p_holm: float | None
+    significant: bool | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The interval of a ratio, or a difference, that identical sides stay within, and its deviation over blocks."""
+
+    kind: str
+    low: float
+    high: float
+    sd: float | None = None
+
+
+@dataclass(frozen=True)
+class UsedFloor:
+    """The noise floor that comparisons were held against; without one all is null, and `reason` says why."""
+
+    scenario: str | None = None
+    blocks: int | None = None
+    rate_per_s: float | None = None
+    duration_s: float | None = None
+    metrics: Mapping[str, Floor] = field(default_factory=dict)
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Residuals:
+    """One variant, measured minus predicted: percentiles in milliseconds, and counts of registrations."""
+
+    n: int
+    trials: int
+    trials_not_compared: int
+    accept_ms: Mapping[str, float | None]
+    completion_ms: Mapping[str, Any]  # with `by_service`
+    work_ms: Mapping[str, Any]  # only `by_service`
+    accept_differs: int
+    completion_differs: int
+    on_edge: int
+    not_compared: str | None
+
+
+def _variants(entries: Mapping[str, Json]) -> dict[str, Variant]:
+    try:
+        return {name: Variant.from_dict(name, entry) for name, entry in entries.items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"a variant or a trial of it is not whole: {error!r}") from error
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One run."""
+
+    format_version: int
+    scenario: str
+    claim: str | None
+    seed: int
+    valid: bool
+    invalid_reasons: tuple[str, ...]
+    variants: Annotated[Mapping[str, Variant], BeforeValidator(_variants)]
+    comparison: Judgement | Judgements | None
+    comparisons: tuple[Comparison, ...]
+    thresholds: tuple[Threshold, ...]
+    repeated_blocks: tuple[RepeatedBlock, ...] = ()
+    warnings: tuple[str, ...] = ()
+    order_effect: tuple[OrderEffect, ...] = ()
+    noise_floor: UsedFloor = field(default_factory=UsedFloor)
+    predicted: Mapping[str, Json] | None = None
+    residuals: Mapping[str, Residuals] | None = None
+    # What stands beside the figures of the table and is not among `comparisons`: each by itself, corrected for nothing.
+    comparisons_alone: tuple[Comparison, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> Summary:
+        """Raises OSError where there is no such file, ValueError where it holds no summary."""
+        return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+
+    @classmethod
+    def from_dict(cls, document: object) -> Summary:
+        """Raises ValueError."""
+        return _reader().validate_python(document)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object of `summary.json`."""
+        document = plain(self)
+        assert isinstance(document, dict)
+        return document
+
+    @property
+    def parts(self) -> tuple[Judgement, ...]:
+        """The parts of the hypothesis."""
+        if isinstance(self.comparison, Judgements):
+            return self.comparison.all
+        return () if self.comparison is None else (self.comparison,)
+
+    def figure(
+        self, variant: str, name: str, stat: str | None = None, *, window: str | None = None, service: str | None = None
+    ) -> float | None:
+        """A variant's figure, over the whole run or in one window; null where it has none."""
+        return self.variants[variant].of(_metric(name, stat, window, service))
+
+    def predicted_figure(self, variant: str, metric: Metric) -> float | None:
+        return metric.of((self.predicted or {}).get(variant, {}))
+
+    def not_predicted(self, variant: str) -> str | None:
+        """Why the parameters alone do not settle a variant, if so."""
+        reason = (self.predicted or {}).get(variant, {}).get("not_predicted")
+        return None if reason is None else str(reason)
+
+    def compared(self, metric: Metric, first: str, second: str) -> Comparison | None:
+        """What was found of two sides, if they were compared by it."""
+        labels = (f"{first}/{second}", f"{first}-{second}")
+        every = (one for one in (*self.comparisons, *self.comparisons_alone) if one.label in labels)
+        return next((one for one in every if one.metric == str(metric)), None)
+
+    def has_window(self, window: str) -> bool:
+        windows = [variant.figures.get("windows") for variant in self.variants.values()]
+        return any(isinstance(one, Mapping) and one.get(window) for one in windows)
+
+    def survivorship(self, window: str | None = None) -> bool:
+        """Whether the variants' shares accepted differ by more than a point, so that latencies do not compare."""
+        shares = (self.figure(name, "accept_ratio", window=window) for name in self.variants)
+        known = [share for share in shares if share is not None]
+        return bool(known) and max(known) - min(known) > SURVIVORSHIP_LIMIT
+
+    @property
+    def blocks(self) -> int:
+        """How many trials the variant with the most of them has."""
+        return max((len(variant.trials) for variant in self.variants.values()), default=0)
+
+
+def _metric(name: str, stat: str | None, window: str | None, service: str | None) -> Metric:
+    tags = (("window", window), ("service", service))
+    return Metric(name, stat, tuple((tag, value) for tag, value in tags if value is not None))
+
+
+@cache
+def _reader() -> TypeAdapter[Summary]:
+    return TypeAdapter(Summary)
+
+
+def plain(value: object) -> object:
+    """`value` for JSON: floats with six significant digits, null where one is not finite, plain Python values."""
+    if isinstance(value, Variant | MeasuredTrial):
+        trials = {"trials": value.trials} if isinstance(value, Variant) else {}
+        place = {} if isinstance(value, Variant) else {"trial": value.trial, "block": value.block}
+        return plain({**place, "broker": value.broker, "findings": value.findings, **value.figures, **trials})
+    if is_dataclass(value):
+        pairs = [(one, getattr(value, one.name)) for one in fields(value)]
+        return {one.name: plain(item) for one, item in pairs if not (item is None and one.metadata.get("omitted"))}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+    return value

@@ -1,0 +1,91 @@
+"""The times of an arrival, in milliseconds: until its answer, and until all its work was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from benchmarks.metrics.definition import STATS, Stats
+from benchmarks.metrics.folds import combined_stats, latency, stats, time_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from benchmarks.analysis.arrivals import Arrivals
+    from benchmarks.analysis.series import Window
+
+
+def _accept_ms(arrivals: Arrivals) -> NDArray[np.float64]:
+    return arrivals.only(arrivals.acked, _reply_ms(arrivals))
+
+
+def _reply_ms(arrivals: Arrivals) -> NDArray[np.float64]:
+    return (arrivals.answered_ns - arrivals.intended_ns) / 1e6
+
+
+def _completion_ms(arrivals: Arrivals) -> NDArray[np.float64]:
+    last: NDArray[np.float64] = arrivals.done_ms().max(axis=1, initial=float("-inf"))  # NaN where one effect is missing
+    return last
+
+
+def _completion(window: Window) -> dict[str, Stats]:
+    """By service, and of all under an empty name."""
+    names = ("", *window.trial.facts.services)
+    if window.trial.facts.clock_error_ns is not None:  # its two ends were read from the clocks of two hosts
+        return {name: dict.fromkeys(STATS) for name in names}
+    return {name: stats(window.of_each("completion_latency_ms", name)) for name in names}
+
+
+def _completions(parts: Sequence[Mapping[str, Stats]]) -> dict[str, object]:
+    whole, *by_service = ((name, combined_stats([part[name] for part in parts])) for name in parts[0])
+    return {**whole[1], "by_service": dict(by_service)}
+
+
+ACCEPT_LATENCY = latency(
+    "accept_latency_ms",
+    _accept_ms,
+    words="accept latency {stat}",
+    meaning=(
+        "intended → answered, of acked arrivals. Never stands without `accept_ratio`: it is about those who got through"
+    ),
+    rows=time_rows("accept", "nobody accepted", p95_in_fault=True),
+    of_survivors=True,
+    holds_delay=True,
+)
+REPLY_LATENCY = latency(
+    "reply_latency_ms",
+    _reply_ms,
+    words="reply latency {stat}",
+    meaning="intended → answered, of every reply, a no too; a refused connection is no reply",
+    of_survivors=True,
+    holds_delay=True,
+)
+SERVICE_TIME = latency(
+    "service_time_ms",
+    lambda arrivals: (arrivals.answered_ns - arrivals.sent_ns) / 1e6,
+    words="service time {stat}",
+    meaning="sent → answered, of every reply",
+    of_survivors=True,
+)
+SCHEDULE_DELAY = latency(
+    "schedule_delay_ms",
+    lambda arrivals: (arrivals.sent_ns - arrivals.intended_ns) / 1e6,
+    words="schedule delay {stat}",
+    meaning="intended → sent, of everything sent; the generator's own fault",
+)
+COMPLETION_LATENCY = latency(
+    "completion_latency_ms",
+    _completion_ms,
+    words="completion latency {stat}",
+    meaning=(
+        "intended → the last of the services' first effects, of registrations with every effect; with a service, → "
+        "its first effect, of registrations with that effect"
+    ),
+    rows=time_rows("completion", "nothing complete"),
+    of_survivors=True,
+    holds_delay=True,
+    tags=("window", "service"),
+    measure=_completion,
+    combine=_completions,
+)

@@ -1,0 +1,115 @@
+"""How arrivals ended, and the shares and the rate that follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from benchmarks.metrics.definition import Definition, Row
+from benchmarks.metrics.folds import share_of_sums, summed
+
+if TYPE_CHECKING:
+    from benchmarks.analysis.series import Window
+
+OUTCOMES = ("acked", "refused", "failed", "indeterminate", "dropped")
+
+
+def zero_upper95(offered: int) -> float:
+    """The largest rate that `offered` cases without one leave possible, at 95 %: 1 - 0.05^(1/n), about 3/n.
+
+    Exact binomial bound, one-sided (Clopper & Pearson 1934; Hanley & Lippman-Hand 1983, "If nothing goes wrong, is
+    everything all right?"). 1.0 without any case.
+    """
+    import math
+
+    return 1.0 if offered <= 0 else -math.expm1(math.log(0.05) / offered)
+
+
+def _counts(window: Window) -> dict[str, int]:
+    ended = window.history["outcome"].value_counts()
+    return {
+        "offered": len(window.history),
+        "sent": int(window.history["sent_ns"].notna().sum()),
+        **{outcome: int(ended.get(outcome, 0)) for outcome in OUTCOMES},
+    }
+
+
+def _zero_bound(parts: Sequence[Mapping[str, int]]) -> dict[str, object]:
+    return {"zero_upper95": zero_upper95(sum(part["offered"] for part in parts))}
+
+
+def _accepted(window: Window) -> tuple[int, int]:
+    return int((window.history["outcome"] == "acked").sum()), len(window.history)
+
+
+def _in_slo(window: Window) -> tuple[int, int]:
+    slo = window.trial.slo
+    accepted = window.of_each("accept_latency_ms") <= slo.accept_ms
+    in_slo = accepted & (window.of_each("completion_latency_ms") <= slo.complete_ms)
+    return int(in_slo.sum()), len(in_slo)
+
+
+def _done_inside(window: Window) -> tuple[int, float]:
+    """Work that arrived earlier and was completed here counts here: this is a rate of work done."""
+    trial, window_s = window.trial, (window.end_ns - window.begin_ns) / 1e9
+    done_ns = trial.intended_ns + trial.of_each("completion_latency_ms") * 1e6
+    return int(((done_ns >= window.begin_ns) & (done_ns < window.end_ns)).sum()), window_s
+
+
+COUNTS = Definition(
+    name="counts",
+    nature="count",
+    unit="",
+    words="{stat} arrivals",
+    meaning=(
+        "offered, sent, and how each ended: acked, refused, failed, indeterminate, dropped "
+        "([which is which](load.md#how-an-arrival-ends)). `zero_upper95` beside it is the largest rate that none "
+        "among those offered leaves possible"
+    ),
+    measure=_counts,
+    combine=summed,
+    beside=_zero_bound,
+    stats=("offered", "sent", *OUTCOMES),
+    tags=("window",),
+)
+SLO_RATIO = Definition(
+    name="slo_ratio",
+    nature="share",
+    unit="%",
+    words="the share accepted and complete within the SLO",
+    meaning=(
+        "share of *offered* that were acked within `slo.accept` and had every effect within `slo.complete`. Nobody "
+        "is left out, so this leads"
+    ),
+    measure=_in_slo,
+    combine=share_of_sums,
+    tags=("window",),
+    rows=(
+        Row("accepted and complete within the SLO", better="high", in_fault=True, listed=True, listed_in_fault=True),
+    ),
+)
+ACCEPT_RATIO = Definition(
+    name="accept_ratio",
+    nature="share",
+    unit="%",
+    words="the share accepted",
+    meaning="acked ÷ offered",
+    measure=_accepted,
+    combine=share_of_sums,
+    tags=("window",),
+    rows=(Row("accepted", better="high", in_fault=True, listed=True),),
+)
+THROUGHPUT = Definition(
+    name="throughput_per_s",
+    nature="rate",
+    unit="/s",
+    words="completions per second",
+    meaning=(
+        "registrations whose last effect fell into the window of time ÷ its length, whenever they arrived. Over a "
+        "whole run it leaves out what was only done in the drain"
+    ),
+    measure=_done_inside,
+    combine=share_of_sums,
+    tags=("window",),
+    rows=(Row("completed per second", better="high", listed=True),),
+)

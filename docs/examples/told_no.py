@@ -1,0 +1,33 @@
+"""A metric: how many people were told no, as a share of all who came.
+
+Put this file into `benchmarks/metrics/`, and `told_no.TOLD_NO` into the table in its `__init__.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.metrics.definition import Definition, Row
+from benchmarks.metrics.folds import share_of_sums
+
+if TYPE_CHECKING:
+    from benchmarks.analysis.series import Window
+
+
+def _told_no(window: Window) -> tuple[int, int]:
+    """Those who were told no, and all, of one window of one trial."""
+    outcome = window.history["outcome"]
+    return int(outcome.isin(["refused", "failed"]).sum()), len(outcome)
+
+
+TOLD_NO = Definition(
+    name="told_no_ratio",
+    nature="share",
+    unit="%",
+    words="the share told no",
+    meaning="refused or failed ÷ offered",
+    measure=_told_no,
+    combine=share_of_sums,  # of several trials: from the sums, since trials may differ in size
+    tags=("window",),
+    rows=(Row("told no", better="low", in_fault=True, listed=True),),
+)
