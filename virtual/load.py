@@ -44,7 +44,6 @@ class People:
         workload: Workload,
         block_seed: int,
         ports: Sequence[int],
-        start_ns: int,
         most: int,
         progress: Callable[[int], None],
     ) -> None:
@@ -54,11 +53,11 @@ class People:
         self._workload = workload
         self._seed = block_seed
         self._ports = ports
-        self._start_ns = start_ns
+        self._start_ns = 0
         self._timeout_ns = round(workload.timeout_ms * 1e6)
         self._most = most
         self._progress = progress
-        self._in_flight = 0
+        self._in_flight: set[int] = set()  # rows
         self._under_way: deque[tuple[int, int]] = deque()  # deadline, row
         self.ids: list[uuid.UUID] = []
         self.index: list[int] = []
@@ -67,8 +66,9 @@ class People:
         self.status: list[int] = []  # 0 where no reply came in time
         self._waiting: list[bool] = []
 
-    def begin(self, schedule: NDArray[np.void] | None) -> None:
-        """Arrive: by the schedule, or as a closed load from the begin of the warm-up on."""
+    def begin(self, schedule: NDArray[np.void] | None, start_ns: int) -> None:
+        """Arrive: by the schedule, or as a closed load from the begin of the warm-up on. `start_ns`: scenario time 0."""
+        self._start_ns = start_ns
         if schedule is None:
             self._begin_closed()
         elif len(schedule):
@@ -85,7 +85,7 @@ class People:
         index, intended_ns = self._schedule[place]
         self._expire()
         row = self._new_row(index, intended_ns)
-        if self._in_flight < self._workload.max_in_flight:
+        if len(self._in_flight) < self._workload.max_in_flight:
             self._send(row, lambda: None)
         if place + 1 < len(self._schedule):
             self._at(self._schedule[place + 1][1], self._arrive_open, place + 1)
@@ -145,7 +145,7 @@ class People:
             if not self._waiting[row]:
                 return
             self._waiting[row] = False
-            self._in_flight -= 1
+            self._in_flight.discard(row)
             now_ns = self._loop.now_ns - self._start_ns
             if status is not None:
                 self.replied_ns[row] = now_ns
@@ -156,7 +156,7 @@ class People:
         sent = self._world.network.request(self._ports[index % len(self._ports)], Call(registration), heard)
         if sent:
             self._waiting[row] = True
-            self._in_flight += 1
+            self._in_flight.add(row)
             self._under_way.append((self.intended_ns[row] + self._timeout_ns, row))
         return sent
 
@@ -165,8 +165,7 @@ class People:
         now_ns = self._loop.now_ns - self._start_ns
         while self._under_way and self._under_way[0][0] <= now_ns:
             _, row = self._under_way.popleft()
-            if self._waiting[row]:
-                self._in_flight -= 1
+            self._in_flight.discard(row)
 
     def _at(self, scenario_ns: int, callback: Callable[..., object], *args: object) -> None:
         self._loop.call_at_ns(self._start_ns + scenario_ns, callback, *args, context=self._process.context)

@@ -28,7 +28,7 @@ from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
 from registration.trace import Kind
 from virtual.load import TooManyArrivals
 from virtual.records import Row
-from virtual.trial import START_NS, VirtualTrial
+from virtual.trial import VirtualTrial
 
 if TYPE_CHECKING:
     from benchmarks.planning.plan import Plan
@@ -82,8 +82,8 @@ def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
         service = process.partition("/")[0]
         if service in rows:
             rows[service] += records
-    applied_ns = {name: _first_applied(rows[name], places) for name in scenario.services}
-    attempts = {name: _attempts(rows[name], places) for name in scenario.services}
+    applied_ns = {name: _first_applied(rows[name], places, trial.start_ns) for name in scenario.services}
+    attempts = {name: _attempts(rows[name], places, trial.start_ns) for name in scenario.services}
 
     def figures(begin_ns: int, end_ns: int) -> Figures:
         inside = (intended_ns >= begin_ns) & (intended_ns < end_ns)
@@ -107,15 +107,15 @@ def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
     )
 
 
-def _first_applied(rows: Sequence[Row], places: Mapping[uuid.UUID, int]) -> NDArray[np.int64]:
+def _first_applied(rows: Sequence[Row], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.int64]:
     first = [NEVER] * len(places)
     for row in rows:
         if row.kind is Kind.APPLIED and (place := places.get(row.registration_id)) is not None:
-            first[place] = min(first[place], row.t_ns - START_NS)
+            first[place] = min(first[place], row.t_ns - start_ns)
     return np.array(first, np.int64)
 
 
-def _attempts(rows: Sequence[Row], places: Mapping[uuid.UUID, int]) -> NDArray[np.void]:
+def _attempts(rows: Sequence[Row], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.void]:
     """Every attempt at a counted arrival, in order of its begin."""
     begun: dict[tuple[object, int, int], list[int]] = {}
     found: list[list[int]] = []
@@ -124,10 +124,10 @@ def _attempts(rows: Sequence[Row], places: Mapping[uuid.UUID, int]) -> NDArray[n
             continue
         key = row.registration_id, row.delivery, row.attempt
         if row.kind is Kind.STARTED:
-            begun[key] = [place, row.attempt, row.t_ns - START_NS, NEVER]
+            begun[key] = [place, row.attempt, row.t_ns - start_ns, NEVER]
             found.append(begun[key])
         elif row.kind in (Kind.APPLIED, Kind.FAILED):
-            begun[key][-1] = row.t_ns - START_NS
+            begun[key][-1] = row.t_ns - start_ns
     attempts = np.array([tuple(attempt) for attempt in found], dtype=ATTEMPT_DTYPE)
     return attempts[np.argsort(attempts["begun_ns"], kind="stable")]
 

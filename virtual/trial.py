@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -39,14 +39,16 @@ if TYPE_CHECKING:
 
     from benchmarks.planning.plan import Plan
 
-# Scenario time 0 on the virtual clock, so far from its own 0 that any warm-up fits.
-START_NS = 100_000_000_000_000
 _BACK_NS = 1_000_000_000  # after which a process that was killed at a point is back
-_LEAD_NS = 1_000_000_000  # in which the processes start, before the warm-up
+_LEAD_NS = 100_000_000  # from the word to the warm-up, as in a real trial
+_READY_S = 60  # for consumers to find together: a group takes a heartbeat or two for it
+_CLOSING_S = 60  # beyond the drain
 
 
 class VirtualTrial:
     """`schedule` is the plan's own unless somebody wants another. `most`: the arrivals that a closed load may come to.
+
+    `start_ns`: scenario time 0 on the loop's clock, from when all processes are ready on.
 
     `kill_at`: a process, and before which of its points from the first arrival on it dies, to be back a second later.
     """
@@ -71,7 +73,8 @@ class VirtualTrial:
         self._schedule = schedule
         if schedule is None and not workload.closed:
             self._schedule = plan.schedule(self.seed)
-        self.loop = VirtualLoop(START_NS - round(workload.warmup_s * 1e9) - _LEAD_NS)
+        self.start_ns = 0
+        self.loop = VirtualLoop()
         self.world = World(VirtualClock(self.loop))
         self.broker: MemoryBroker | None = None
         info = None
@@ -104,15 +107,15 @@ class VirtualTrial:
         }
         self._harness = Process(self.loop, "harness")
         ports = [cast(int, each.settings["port"]) for each in self._specs.values() if each.role == "api"]
-        self.people = People(self.world, self.loop, workload, self.seed, ports, START_NS, most, progress)
+        self.people = People(self.world, self.loop, workload, self.seed, ports, most, progress)
 
     def run(self) -> VirtualTrial:
         """From the start of the processes to the end of the drain. Raises what a process says it is broken by."""
         whole = self._harness.spawn(self._conduct())
         workload = self.scenario.workload
         # Beyond the drain a trial has nothing to wait for: an end that does not come is a fault of the model.
-        most_ns = START_NS + round((workload.duration_s + self.scenario.drain_s + 60) * 1e9)
-        self.loop.run(most_ns, lambda: whole.done() or bool(self.world.problems))
+        most_s = _READY_S + workload.warmup_s + workload.duration_s + self.scenario.drain_s + _CLOSING_S
+        self.loop.run(round(most_s * 1e9), lambda: whole.done() or bool(self.world.problems))
         if self.world.problems:
             raise self.world.problems[0]
         self.loop.check()
@@ -127,25 +130,26 @@ class VirtualTrial:
 
     async def _conduct(self) -> None:
         clock = self.world.clock
+        ready: dict[str, asyncio.Task[None]] = {}
         for name, spec in self._specs.items():
             if spec.module is not None and spec.role != LOAD:
-                # In the order of the list each stands behind what it waits for.
-                self._spawn(name)
-                await self._expect(name, "ready")
+                ready[name] = asyncio.create_task(self._bring_up(name, [ready[n] for n in spec.after if n in ready]))
+        await asyncio.gather(*ready.values())
+        self.start_ns = clock.now_ns() + _LEAD_NS + round(self.scenario.workload.warmup_s * 1e9)
         for name in self._links:
-            self._links[name].say(type="start", start_ns=START_NS)
+            self._links[name].say(type="start", start_ns=self.start_ns)
         before = {name: process.points for name, process in self.processes.items()}
         struck = (
             None
             if self._kill_at is None
             else asyncio.create_task(self._strike(self._kill_at[0], self._doom(*self._kill_at)))
         )
-        self.people.begin(self._schedule)
+        self.people.begin(self._schedule, self.start_ns)
         planned = planned_faults(
             self.scenario.faults, self.spec, [name for name, spec in self._specs.items() if spec.targets]
         )
-        faults = asyncio.create_task(carry_out(planned, self, clock, START_NS, self.happened))
-        load_end_ns = START_NS + round(self.scenario.workload.duration_s * 1e9)
+        faults = asyncio.create_task(carry_out(planned, self, clock, self.start_ns, self.happened))
+        load_end_ns = self.start_ns + round(self.scenario.workload.duration_s * 1e9)
         await clock.sleep_until(load_end_ns)
         await faults
         self._points = {name: process.points - before.get(name, 0) for name, process in self.processes.items()}
@@ -173,6 +177,12 @@ class VirtualTrial:
         await gone
         await self.world.clock.sleep_until(self.world.clock.now_ns() + _BACK_NS)
         await self.respawn(name)
+
+    async def _bring_up(self, name: str, after: Sequence[asyncio.Task[None]]) -> None:
+        """Once those are ready that it waits for: consumers of all groups at once, as in a real trial."""
+        await asyncio.gather(*after)
+        self._spawn(name)
+        await self._expect(name, "ready")
 
     def _spawn(self, name: str, **more: object) -> None:
         spec = self._specs[name]
@@ -241,7 +251,7 @@ class VirtualTrial:
             assert self.broker is not None, "only the broker has no role"
             self.broker.start_again()
             return
-        self._spawn(name, start_ns=START_NS)
+        self._spawn(name, start_ns=self.start_ns)
         await self._expect(name, "ready")
 
     def _hit(self, name: str) -> Process | MemoryBroker:
