@@ -228,11 +228,12 @@ class MemoryConsumer:
 
     async def _join(self) -> None:
         while True:
-            self._must_rejoin.clear()
             try:
                 self._member, self._generation, share = await self._connection.ask(
                     self._group.join, self._member, self._name, self._topics, self._session_ns
                 )
+                # As the library has it: what a commit was told while the group kept it waiting is out of date.
+                self._must_rejoin.clear()
                 positions = await self._connection.ask(self._group.positions, share, self._from_end)
                 break
             except UnknownMemberIdError:
