@@ -162,7 +162,7 @@ class VirtualTrial:
         self.drained = await drain(self._busy, self._waiting, load_end_ns + patience_ns, clock.now_ns)
 
     def points(self, name: str) -> int:
-        """How many points a process has passed from the first arrival to the end of the load: steps begun, and effects."""
+        """How many points a process has passed between the first arrival and the end of the load: steps and effects."""
         return self._points[name]
 
     def _doom(self, name: str, point: int) -> asyncio.Future[None]:
