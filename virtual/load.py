@@ -67,7 +67,7 @@ class People:
         self._waiting: list[bool] = []
 
     def begin(self, schedule: NDArray[np.void] | None, start_ns: int) -> None:
-        """Arrive: by the schedule, or as a closed load from the begin of the warm-up on. `start_ns`: scenario time 0."""
+        """Arrive by the schedule, or as a closed load from the start of the warm-up. `start_ns`: scenario time 0."""
         self._start_ns = start_ns
         if schedule is None:
             self._begin_closed()

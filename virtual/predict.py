@@ -6,7 +6,6 @@ the scenario.
 
 from __future__ import annotations
 
-import gc
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -50,9 +49,6 @@ def predict(
     if (arrivals := arrivals_of(scenario)) > MOST_ARRIVALS:
         return Unpredicted(variant, block, _too_many(f"{arrivals:,}"))
     trial = VirtualTrial(plan, variant, block, most=MOST_ARRIVALS, progress=progress)
-    # What is made meanwhile is kept to the end; to look through it again and again would be half the time.
-    collecting = gc.isenabled()
-    gc.disable()
     try:
         trial.run()
         return _read(trial, variant, block)
@@ -60,8 +56,6 @@ def predict(
         return Unpredicted(variant, block, _too_many(f"over {MOST_ARRIVALS:,}"))
     finally:
         trial.close()
-        if collecting:
-            gc.enable()
 
 
 def _too_many(number: str) -> str:
