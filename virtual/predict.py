@@ -25,7 +25,7 @@ from benchmarks.planning.prediction import (
 )
 from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
 from registration.trace import Kind
-from virtual.load import TooManyArrivals
+from virtual.load import Endless
 from virtual.records import Row
 from virtual.trial import VirtualTrial
 
@@ -47,19 +47,15 @@ def predict(
     scenario = plan.scenario
     scenario.variant(variant)
     if (arrivals := arrivals_of(scenario)) > MOST_ARRIVALS:
-        return Unpredicted(variant, block, _too_many(f"{arrivals:,}"))
+        return Unpredicted(variant, block, f"too many arrivals: {arrivals:,} a trial, {MOST_ARRIVALS:,} at most")
     trial = VirtualTrial(plan, variant, block, most=MOST_ARRIVALS, progress=progress)
     try:
         trial.run()
         return _read(trial, variant, block)
-    except TooManyArrivals:
-        return Unpredicted(variant, block, _too_many(f"over {MOST_ARRIVALS:,}"))
+    except Endless as endless:
+        return Unpredicted(variant, block, str(endless))
     finally:
         trial.close()
-
-
-def _too_many(number: str) -> str:
-    return f"too many arrivals: {number} a trial, {MOST_ARRIVALS:,} at most"
 
 
 def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
