@@ -40,7 +40,7 @@ async def test_it_starts_at_once_on_loopback_alone_and_leaves_nothing_behind(tmp
         assert broker.pid is not None
         sockets = psutil.Process(broker.pid).net_connections("tcp")
         assert {socket.laddr.ip for socket in sockets} == {"127.0.0.1"}
-        assert (broker.info.kind, broker.info.ours, broker.info.lists_lag) == ("embedded", True, False)
+        assert (broker.info.kind, broker.info.ours, broker.info.emulator) == ("embedded", True, True)
         assert "not a real broker" in (broker.info.version or "")
         assert broker.trouble() is None
     assert not psutil.pid_exists(broker.pid)

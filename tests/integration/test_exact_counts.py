@@ -15,6 +15,7 @@ from benchmarks.run import run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results
 from registration import luck
+from virtual.predict import predict
 
 pytestmark = pytest.mark.usefixtures("unreported")
 
@@ -36,7 +37,9 @@ seed: {SEED}
 def out(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("exact") / "out"
     scenario = load_text(SCENARIO, "one-in-ten")
-    asyncio.run(run(scenario, Results.create(directory), SilentObserver(), broker_address=kafka.info.bootstrap))
+    asyncio.run(
+        run(scenario, Results.create(directory), SilentObserver(), predict, broker_address=kafka.info.bootstrap)
+    )
     return directory
 
 
