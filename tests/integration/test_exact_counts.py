@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from draws import Expected, expected, filled
+from draws import WAYS, Expected, expected, filled
 
 from benchmarks.brokers import Broker
 from benchmarks.progress import SilentObserver
@@ -19,7 +19,6 @@ from virtual.predict import predict
 
 pytestmark = pytest.mark.usefixtures("unreported")
 
-VARIANTS = ("sync", "sync-concurrent", "events")
 RATE, DURATION_S, SEED = 60, 5, 3
 RATES = {"email": 0.1, "analytics": 0.1, "cache": 0.1}
 SCENARIO = f"""
@@ -27,7 +26,7 @@ version: 1
 name: one-in-ten
 workload: {{rate: {RATE}, duration: {DURATION_S}s, warmup: 1s}}
 services: {{email: {{errorRate: 0.1}}, analytics: {{errorRate: 0.1}}, cache: {{errorRate: 0.1}}}}
-variants: [sync, sync-concurrent, events]
+variants: [{", ".join(WAYS)}]
 blocks: 1
 seed: {SEED}
 """
@@ -43,7 +42,7 @@ def out(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(params=VARIANTS)
+@pytest.fixture(params=WAYS)
 def variant(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
