@@ -291,6 +291,10 @@ class Summary:
         reason = (self.predicted or {}).get(variant, {}).get("not_predicted")
         return None if reason is None else str(reason)
 
+    def prediction_notes(self, variant: str) -> tuple[str, ...]:
+        """What the parameters leave open of a variant that is predicted."""
+        return tuple((self.predicted or {}).get(variant, {}).get("notes", ()))
+
     def compared(self, metric: Metric, first: str, second: str) -> Comparison | None:
         """What was found of two sides, if they were compared by it."""
         labels = (f"{first}/{second}", f"{first}-{second}")

@@ -63,10 +63,15 @@ def predicted(material: Material) -> Page | None:
     return Page(headings, tuple(lines), (False, *[True] * (len(headings) - 1)))
 
 
-def not_predicted(material: Material) -> tuple[str, ...]:
-    """For each variant that the parameters alone do not settle, why."""
-    reasons = {name: material.summary.not_predicted(name) for name in material.variants}
-    return tuple(f"{name}: not predicted: {reason}" for name, reason in reasons.items() if reason is not None)
+def unsettled(material: Material) -> tuple[str, ...]:
+    """For each variant that the parameters alone do not settle, why; and what they leave open of the others, once."""
+    summary = material.summary
+    reasons = {name: summary.not_predicted(name) for name in material.variants}
+    notes = (note for name in material.variants for note in summary.prediction_notes(name))
+    return (
+        *(f"{name}: not predicted: {reason}" for name, reason in reasons.items() if reason is not None),
+        *(note[0].upper() + note[1:] for note in dict.fromkeys(notes)),
+    )
 
 
 def residuals(material: Material) -> Page | None:

@@ -99,7 +99,7 @@ def write_report(results: Path) -> Path:
         window="during the fault" if material.main_window else "over the whole run",
         sections=_sections(rows),
         predicted=pages.predicted(material),
-        not_predicted=pages.not_predicted(material),
+        unsettled=pages.unsettled(material),
         residuals=pages.residuals(material),
         figures=[_figure(results, material, chart.name) for chart in CHARTS],
         endings=pages.endings(material),

@@ -15,6 +15,7 @@ from benchmarks.progress import SilentObserver
 from benchmarks.run import run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results
+from virtual.predict import predict
 
 pytestmark = pytest.mark.usefixtures("unreported")
 
@@ -34,7 +35,7 @@ blocks: 1
 def out(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("arithmetic") / "out"
     scenario = load_text(SCENARIO, "arithmetic")
-    asyncio.run(run(scenario, Results.create(out), SilentObserver(), broker_address=kafka.info.bootstrap))
+    asyncio.run(run(scenario, Results.create(out), SilentObserver(), predict, broker_address=kafka.info.bootstrap))
     return out
 
 

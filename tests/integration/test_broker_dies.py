@@ -14,6 +14,7 @@ from benchmarks.progress import SilentObserver
 from benchmarks.run import ExitCode, Outcome, run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results, load_trials
+from virtual.predict import predict
 
 NOTICED_WITHIN_S = 2.0
 SCENARIO = """
@@ -59,7 +60,7 @@ def killed_at(trial: int, kind: str, tmp_path: Path, duration: str = "2s") -> tu
     before = children()
     killer = Killer(trial)
     scenario = load_text(SCENARIO.format(kind=kind, duration=duration), "small")
-    outcome = asyncio.run(run(scenario, Results.create(tmp_path / "out"), killer))
+    outcome = asyncio.run(run(scenario, Results.create(tmp_path / "out"), killer, predict))
     assert children() - before == set()
     return outcome, killer
 
@@ -99,5 +100,5 @@ def test_a_broker_that_only_pauses_is_not_dead(tmp_path: Path) -> None:
                 asyncio.get_running_loop().call_later(0.5, os.kill, pid, signal.SIGCONT)
 
     scenario = load_text(SCENARIO.format(kind="embedded", duration="2s"), "small")
-    outcome = asyncio.run(run(scenario, Results.create(tmp_path / "out"), Pauser()))
+    outcome = asyncio.run(run(scenario, Results.create(tmp_path / "out"), Pauser(), predict))
     assert outcome.problem == ""

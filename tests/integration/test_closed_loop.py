@@ -14,6 +14,7 @@ from benchmarks.scenario import load_text
 from benchmarks.store import Results, load_trials
 from registration.luck import key
 from registration.registration import user_id
+from virtual.predict import predict
 
 VUS, PEOPLE = 4, 20
 SCENARIO = f"""
@@ -35,7 +36,7 @@ async def test_a_run_under_a_closed_loop_accounts_for_every_arrival(tmp_path: Pa
     directory = tmp_path / "out"
     results = Results.create(directory)
     outcome = await asyncio.wait_for(
-        run(load_text(SCENARIO, "closed"), results, SilentObserver(), command="bench x"), 60
+        run(load_text(SCENARIO, "closed"), results, SilentObserver(), predict, command="bench x"), 60
     )
     assert outcome.exit_code in (ExitCode.OK, ExitCode.NOT_VALID)  # a busy machine may starve the generator
     (trial,) = load_trials(directory)

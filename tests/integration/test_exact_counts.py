@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from draws import Expected, expected, filled
+from draws import WAYS, Expected, expected, filled
 
 from benchmarks.brokers import Broker
 from benchmarks.progress import SilentObserver
@@ -15,10 +15,10 @@ from benchmarks.run import run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results
 from registration import luck
+from virtual.predict import predict
 
 pytestmark = pytest.mark.usefixtures("unreported")
 
-VARIANTS = ("sync", "sync-concurrent", "events")
 RATE, DURATION_S, SEED = 60, 5, 3
 RATES = {"email": 0.1, "analytics": 0.1, "cache": 0.1}
 SCENARIO = f"""
@@ -26,7 +26,7 @@ version: 1
 name: one-in-ten
 workload: {{rate: {RATE}, duration: {DURATION_S}s, warmup: 1s}}
 services: {{email: {{errorRate: 0.1}}, analytics: {{errorRate: 0.1}}, cache: {{errorRate: 0.1}}}}
-variants: [sync, sync-concurrent, events]
+variants: [{", ".join(WAYS)}]
 blocks: 1
 seed: {SEED}
 """
@@ -36,11 +36,13 @@ seed: {SEED}
 def out(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("exact") / "out"
     scenario = load_text(SCENARIO, "one-in-ten")
-    asyncio.run(run(scenario, Results.create(directory), SilentObserver(), broker_address=kafka.info.bootstrap))
+    asyncio.run(
+        run(scenario, Results.create(directory), SilentObserver(), predict, broker_address=kafka.info.bootstrap)
+    )
     return directory
 
 
-@pytest.fixture(params=VARIANTS)
+@pytest.fixture(params=WAYS)
 def variant(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name

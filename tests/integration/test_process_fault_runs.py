@@ -11,6 +11,7 @@ from benchmarks.progress import SilentObserver
 from benchmarks.run import run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results
+from virtual.predict import predict
 
 pytestmark = pytest.mark.usefixtures("unreported")
 
@@ -43,7 +44,9 @@ faults:
 """,
         "faults",
     )
-    outcome = asyncio.run(run(scenario, Results.create(out), SilentObserver(), broker_address=kafka.info.bootstrap))
+    outcome = asyncio.run(
+        run(scenario, Results.create(out), SilentObserver(), predict, broker_address=kafka.info.bootstrap)
+    )
     assert outcome.problem == ""
     return out
 

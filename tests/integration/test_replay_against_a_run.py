@@ -16,6 +16,7 @@ from benchmarks.progress import SilentObserver
 from benchmarks.run import run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results
+from virtual.predict import predict
 
 SCENARIO = """
 version: 1
@@ -33,7 +34,7 @@ blocks: 1
 @pytest.mark.usefixtures("unreported")
 def test_a_queue_of_a_real_service_follows_its_replay(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    asyncio.run(run(load_text(SCENARIO, "one-queue"), Results.create(out), SilentObserver()))
+    asyncio.run(run(load_text(SCENARIO, "one-queue"), Results.create(out), SilentObserver(), predict))
     rows = pd.read_parquet(out / "residuals.parquet").query("block == 0")
     found = json.loads((out / "summary.json").read_text())["residuals"]["patient"]
     print(f"measured minus predicted, ms: accept {found['accept_ms']}, completion {found['completion_ms']}")

@@ -19,6 +19,7 @@ from benchmarks.progress import SilentObserver
 from benchmarks.run import ExitCode, Outcome, rebuild, run
 from benchmarks.scenario import Scenario, load, load_text
 from benchmarks.store import DID_NOT_END, Results, load_trials
+from virtual.predict import predict
 
 RATE, DURATION_S = 25, 3
 OFFERED = RATE * DURATION_S
@@ -106,7 +107,9 @@ class Finished:
         self.directory = directory
         self.observer = Quiet()
         before = children()
-        self.outcome: Outcome = asyncio.run(run(small(), Results.create(directory), self.observer, command="bench x"))
+        self.outcome: Outcome = asyncio.run(
+            run(small(), Results.create(directory), self.observer, predict, command="bench x")
+        )
         self.left_over = children() - before
         self.summary = json.loads((directory / "summary.json").read_text())
 
@@ -350,7 +353,7 @@ def test_every_process_has_a_log(finished: Finished) -> None:
 
 
 def test_what_is_stored_rebuilds_the_same_summary(finished: Finished) -> None:
-    rebuild(finished.directory)
+    rebuild(finished.directory, predict)
     assert json.loads((finished.directory / "summary.json").read_text()) == finished.summary
 
 
@@ -360,7 +363,7 @@ def test_while_it_runs_its_directory_says_that_it_did_not_come_to_its_end(tmp_pa
 
     seen: list[list[str]] = []
     observer = Quiet(1, lambda: seen.append(problems()))
-    asyncio.run(run(small(duration="1s", variants=["sync"]), Results.create(tmp_path / "out"), observer))
+    asyncio.run(run(small(duration="1s", variants=["sync"]), Results.create(tmp_path / "out"), observer, predict))
     assert seen == [[DID_NOT_END]]
     assert problems() == []
 
@@ -373,7 +376,7 @@ def test_a_run_that_is_cancelled_in_mid_trial_keeps_what_is_finished(tmp_path: P
             asyncio.get_running_loop().call_later(0.3, task.cancel)
 
         results = Results.create(tmp_path / "out")
-        task = asyncio.ensure_future(run(small(duration="2s"), results, Quiet(2, cancel)))
+        task = asyncio.ensure_future(run(small(duration="2s"), results, Quiet(2, cancel), predict))
         return await task
 
     assert asyncio.run(cancelled()).exit_code == ExitCode.INTERRUPTED
@@ -393,7 +396,7 @@ def test_a_run_that_is_cancelled_in_its_first_trial_still_says_what_happened(tmp
             asyncio.get_running_loop().call_later(0.1, task.cancel)
 
         task = asyncio.ensure_future(
-            run(small(duration="2s", variants=["sync"]), Results.create(tmp_path / "out"), Quiet(1, cancel))
+            run(small(duration="2s", variants=["sync"]), Results.create(tmp_path / "out"), Quiet(1, cancel), predict)
         )
         return await task
 
@@ -413,7 +416,7 @@ def test_a_service_killed_in_mid_trial_ends_the_run_with_a_clear_message(
         os.kill(services[0].pid, signal.SIGKILL)
 
     scenario = small(duration="2s", variants=["sync"])
-    outcome = asyncio.run(run(scenario, Results.create(tmp_path / "out"), Quiet(1, kill_one)))
+    outcome = asyncio.run(run(scenario, Results.create(tmp_path / "out"), Quiet(1, kill_one), predict))
     assert outcome.exit_code == ExitCode.ENVIRONMENT
     assert "ended by itself (killed by SIGKILL)" in outcome.problem
     assert outcome.next_step

@@ -25,6 +25,7 @@ from benchmarks.run import ExitCode, Outcome, rebuild, run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results, load_trials
 from registration.trace import RECORD_FIELDS
+from virtual.predict import predict
 
 DISTURBED = """
 version: 1
@@ -121,7 +122,7 @@ def outcome(observer: Disturbing, tmp_path_factory: pytest.TempPathFactory) -> O
     """Of a run whose first attempt was disturbed."""
     results = Results.create(tmp_path_factory.mktemp("disturbed") / "out")
     with observer.disturbance:
-        return asyncio.run(run(load_text(DISTURBED, "disturbed"), results, observer, repeat_invalid=1))
+        return asyncio.run(run(load_text(DISTURBED, "disturbed"), results, observer, predict, repeat_invalid=1))
 
 
 class TestADisturbedBlock:
@@ -154,7 +155,7 @@ class TestADisturbedBlock:
 
     def test_a_stored_run_is_judged_the_same(self, outcome: Outcome) -> None:
         before = json.loads((outcome.directory / "summary.json").read_text())
-        rebuild(outcome.directory)
+        rebuild(outcome.directory, predict)
         assert json.loads((outcome.directory / "summary.json").read_text()) == before
 
 
@@ -164,7 +165,9 @@ def test_what_is_broken_for_good_is_not_repeated_and_ends_with_110(
     """A service that is never ready, a record that is lost, a drain that is too short."""
     monkeypatch.setattr("benchmarks.trials.trial._PROBE_TIMEOUT_S", 0.5)
     out = tmp_path / "out"
-    outcome = asyncio.run(run(load_text(BROKEN, "broken"), Results.create(out), Breaking(out), repeat_invalid=2))
+    outcome = asyncio.run(
+        run(load_text(BROKEN, "broken"), Results.create(out), Breaking(out), predict, repeat_invalid=2)
+    )
     assert outcome.exit_code == ExitCode.NOT_VALID
     assert outcome.summary is not None
     reasons = " ".join(outcome.summary.invalid_reasons)

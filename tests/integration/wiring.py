@@ -253,6 +253,7 @@ async def wired(
         schedule=raw / "schedule.npy",
         run_tag=uuid.uuid4().hex[:8],
         broker=broker if spec.uses_broker else None,
+        own=spec.listed.processes,
         take_port=_PORTS.take,
     )
     # The tests are the load, and the broker is there.

@@ -40,7 +40,7 @@ class Expected:
 
 def expected(variant: str, block_seed: int, indices: Iterable[int], rates: Mapping[str, float]) -> Expected:
     """`rates`: the share of calls that each service fails, in the order in which it is called."""
-    fates = {index: _WAYS[variant](block_seed, index, rates) for index in indices}
+    fates = {index: WAYS[variant](block_seed, index, rates) for index in indices}
     registrations: Counter[str] = Counter()
     by_service = {service: Counter[str]() for service in rates}
     for fate in fates.values():
@@ -98,4 +98,5 @@ def _failures_in_a_row(block_seed: int, index: int, service: str, rate: float) -
     return sum(1 for _ in takewhile(lambda attempt: _fails(block_seed, index, service, attempt, rate), count(1)))
 
 
-_WAYS = {"sync": _in_turn, "sync-concurrent": _at_once, "events": _published}
+# The variants that this knows.
+WAYS = {"sync": _in_turn, "sync-concurrent": _at_once, "events": _published}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from draws import Expected, expected, filled
+from draws import WAYS, Expected, expected, filled
 from synthetic import Script, facts_of
 
 from benchmarks.analysis.reconcile import reconcile
@@ -16,14 +16,13 @@ from benchmarks.scenario import Scenario, load_text
 from registration import luck
 from virtual.predict import predict
 
-VARIANTS = ("sync", "sync-concurrent", "events")
 RATES = {"email": 0.1, "analytics": 0.1, "cache": 0.1}
-SCENARIO = """
+SCENARIO = f"""
 version: 1
 name: one-in-ten
-workload: {rate: 60, duration: 5s, warmup: 1s}
-services: {email: {errorRate: 0.1}, analytics: {errorRate: 0.1}, cache: {errorRate: 0.1}}
-variants: [sync, sync-concurrent, events]
+workload: {{rate: 60, duration: 5s, warmup: 1s}}
+services: {{email: {{errorRate: 0.1}}, analytics: {{errorRate: 0.1}}, cache: {{errorRate: 0.1}}}}
+variants: [{", ".join(WAYS)}]
 blocks: 1
 """
 BLOCK_SEED = luck.block_seed(1, 0)
@@ -53,7 +52,7 @@ def as_recorded(prediction: Prediction, variant: str) -> Script:
     return script
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", WAYS)
 def test_a_predicted_trial_reconciles_to_exactly_what_was_drawn(
     variant: str, scenario: Scenario, tmp_path: Path
 ) -> None:

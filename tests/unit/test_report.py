@@ -130,11 +130,19 @@ def test_it_says_what_was_measured_beyond_the_prediction(report: tuple[str, Page
     assert "accepted in one only complete in one only on a fault’s edge sync" in beyond
 
 
-def test_it_says_what_is_not_predicted_and_why(tmp_path: Path) -> None:
+def test_it_says_what_is_not_predicted_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("virtual.predict.MOST_ARRIVALS", 239)
+    text = words(written(tmp_path, predicted=True, blocks=1, **NO_QUESTION)[1])
+    for variant in ("sync", "events"):
+        assert f"{variant}: not predicted: too many arrivals: 240 a trial, 239 at most." in text
+    assert "predicted sync, measured" not in text
+
+
+def test_it_says_what_the_parameters_leave_open(tmp_path: Path) -> None:
     restart = {"target": "email", "type": "restart", "at": "6s", "variants": ["sync"]}
-    text = words(written(tmp_path, drawn=False, predicted=True, faults=[restart], blocks=1, **NO_QUESTION)[1])
-    assert "sync: not predicted: how long a restart takes is not among the parameters." in text
-    assert "events, predicted events, measured" in text
+    text = words(written(tmp_path, predicted=True, faults=[restart], blocks=1, **NO_QUESTION)[1])
+    assert text.count("A process that is started again is ready at once here") == 1
+    assert "sync, predicted sync, measured events, predicted" in text
 
 
 def test_it_says_what_it_cannot_show(report: tuple[str, Page]) -> None:

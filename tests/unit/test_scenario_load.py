@@ -36,7 +36,7 @@ def test_two_lines_make_a_scenario_with_the_defaults() -> None:
     scenario = loaded("")
     assert (scenario.title, scenario.blocks, scenario.seed, scenario.drain_s) == ("x", 3, 1, 60.0)
     assert scenario.variant_names == ("sync", "events")
-    assert [variant.timeout_ms for variant in scenario.variants] == [2000.0, 2000.0]
+    assert [variant.options["timeout_s"] for variant in scenario.variants] == [2.0, 2.0]
     assert {name: service.latency for name, service in scenario.services.items()} == {
         "email": Latency.fixed(20.0),
         "analytics": Latency("lognormal", (10.0, 60.0)),
@@ -69,7 +69,7 @@ def test_variants_are_names_or_mappings_and_share_the_broker() -> None:
         " events, {name: events-wide, base: events, broker: {partitions: 12}}]"
     ).variants
     assert [variant.name for variant in variants] == ["sync-concurrent", "sync-hurried", "events", "events-wide"]
-    assert [variant.timeout_ms for variant in variants] == [2000.0, 200.0, 2000.0, 2000.0]
+    assert [variant.options["timeout_s"] for variant in variants] == [2.0, 0.2, 2.0, 2.0]
     assert [variant.broker.partitions if variant.broker else None for variant in variants] == [None, None, 3, 12]
 
 
@@ -226,7 +226,7 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ("variants: []", "variants: the list is empty; give one entry or more"),
         ("variants: [sync, sync]", "variants[1].name: 'sync' stands twice; give one of them another name"),
         ("variants: [events-naive]", "variants[0]: 'events-naive' is no variant; did you mean 'events'?"),
-        ("variants: [{name: fast, base: synch}]", "variants[0].base: 'synch' is not valid here; did you mean 'sync'?"),
+        ("variants: [{name: fast, base: synch}]", "variants[0].base: 'synch' is no variant; did you mean 'sync'?"),
         ("variants: [{base: sync}]", "variants[0].name: this key is missing"),
         (
             "variants: [{name: fast, base: sync, options: {timeuot: 1s}}]",
