@@ -28,10 +28,16 @@ if TYPE_CHECKING:
 
 # A closed loop's user rests so long whose connection was refused; see `benchmarks.load.executors.constant_vus`.
 _REST_NS = 100_000_000
+# How often each of them may come at one instant, on average: a call that fails costs nothing here, and may be repeated.
+_MOST_AT_ONCE = 20
 
 
 class TooManyArrivals(Exception):  # noqa: N818 - reads as what happened
     """A closed load came to more arrivals than a prediction takes on."""
+
+
+class NoTimePasses(Exception):  # noqa: N818 - likewise
+    """Somebody of a closed load came again and again at one instant, since no reply took any time."""
 
 
 class People:
@@ -67,7 +73,7 @@ class People:
         self._waiting: list[bool] = []
 
     def begin(self, schedule: NDArray[np.void] | None, start_ns: int) -> None:
-        """Arrive: by the schedule, or as a closed load from the begin of the warm-up on. `start_ns`: scenario time 0."""
+        """Arrive by the schedule, or as a closed load from the start of the warm-up. `start_ns`: scenario time 0."""
         self._start_ns = start_ns
         if schedule is None:
             self._begin_closed()
@@ -103,6 +109,10 @@ class People:
             return
         if len(self.index) >= self._most:
             self._world.problems.append(TooManyArrivals())
+            return
+        at_once = _MOST_AT_ONCE * (self._workload.vus or 0)
+        if len(self.index) >= at_once and self.intended_ns[-at_once] == now_ns:
+            self._world.problems.append(NoTimePasses())
             return
         row = self._new_row(next(self._warmup_numbers if now_ns < 0 else self._numbers), now_ns)
         deadline = self._loop.call_at_ns(

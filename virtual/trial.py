@@ -80,7 +80,7 @@ class VirtualTrial:
         info = None
         if self.spec.uses_broker:
             self.broker = MemoryBroker(VirtualHost(self.loop))
-            info = BrokerInfo("memory", None, self.broker.address, ours=True, description={})
+            info = BrokerInfo("memory", None, self.broker.address, ours=True, description={}, hit_by_faults=True)
         self._specs = {
             each.name: each
             for each in trial_processes(
