@@ -236,20 +236,20 @@ def finish(results: Results, predict: Predict) -> Summary:
     scenario = load_text((results.directory / "scenario.yaml").read_text(encoding="utf-8"), "scenario.yaml")
     trials = load_trials(results.directory)
     plan = make_plan(scenario)
-    replayed = compare_run(scenario, trials.counted, functools.partial(predict, plan))
+    held = compare_run(scenario, trials.counted, functools.partial(predict, plan))
     summary = summarise(
         scenario,
         trials,
         run_problems=results.run_problems(),
-        predicted=replayed.predicted,
-        residuals=replayed.summary,
+        predicted=held.predicted,
+        residuals=held.summary,
         environment=results.environment(),
     )
     results.write_json("summary.json", summary.as_dict())
     summary = Summary.read(results.directory / "summary.json")  # so that the terminal says what is stored
     if trials.counted.stored:
         results.save_run()
-        results.save_frame("residuals", replayed.frame)
+        results.save_frame("residuals", held.frame)
         draw_all(results.directory)
         write_report(results.directory)
     return summary

@@ -49,8 +49,9 @@ def parse(value: bytes, headers: Sequence[tuple[str, bytes]]) -> UserRegistered:
     if fields.get("ce_type", TYPE.encode()) != TYPE.encode():
         raise ValueError(f"not a {TYPE} event: {fields['ce_type']!r}")
     traceparent = fields.get("traceparent", b"").decode("ascii", "replace")
-    event = UserRegistered(Registration.from_json(value, traceparent))
-    version = json.loads(value).get("version")
+    data = json.loads(value)
+    event = UserRegistered(Registration.of(data, traceparent))
+    version = data.get("version")
     if version != SCHEMA_VERSION:
         raise ValueError(f"{TYPE} version {version!r}; this consumer reads version {SCHEMA_VERSION}")
     return event

@@ -6,6 +6,7 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,12 @@ class Registration:
     @classmethod
     def from_json(cls, body: bytes, traceparent: str = "") -> Registration:
         """Read what `body_of` wrote. Raises ValueError that says what is missing or malformed."""
+        return cls.of(json.loads(body), traceparent)
+
+    @classmethod
+    def of(cls, data: Any, traceparent: str = "") -> Registration:
+        """From the values of `as_dict`, and maybe others. Raises ValueError as `from_json`."""
         try:
-            data = json.loads(body)
             registration_id, user_id, email = data["registration_id"], data["user_id"], data["email"]
             if not isinstance(email, str) or "@" not in email:
                 raise ValueError(f"email is not an address: {email!r}")

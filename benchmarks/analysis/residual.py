@@ -9,7 +9,7 @@ and the measurement disagree about what became of a registration (one says accep
 difference of times, and the registration is counted instead.
 
 A fault meets the work that *begins* inside its window, so work that the wiring shifts across the window's edge meets
-another fate than the replay's. That is no cost in milliseconds. Such registrations are known exactly, by the begin of
+another fate than predicted. That is no cost in milliseconds. Such registrations are known exactly, by the begin of
 each attempt as measured and as predicted, and are counted apart as being *on an edge*. What queued behind one is not.
 """
 
@@ -30,7 +30,7 @@ from benchmarks.metrics.folds import stats
 from benchmarks.planning.prediction import NEVER, Prediction, Unpredicted, arrivals_of
 from benchmarks.scenario import Scenario
 
-# All replays of one run together: so many take a few seconds. The blocks beyond are not compared, and counted.
+# All predictions of one run together: so many take some ten seconds. The blocks beyond are not compared, and counted.
 MOST_ARRIVALS_OF_RUN = 100_000
 
 STATS = ("p50", "p95", "p99", "max")
@@ -144,7 +144,7 @@ def residuals(history: pd.DataFrame, effects: pd.DataFrame, prediction: Predicti
     work_ms = {}
     for column, service in enumerate(services):
         of_service = measured[measured["service"] == service]
-        pairs = _replayed(prediction.attempts[service]).merge(of_service, on=["place", "attempt"])
+        pairs = _predicted(prediction.attempts[service]).merge(of_service, on=["place", "attempt"])
         on_edge[pairs.loc[_crossed(pairs, scenario, prediction.variant, service), "place"]] = True
         work_ms[service] = _work_ms(pairs, applied[:, column])
     return Residuals(
@@ -164,8 +164,8 @@ def _times(times_ns: NDArray[np.int64]) -> Floats:
     return np.where(times_ns == NEVER, np.nan, times_ns)
 
 
-def _replayed(attempts: NDArray[np.void]) -> pd.DataFrame:
-    """The attempts of one service in the replay: place, attempt, begun_ns, ended_ns.
+def _predicted(attempts: NDArray[np.void]) -> pd.DataFrame:
+    """The attempts of one service as predicted: place, attempt, begun_ns, ended_ns.
 
     A kill makes attempts count from 1 again; the first of each number stands for it, on both sides.
     """
@@ -189,7 +189,7 @@ def _measured(effects: pd.DataFrame, index: NDArray[np.int64]) -> pd.DataFrame:
 
 
 def _crossed(pairs: pd.DataFrame, scenario: Scenario, variant: str, service: str) -> NDArray[np.bool_]:
-    """Which attempts lie on another side of a fault's edge than the replay has them: by their begin, which is what a
+    """Which attempts lie on another side of a fault's edge than predicted: by their begin, which is what a
     fault of the work asks for, or by their end too where a fault stops or ends the process.
     """
     spec = scenario.variant(variant)
@@ -208,7 +208,7 @@ def _crossed(pairs: pd.DataFrame, scenario: Scenario, variant: str, service: str
 
 
 def _work_ms(pairs: pd.DataFrame, first_applied_ns: Floats) -> Floats:
-    """How much longer than in the replay the attempt took that made the first effect, by place; NaN without one."""
+    """How much longer than predicted the attempt took that made the first effect, by place; NaN without one."""
     made = pairs[pairs["applied_ns"].to_numpy() == first_applied_ns[pairs["place"]]]
     took_ns = made["applied_ns"] - made["started_ns"] - (made["ended_ns"] - made["begun_ns"])
     longer = np.full(len(first_applied_ns), np.nan)

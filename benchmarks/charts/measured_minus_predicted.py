@@ -96,7 +96,7 @@ CHART = Chart(
     heading="What the wiring added",
     question="How much later was each registration answered and done than the parameters alone predict?",
     how_to_read=(
-        "Each registration is replayed with the same arrival and the same luck, with a network and a broker that cost "
+        "The prediction is the same code with the same arrivals and the same luck, on a network and a broker that cost "
         "nothing. What the measurement shows beyond that is the wiring, and the machine: the broker, HTTP, the "
         "interpreter, waiting for a processor. Find a share below: for that many it was at most the time where the "
         "line crosses it. The label is the median. Registrations at whose work a fault was on in the one and off in "

@@ -44,7 +44,7 @@ def test_timer_and_clock_are_measured_stored_and_found_again_by_runs(bench: Benc
     assert 0 < told["timer"]["late_ms"]["p50"] <= told["timer"]["late_ms"]["p99"]
     assert told["clock"]["one_clock"] is True
     assert told["generator"] is None
-    assert environment.describe(None, LoadWorkers())["calibration"] == told
+    assert environment.describe([], LoadWorkers())["calibration"] == told
 
 
 def test_an_unknown_part_or_scenario_is_a_usage_error(bench: Bench) -> None:
