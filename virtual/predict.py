@@ -6,6 +6,7 @@ the scenario.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from benchmarks.planning.prediction import (
 )
 from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
 from registration.trace import Kind
-from virtual.load import Endless
+from virtual.load import NoTimePasses, TooManyArrivals
 from virtual.records import Row
 from virtual.trial import VirtualTrial
 
@@ -49,12 +50,20 @@ def predict(
     if (arrivals := arrivals_of(scenario)) > MOST_ARRIVALS:
         return Unpredicted(variant, block, f"too many arrivals: {arrivals:,} a trial, {MOST_ARRIVALS:,} at most")
     trial = VirtualTrial(plan, variant, block, most=MOST_ARRIVALS, progress=progress)
+    muted = logging.root.manager.disable
+    logging.disable()  # what a process writes to its log when a fault hits it is no news here
     try:
         trial.run()
         return _read(trial, variant, block)
-    except Endless as endless:
-        return Unpredicted(variant, block, str(endless))
+    except TooManyArrivals:
+        return Unpredicted(
+            variant, block, f"too many arrivals: {MOST_ARRIVALS:,} a trial at most"
+        )
+    except NoTimePasses:
+        reason = "replies take no time here, so people who come again once they are answered would never stop coming"
+        return Unpredicted(variant, block, reason)
     finally:
+        logging.disable(muted)
         trial.close()
 
 

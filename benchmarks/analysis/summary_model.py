@@ -293,7 +293,8 @@ class Summary:
 
     def prediction_notes(self, variant: str) -> tuple[str, ...]:
         """What the parameters leave open of a variant that is predicted."""
-        return tuple((self.predicted or {}).get(variant, {}).get("notes", ()))
+        notes = (self.predicted or {}).get(variant, {}).get("notes")
+        return tuple(str(note) for note in notes) if isinstance(notes, list) else ()
 
     def compared(self, metric: Metric, first: str, second: str) -> Comparison | None:
         """What was found of two sides, if they were compared by it."""

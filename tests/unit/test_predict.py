@@ -296,6 +296,30 @@ def test_one_of_two_killed_apis_refuses_every_other_person() -> None:
     assert np.all(result.index[refused] % 2 == 1)
 
 
+@pytest.mark.parametrize(
+    ("type_", "first_answered_ms"),
+    [
+        pytest.param("pause", 1_920, id="pause: who came at 5.1 s is answered at 7.02 s"),
+        pytest.param("kill", 1_900, id="kill: who came at 5.2 s tries each 100 ms, and first succeeds at 7.1 s"),
+    ],
+)
+def test_a_broker_that_is_gone_for_longer_than_a_publish_may_take_refuses_at_first(
+    type_: str, first_answered_ms: int
+) -> None:
+    """A publish waits two seconds. What was given up reaches the log all the same and is done; calls need no broker."""
+    text = later(FIFTY + PATIENT, broker=f"type: {type_}, duration: 3s")
+    result = predicted(text, "events")
+    first, after = at(result, 4.1), at(result, 7.1)
+    took_ms = (result.replied_ns - result.intended_ns)[first:after] // 1_000_000
+    refused = int((took_ms == 2_000).sum())
+    assert took_ms[:refused].tolist() == [2_000] * refused
+    assert took_ms[refused:].tolist() == list(range(first_answered_ms, 0, -100))
+    assert refused + len(took_ms[refused:]) == 30
+    assert np.flatnonzero(~result.accepted).tolist() == list(range(first, first + refused))
+    assert np.all(result.applied_ns["email"] != NEVER)
+    assert predicted(text, "sync").whole.accept_ratio == 1.0
+
+
 def test_a_restart_finishes_what_is_in_hand_and_takes_no_time_beyond_it() -> None:
     """Work of 250 ms each 100 ms: that of 4.0 s ends at 4.25 s. Calls of 4.1 s and 4.2 s are refused, events wait."""
     text = later("services: {email: {latency: 250ms}}\n" + PATIENT, email="type: restart")
@@ -352,6 +376,13 @@ def test_people_who_come_again_are_as_many_as_their_calls_leave_time_for(variant
         pytest.approx(takes_ms),
     )
     assert "not registration by registration" in " ".join(result.notes)
+
+
+def test_people_whose_replies_take_no_time_never_stop_coming_which_is_not_predicted() -> None:
+    text = "version: 1\nname: x\nworkload: {executor: constant-vus, vus: 5, duration: 3s}\n"
+    found = predict(make_plan(load_text(text, "x")), "events")
+    assert isinstance(found, Unpredicted)
+    assert "replies take no time here" in found.reason
 
 
 def test_what_is_too_much_is_not_predicted_and_says_why() -> None:

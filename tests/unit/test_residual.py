@@ -179,7 +179,7 @@ def test_a_closed_load_is_predicted_in_figures_and_not_compared() -> None:
     closed = HEAD.replace("rate: 20", "executor: constant-vus, vus: 2").replace(", arrivals: uniform", "")
     found = compared(make_plan(load_text(closed + "variants: [sync]\n", "x")))
     summary = found.summary["sync"]
-    assert summary.not_compared == "which arrivals a closed load has depends on the replies"
+    assert "depends on the replies" in str(summary.not_compared)
     assert (summary.n, summary.accept_ms) == (0, dict.fromkeys(("p50", "p95", "p99", "max")))
     assert found.predicted["sync"]["accept_latency_ms"]["p50"] == pytest.approx(80)
     assert found.frame.empty
