@@ -20,7 +20,7 @@ from benchmarks.trials.load_workers import LoadWorkers
 
 _PACKAGES = (
     *("sync-vs-events", "aiohttp", "aiokafka", "gevent", "httptools", "httpx", "httpx-aiohttp", "locust", "numpy"),
-    *("pandas", "starlette", "tenacity", "uvicorn", "uvloop"),
+    *("pandas", "starlette", "uvicorn", "uvloop"),
 )
 
 

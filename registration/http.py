@@ -63,7 +63,9 @@ class HttpServer:
         async def called(request: Request) -> Response:
             entered_ns = clock.now_ns()
             try:
-                call = Call.read(await request.body(), request.headers)
+                # Once through all of them: Starlette would go through them anew for each that is asked for.
+                headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+                call = Call.read(await request.body(), headers)
             except ValueError as error:
                 return JSONResponse({"error": str(error)}, status_code=422)
             reply = await answer(call, entered_ns)

@@ -26,7 +26,7 @@ from benchmarks.planning.prediction import (
 )
 from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
 from registration.trace import Kind
-from virtual.load import NoTimePasses, TooManyArrivals
+from virtual.load import Endless
 from virtual.records import Row
 from virtual.trial import VirtualTrial
 
@@ -48,25 +48,18 @@ def predict(
     scenario = plan.scenario
     scenario.variant(variant)
     if (arrivals := arrivals_of(scenario)) > MOST_ARRIVALS:
-        return Unpredicted(variant, block, _too_many(f"{arrivals:,}"))
+        return Unpredicted(variant, block, f"too many arrivals: {arrivals:,} a trial, {MOST_ARRIVALS:,} at most")
     trial = VirtualTrial(plan, variant, block, most=MOST_ARRIVALS, progress=progress)
     muted = logging.root.manager.disable
     logging.disable()  # what a process writes to its log when a fault hits it is no news here
     try:
         trial.run()
         return _read(trial, variant, block)
-    except TooManyArrivals:
-        return Unpredicted(variant, block, _too_many(f"over {MOST_ARRIVALS:,}"))
-    except NoTimePasses:
-        reason = "replies take no time here, so people who come again once they are answered would never stop coming"
-        return Unpredicted(variant, block, reason)
+    except Endless as endless:
+        return Unpredicted(variant, block, str(endless))
     finally:
-        logging.disable(muted)
         trial.close()
-
-
-def _too_many(number: str) -> str:
-    return f"too many arrivals: {number} a trial, {MOST_ARRIVALS:,} at most"
+        logging.disable(muted)
 
 
 def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:

@@ -154,7 +154,7 @@ def _topics(
         "name": TOPICS,
         "groups": {name: _group(name, trial, run_tag) for name in scenario.services},
         "own_topics": {name: _own_topics(name, trial, run_tag) for name in scenario.services},
-        "heard_topics": trial.variant.listed.heard_topics,
+        "heard_topics": list(trial.variant.listed.heard_topics),
         "sample_period_s": LAG_SAMPLE_PERIOD_S,
         "drain_sample_period_s": DRAIN_SAMPLE_PERIOD_S,
         # One node of ours holds one replica; a cluster decides by how many nodes it has.

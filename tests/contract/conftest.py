@@ -1,19 +1,16 @@
-"""Each test of the contract, for each kind of broker."""
+"""Each test of the contract, for each kind of broker: the one in memory in no time, the others as they are run."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import pytest
-from world import Kind, Scenario, run_real, run_virtual
+from world import Scenario, run_real, run_virtual
 
-from benchmarks.brokers import Broker, start_embedded, start_kafka
+from benchmarks.brokers import KINDS, Broker, ServerSpec, start
 from event_impl.brokers import CLIENTS
-from event_impl.brokers.embedded import PARTITIONS
-
-LACKING = {"embedded": Kind("embedded", groups=False, partitions=PARTITIONS)}
 
 
 class Run(Protocol):
@@ -23,31 +20,32 @@ class Run(Protocol):
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    directory = tmp_path_factory.mktemp("kafka")
-    broker = asyncio.run(start_kafka(directory / "data", directory / "broker.log"))
-    yield broker
-    asyncio.run(broker.stop())
+def broker_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Broker]]:
+    """The broker of a kind, started when it is first asked for."""
+    started: dict[str, Broker] = {}
+    with asyncio.Runner() as runner:  # a broker may live on the loop that started it
 
+        def ask(kind: str) -> Broker:
+            if kind not in started:
+                directory = tmp_path_factory.mktemp(kind)
+                server = ServerSpec(kind, next(iter(KINDS[kind].profiles), None), KINDS[kind].durabilities[0])
+                started[kind] = runner.run(start(server, directory / "data", directory / "broker.log"))
+            return started[kind]
 
-@pytest.fixture(scope="session")
-def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    directory = tmp_path_factory.mktemp("embedded")
-    with asyncio.Runner() as runner:  # it lives on the loop that started it
-        broker = runner.run(start_embedded(directory, directory / "broker.log"))
-        yield broker
-        runner.run(broker.stop())
+        yield ask
+        for broker in started.values():
+            runner.run(broker.stop())
 
 
 @pytest.fixture(params=CLIENTS)
-def run(request: pytest.FixtureRequest) -> Run:
-    kind = LACKING.get(request.param, Kind(request.param))
+def run(request: pytest.FixtureRequest, broker_of: Callable[[str], Broker]) -> Run:
+    kind = request.param
 
     def take_place(scenario: Scenario, partitions: int = 6) -> None:
-        if kind.name == "memory":
+        if kind not in KINDS:
             run_virtual(kind, scenario, partitions)
         else:
-            broker: Broker = request.getfixturevalue(kind.name)
+            broker = broker_of(kind)
             assert broker.pid is not None
             run_real(kind, broker.info.bootstrap, broker.pid, scenario, partitions)
 

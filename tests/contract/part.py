@@ -15,14 +15,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from event_impl.brokers import CLIENTS
-from event_impl.brokers.port import Client, Delivery, Subscription
+from event_impl.brokers import client_of
+from event_impl.brokers.port import Delivery, Subscription
 
 Say = Callable[[Mapping[str, Any]], None]
-
-
-def client_of(kind: str) -> type[Client]:
-    return CLIENTS[kind]
 
 
 async def take_part(settings: Mapping[str, Any], orders: AsyncIterator[Mapping[str, Any]], say: Say) -> None:

@@ -72,7 +72,7 @@ def test_a_probe_reaches_each_member_and_the_partitions_are_dealt_out_in_turn(ru
     async def scenario(world: World) -> None:
         one, two = await pair(world)
         everything = list(range(world.partitions))
-        expected = (everything[::2], everything[1::2]) if world.kind.groups else (everything, everything)
+        expected = (everything[::2], everything[1::2]) if world.can.groups else (everything, everything)
         await world.publisher.probe(numbered)
         for member, share in zip((one, two), expected, strict=True):
             await world.until(lambda member=member, share=share: share == of_this_probe(member))  # type: ignore[misc]
@@ -122,7 +122,7 @@ def test_a_member_that_comes_back_under_its_name_resumes_at_once_and_moves_nobod
         again = await world.join("a-0", session_timeout_s=30.0)
         count = len(two.values())
         await world.publish(range(20))
-        shared = 20 if world.kind.groups else 40
+        shared = 20 if world.can.groups else 40
         await world.until(lambda: len(again.values()) + len(two.values()) - count >= shared)
         assert len(two.heard("revoked")) == moved
         assert again.values()
@@ -136,7 +136,7 @@ def test_one_that_is_silent_for_its_session_is_put_out_and_the_other_takes_over(
         one.kill()
         count = len(two.values())
         await world.publish(range(30))
-        if world.kind.groups:
+        if world.can.groups:
             await asyncio.sleep(SESSION_S / 3)
             assert len(two.values()) - count < 30
         await world.until(lambda: len(two.values()) - count >= 30)
@@ -155,7 +155,7 @@ def test_one_that_was_put_out_while_it_stood_still_may_not_commit(run: Run) -> N
         await world.until(lambda: len(two.values()) == 5)  # it waits for the session of the first one
         one.settle(0, 1, 2, 3, 4)
         one.go_on()
-        if world.kind.groups:
+        if world.can.groups:
             await world.until(lambda: list(range(5)) in [sorted(numbers) for numbers in one.heard("revoked")])
             assert one.heard("settled") == []
             assert await world.backlog() == 5
@@ -171,7 +171,7 @@ def test_what_was_taken_away_counts_for_nothing_even_when_its_partition_comes_ba
         await world.publish(range(6))
         await world.until(lambda: len(one.values()) == 6)
         two = await world.join("b", settles=False, membership="dynamic", waits=False)
-        if not world.kind.groups:
+        if not world.can.groups:
             await world.until(lambda: len(two.values()) == 6)
             assert one.heard("revoked") == []
             return
@@ -244,7 +244,7 @@ def test_a_dynamic_member_waits_out_the_session_of_its_killed_predecessor(run: R
         one.kill()
         await world.publish(range(5))
         again = await world.join("a", membership="dynamic", session_timeout_s=2.0, waits=False)
-        if world.kind.groups:
+        if world.can.groups:
             await asyncio.sleep(1.0)
             assert again.values() == []
         await world.until(lambda: len(again.values()) == 5)
@@ -294,12 +294,12 @@ def test_the_backlog_and_what_is_unfinished_are_what_was_not_settled(run: Run) -
 def test_a_topic_has_the_partitions_that_were_asked_for_or_is_refused(run: Run) -> None:
     async def scenario(world: World) -> None:
         other = f"{world.topic}-wide"
-        if world.kind.partitions is None:
+        if world.can.partitions is None:
             await world.admin.create_topic(other, 9)
             with pytest.raises(BrokerError, match="could not be created"):
                 await world.admin.create_topic(other, 9)
         else:
-            with pytest.raises(BrokerError, match=f"topics of {world.kind.partitions} partitions, not of 9"):
+            with pytest.raises(BrokerError, match=f"topics of {world.can.partitions} partitions, not of 9"):
                 await world.admin.create_topic(other, 9)
 
     run(scenario)

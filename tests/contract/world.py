@@ -20,23 +20,15 @@ from typing import Any
 
 import part
 
+from event_impl.brokers import client_of
 from event_impl.brokers.memory import MemoryBroker
-from event_impl.brokers.port import Admin, Message, Publisher, Publishing
+from event_impl.brokers.port import Admin, Capabilities, Message, Publisher, Publishing
 from virtual import Process, VirtualHost, VirtualLoop
 from virtual.loop import NS_PER_S
 
 POLL_S = 0.02
 WITHIN_S = 15.0  # of a real broker on a busy machine; what is compared are orders of events, not times
 SCENARIO_S = 60
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of broker, and what it lacks."""
-
-    name: str
-    groups: bool = True  # its members share what there is, are missed, and make room for one another
-    partitions: int | None = None  # what every topic has; None: as asked
 
 
 class Member(ABC):
@@ -74,16 +66,20 @@ class Member(ABC):
 
 @dataclass
 class World(ABC):
-    """A broker with one topic in it."""
+    """A broker of some kind with one topic in it."""
 
-    kind: Kind
+    kind: str
     bootstrap: str
     topic: str = field(default_factory=lambda: f"contract-{uuid.uuid4().hex[:12]}")
     members: list[Member] = field(default_factory=list)
 
+    @property
+    def can(self) -> Capabilities:
+        return client_of(self.kind).capabilities
+
     async def open(self, partitions: int) -> None:
-        client = part.client_of(self.kind.name)(self.bootstrap)
-        self.partitions = self.kind.partitions or partitions
+        client = client_of(self.kind)(self.bootstrap)
+        self.partitions = self.can.partitions or partitions
         self.admin: Admin = client.admin()
         await self.admin.open()
         await self.admin.create_topic(self.topic, self.partitions)
@@ -102,7 +98,7 @@ class World(ABC):
     ) -> Member:
         """Start a consumer, and wait until it has joined."""
         settings = {
-            "kind": self.kind.name,
+            "kind": self.kind,
             "bootstrap": self.bootstrap,
             "topic": self.topic,
             "group": self.group(group),
@@ -215,7 +211,7 @@ class RealWorld(World):
         os.kill(self.pid, signal.SIGCONT)
 
 
-def run_real(kind: Kind, bootstrap: str, pid: int, scenario: Scenario, partitions: int) -> None:
+def run_real(kind: str, bootstrap: str, pid: int, scenario: Scenario, partitions: int) -> None:
     async def take_place() -> None:
         world = RealWorld(kind, bootstrap, pid=pid)
         await world.open(partitions)
@@ -282,7 +278,7 @@ class VirtualWorld(World):
         self.broker.go_on()
 
 
-def run_virtual(kind: Kind, scenario: Scenario, partitions: int) -> None:
+def run_virtual(kind: str, scenario: Scenario, partitions: int) -> None:
     loop = VirtualLoop()
     broker = MemoryBroker(VirtualHost(loop))
     world = VirtualWorld(kind, broker.address, broker=broker, loop=loop)

@@ -125,8 +125,8 @@ def test_a_kind_s_table_is_read_without_a_broker_s_libraries() -> None:
 
 
 def test_a_broker_s_fault_does_not_concern_a_variant_without_one() -> None:
-    fault = "faults: [{name: gone, target: email, type: kill, at: 1s, duration: 1s}]\n"
-    made = scenario(fault)
-    for targets in ({"email", "api"}, {"api"}):
-        frame = fault_frame(made, {}, [], facts_of(variant="sync"), targets)
-        assert list(frame["applicable"]) == ["email" in targets]
+    made = scenario("faults: [{name: gone, target: broker, type: kill, at: 1s, duration: 1s}]\n")
+    for variant in made.variants:
+        frame = fault_frame(made, {}, [], facts_of(variant=variant.name))
+        assert list(frame["applicable"]) == [variant.uses_broker]
+    assert {variant.uses_broker for variant in made.variants} == {True, False}

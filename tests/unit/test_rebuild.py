@@ -13,6 +13,7 @@ from stored import NO_QUESTION, stored_run
 from benchmarks.charts import CHARTS
 from benchmarks.run import rebuild
 from benchmarks.store import DID_NOT_END
+from virtual.predict import predict
 
 
 def put_charts(out: Path) -> None:
@@ -38,7 +39,7 @@ def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_had_ended_is_read_and_reported(killed: Path) -> None:
-    summary = rebuild(killed)
+    summary = rebuild(killed, predict)
     assert summary.valid is False
     assert summary.invalid_reasons == (DID_NOT_END,)
     assert [len(variant.trials) for variant in summary.variants.values()] == [1, 1]
@@ -47,28 +48,28 @@ def test_what_had_ended_is_read_and_reported(killed: Path) -> None:
 
 
 def test_the_list_of_registrations_is_made_anew(killed: Path) -> None:
-    rebuild(killed)
+    rebuild(killed, predict)
     registrations = pd.read_parquet(killed / "registrations.parquet")
     assert list(registrations["trial"].unique()) == [1, 2]
     assert len(registrations) == len(pd.read_parquet(killed / "history.parquet"))
 
 
 def test_it_can_be_repeated(killed: Path) -> None:
-    assert rebuild(killed) == rebuild(killed)
+    assert rebuild(killed, predict) == rebuild(killed, predict)
 
 
 def test_a_run_without_its_first_file_did_not_come_to_its_end_either(killed: Path) -> None:
     (killed / "run.json").unlink()
-    assert rebuild(killed).invalid_reasons == (DID_NOT_END,)
+    assert rebuild(killed, predict).invalid_reasons == (DID_NOT_END,)
 
 
 def test_a_run_killed_before_any_trial_had_ended_has_a_summary_that_says_so(killed: Path) -> None:
     shutil.rmtree(killed / "trials")
-    summary = rebuild(killed)
+    summary = rebuild(killed, predict)
     assert summary.invalid_reasons == (DID_NOT_END,)
     assert summary.variants == {}
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"is not a run: it has no scenario\.yaml"):
-        rebuild(tmp_path)
+        rebuild(tmp_path, predict)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from registration.own_process import OwnProcess
 
 from benchmarks.brokers import BrokerInfo
 from benchmarks.planning.plan import make_plan
@@ -15,6 +14,10 @@ from benchmarks.planning.work import work_settings
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.processes import Hears, ProcessSpec, trial_processes
+from registration.faults import WorkFault
+from registration.latency import Latency
+from registration.process import Link
+from registration.variant import OwnProcess
 from registration.work import WorkSettings
 
 BROKER = BrokerInfo(
@@ -35,6 +38,11 @@ faults:
   - {name: broken, target: fraud, type: error, at: 3s, duration: 2s, rate: 0.4, status: 429}
   - {name: only-sync, target: cache, type: hang, at: 3s, duration: 1s, variants: [sync]}
 """
+
+
+async def relay(link: Link) -> None:
+    """Never run here: a list of processes says what there is to be."""
+    raise AssertionError(link.name)
 
 
 @pytest.fixture
@@ -94,7 +102,7 @@ def test_the_event_side_has_a_broker_more_and_what_makes_its_topics(scenario: Sc
 
 def test_each_stands_behind_what_it_waits_for(scenario: Scenario) -> None:
     for variant in scenario.variant_names:
-        specs = listed(scenario, variant, own=[OwnProcess("relay", "relay")])
+        specs = listed(scenario, variant, own=[OwnProcess("relay", relay)])
         before: set[str] = set()
         for spec in specs:
             assert set(spec.after) <= before, spec.name
@@ -160,15 +168,15 @@ def test_brokers_that_stand_idle_are_watched_and_cost_nobody_anything(scenario: 
 
 
 def test_a_variant_s_own_process_is_one_more(scenario: Scenario) -> None:
-    own = OwnProcess("relay", "relay", after=("email/0",), tells_pending=True)
-    without, with_it = (listed(scenario, "events", own=own) for own in ([], [own]))
-    (relay,) = named(with_it, "relay")
+    process = OwnProcess("relay", relay, after=("email/0",), tells_pending=True)
+    without, with_it = (listed(scenario, "events", own=own) for own in ([], [process]))
+    (spec,) = named(with_it, "relay")
     assert {spec.name for spec in with_it} - {spec.name for spec in without} == {"relay"}
-    assert (relay.module, relay.role, relay.targets) == ("event_impl", "relay", ("relay",))
-    assert relay.after == ("broker", "topics", "email/0")
-    assert (relay.drains, relay.tells_pending, relay.counts) == (True, True, True)
+    assert (spec.module, spec.role, spec.targets) == ("event_impl", process.role("events"), ("relay",))
+    assert spec.after == ("broker", "topics", "email/0")
+    assert (spec.drains, spec.tells_pending, spec.counts) == (True, True, True)
     api = named(with_it, "api")[0].settings
-    assert {key: relay.settings[key] for key in ("topic", "bootstrap", "directory")} == {
+    assert {key: spec.settings[key] for key in ("topic", "bootstrap", "directory")} == {
         key: api[key] for key in ("topic", "bootstrap", "directory")
     }
 
@@ -229,11 +237,10 @@ def test_a_fault_for_one_variant_meets_that_variant_alone(scenario: Scenario) ->
 
 def test_a_fault_arrives_with_all_that_it_is(scenario: Scenario) -> None:
     slow = works(listed(scenario, "sync"))["email/1"].faults[0]
-    assert (slow.type, slow.begin_ns, slow.end_ns) == ("latency", 2_000_000_000, 4_000_000_000)
-    assert slow.latency is not None
-    assert (slow.latency.mean_ms(), slow.jitter_ms, slow.probability, slow.status) == (100.0, 10.0, 0.5, None)
+    added = Latency.fixed(100.0)
+    assert slow == WorkFault("slow", 2_000_000_000, 4_000_000_000, probability=0.5, latency=added, jitter_ms=10.0)
     broken = works(listed(scenario, "sync"))["fraud/0"].faults[0]
-    assert (broken.type, broken.probability, broken.status, broken.latency) == ("error", 0.4, 429, None)
+    assert broken == WorkFault("broken", 3_000_000_000, 5_000_000_000, probability=0.4, status=429)
 
 
 def test_no_two_processes_share_a_port(scenario: Scenario) -> None:
@@ -277,7 +284,8 @@ def test_each_trial_has_a_topic_and_groups_of_its_own(scenario: Scenario) -> Non
 
 
 def test_a_call_or_publish_has_two_seconds_unless_the_variant_says_otherwise(scenario: Scenario) -> None:
-    timeouts = {name: named(listed(scenario, name), "api")[0].settings["timeout_s"] for name in scenario.variant_names}
+    options = {name: named(listed(scenario, name), "api")[0].settings["options"] for name in scenario.variant_names}
+    timeouts = {name: cast(dict[str, object], given)["timeout_s"] for name, given in options.items()}
     assert timeouts == {"sync": 2.0, "hurried": 0.2, "events": 2.0}
 
 
