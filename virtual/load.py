@@ -28,16 +28,14 @@ if TYPE_CHECKING:
 
 # A closed loop's user rests so long whose connection was refused; see `benchmarks.load.executors.constant_vus`.
 _REST_NS = 100_000_000
-# How often each of them may come at one instant, on average: a call that fails costs nothing here, and may be repeated.
-_MOST_AT_ONCE = 20
 
 
-class TooManyArrivals(Exception):  # noqa: N818 - reads as what happened
-    """A closed load came to more arrivals than a prediction takes on."""
+# So many arrivals of each person at one instant are taken for a loop that never ends.
+_MOST_AT_ONCE = 100
 
 
-class NoTimePasses(Exception):  # noqa: N818 - likewise
-    """Somebody of a closed load came again and again at one instant, since no reply took any time."""
+class Endless(Exception):  # noqa: N818 - reads as what happened
+    """A closed load comes to no end that a prediction could wait for; the message says why."""
 
 
 class People:
@@ -64,6 +62,7 @@ class People:
         self._most = most
         self._progress = progress
         self._in_flight: set[int] = set()  # rows
+        self._at_once = 0  # arrivals of a closed load since time last went on
         self._under_way: deque[tuple[int, int]] = deque()  # deadline, row
         self.ids: list[uuid.UUID] = []
         self.index: list[int] = []
@@ -107,12 +106,14 @@ class People:
         now_ns = self._loop.now_ns - self._start_ns
         if now_ns >= round(self._workload.duration_s * 1e9):
             return
-        if len(self.index) >= self._most:
-            self._world.problems.append(TooManyArrivals())
+        self._at_once = self._at_once + 1 if self.intended_ns and self.intended_ns[-1] == now_ns else 0
+        if self._at_once > _MOST_AT_ONCE * (self._workload.vus or 0):
+            self._world.problems.append(
+                Endless("a reply takes no time here, so only the wiring says how often people come")
+            )
             return
-        at_once = _MOST_AT_ONCE * (self._workload.vus or 0)
-        if len(self.index) >= at_once and self.intended_ns[-at_once] == now_ns:
-            self._world.problems.append(NoTimePasses())
+        if len(self.index) >= self._most:
+            self._world.problems.append(Endless(f"more than {self._most:,} arrivals a trial"))
             return
         row = self._new_row(next(self._warmup_numbers if now_ns < 0 else self._numbers), now_ns)
         deadline = self._loop.call_at_ns(

@@ -26,7 +26,7 @@ from benchmarks.planning.prediction import (
 )
 from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
 from registration.trace import Kind
-from virtual.load import NoTimePasses, TooManyArrivals
+from virtual.load import Endless
 from virtual.records import Row
 from virtual.trial import VirtualTrial
 
@@ -55,16 +55,11 @@ def predict(
     try:
         trial.run()
         return _read(trial, variant, block)
-    except TooManyArrivals:
-        return Unpredicted(
-            variant, block, f"too many arrivals: {MOST_ARRIVALS:,} a trial at most"
-        )
-    except NoTimePasses:
-        reason = "replies take no time here, so people who come again once they are answered would never stop coming"
-        return Unpredicted(variant, block, reason)
+    except Endless as endless:
+        return Unpredicted(variant, block, str(endless))
     finally:
-        logging.disable(muted)
         trial.close()
+        logging.disable(muted)
 
 
 def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
