@@ -1,6 +1,6 @@
 """What faults of a process have in common: the harness begins them and heals them, one process at a time.
 
-    begin ── window ── heal → ready again
+    begin ── during ── heal → ready again
 
 `heal` is called exactly once for each `begin`, whatever happened in between; where the run is cut short, `release` is
 called instead, which must not start anything anew.
@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol
 
 from benchmarks.faults.fault import FaultKind
 from benchmarks.values.checked import Known
+from registration.clock import Clock
 
 
 class Processes(Protocol):
@@ -43,6 +44,10 @@ class ProcessKind(FaultKind):
 
     async def begin(self, processes: Processes, name: str) -> None:
         raise NotImplementedError
+
+    async def during(self, processes: Processes, name: str, clock: Clock, end_ns: int) -> None:  # noqa: ARG002
+        """What it does in its window, up to the instant `end_ns` of `clock`: most kinds wait."""
+        await clock.sleep_until(end_ns)
 
     async def heal(self, processes: Processes, name: str) -> None:
         raise NotImplementedError

@@ -65,7 +65,7 @@ async def _carry_out_one(
     try:
         await fault.begin(processes, name)
         if fault.lasts:
-            await clock.sleep_until(start_ns + fault.end_ns)
+            await fault.during(processes, name, clock, start_ns + fault.end_ns)
         end_ns = clock.now_ns()
         await fault.heal(processes, name)
     except BaseException:

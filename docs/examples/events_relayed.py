@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from event_impl.brokers import client_of
-from event_impl.brokers.port import Message, Publishing
+from event_impl.brokers.port import BrokerError, Message, Publisher, Publishing
 from event_impl.variants import events
 from event_impl.variants.variant import ApiTools, Register, Variant
 from registration import event
 from registration.options import duration
 from registration.process import Link
 from registration.registration import Registration
+from registration.role import RoleError
+from registration.users import Users
 from registration.variant import OwnProcess, Promise
+
+_log = logging.getLogger(__name__)
+_AT_ONCE = 100  # rows that are read before the first of them is published
+_ALL = 2**31
 
 
 @dataclass(frozen=True)
@@ -31,32 +41,49 @@ def in_api(_options: Options, tools: ApiTools) -> Register:
 
 
 async def relay(link: Link) -> None:
-    """Publish in the order of the rows; a row goes when the broker has its event."""
-    import asyncio
-
-    options = Options(**cast("dict[str, float]", link.settings["options"]))
-    users = link.open_users()
+    """The process: it publishes in the order of the rows, and a row goes when the broker has its event."""
+    options = Options(**cast(Mapping[str, Any], link.settings["options"]))
     client = client_of(cast(str, link.settings["broker"]))(cast(str, link.settings["bootstrap"]))
     publisher = client.publisher(cast(str, link.settings["topic"]), Publishing(options.timeout_s))
-    await publisher.open()
-
-    async def work() -> None:
-        while True:
-            for number, registration in users.to_announce(100):
-                happened = event.UserRegistered(registration)
-                sent = await publisher.publish(Message(happened.key(), happened.value(), happened.headers()))
-                await sent
-                users.announced(number)
-            await asyncio.sleep(options.look_every_s)
-
-    working = asyncio.create_task(work())
+    try:
+        await publisher.open()
+    except BrokerError as error:
+        raise RoleError(str(error), error.next_step) from error
+    users = link.open_users()
+    announcing = asyncio.create_task(_announce_forever(users, publisher, options.look_every_s))
+    announcing.add_done_callback(lambda ended: _report_if_broken(link, ended))
     link.ready()
     async for message in link.messages():
-        if message["type"] == "idle":
-            link.send(type="idle", question=message["question"], busy=users.waiting())
-    working.cancel()
+        match message["type"]:
+            case "idle":
+                link.send(type="idle", question=message["question"], busy=users.waiting())
+            case "pending":
+                waiting = [str(registration.registration_id) for _, registration in users.to_announce(_ALL)]
+                services = cast(list[str], message["services"])
+                link.send(type="pending", services=dict.fromkeys(services, waiting))
+    announcing.cancel()
+    with suppress(asyncio.CancelledError):
+        await announcing
     await publisher.close()
     users.close()
+
+
+def _report_if_broken(link: Link, ended: asyncio.Task[None]) -> None:
+    if not ended.cancelled() and (error := ended.exception()) is not None:
+        link.broken(error)
+
+
+async def _announce_forever(users: Users, publisher: Publisher, look_every_s: float) -> None:
+    while True:
+        for number, registration in users.to_announce(_AT_ONCE):
+            happened = event.UserRegistered(registration)
+            try:
+                await (await publisher.publish(Message(happened.key(), happened.value(), happened.headers())))
+            except Exception as error:  # noqa: BLE001 - the library's own: the broker refuses, and the row stays
+                _log.warning("an event waits to be announced: %r", error)
+                break
+            users.announced(number)
+        await asyncio.sleep(look_every_s)
 
 
 EVENTS_RELAYED = Variant(
@@ -67,5 +94,5 @@ EVENTS_RELAYED = Variant(
     in_api=in_api,
     in_service=events.in_service,
     publishing=lambda options: Publishing(options.timeout_s),
-    processes=(OwnProcess("relay", relay),),
+    processes=(OwnProcess("relay", relay, tells_pending=True),),
 )

@@ -62,14 +62,13 @@ class EmbeddedAdmin(KafkaAdmin):
 class EmbeddedClient(KafkaClient):
     """The way to the embedded broker, named by its bootstrap address `host:port`."""
 
-    # No groups, so nobody holds a place in one; what asks for one by a timer or in a transaction is not tried on it.
+    # No groups, so nobody holds a place in one; transactions are not tried on it.
     capabilities: ClassVar[Capabilities] = replace(
         KafkaClient.capabilities,
         groups=False,
         partitions=PARTITIONS,
         lists_lag=False,
         static_membership=False,
-        timer_commits=False,
         transactions=False,
         durable=False,
     )

@@ -13,7 +13,14 @@ from registration.services.kind import ServiceKind
 from registration.services.other import other
 
 ROSTER: Mapping[str, ServiceKind] = MappingProxyType(
-    {kind.name: kind for kind in (email.EMAIL, analytics.ANALYTICS, cache.CACHE)}
+    {
+        kind.name: kind
+        for kind in (
+            email.EMAIL,
+            analytics.ANALYTICS,
+            cache.CACHE,
+        )
+    }
 )
 
 

@@ -13,7 +13,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from conftest import Run
 from world import Member, World, message
 
-from event_impl.brokers.port import BrokerError, Message
+from event_impl.brokers.port import BrokerError, Message, Subscription
 
 SESSION_S = 1.5
 LEAST_EARLIER = 1000  # numbers from here on were published to see who is there
@@ -207,6 +207,10 @@ def test_no_more_is_in_hand_than_may_be_unsettled(run: Run) -> None:
 
 def test_commits_by_a_timer_lose_what_was_handed_out(run: Run) -> None:
     async def scenario(world: World) -> None:
+        if not world.can.timer_commits:
+            with pytest.raises(BrokerError, match="timer"):
+                world.subscriber(Subscription(1, commit="timer"))
+            return
         timer = {"commit": "timer", "commit_interval_s": 0.5, "settles": False}
         one = await world.join("a", **timer)  # type: ignore[arg-type]
         await world.publish(range(10))
@@ -223,6 +227,10 @@ def test_commits_by_a_timer_lose_what_was_handed_out(run: Run) -> None:
 
 def test_commits_by_a_timer_come_when_it_is_time_and_not_with_the_work(run: Run) -> None:
     async def scenario(world: World) -> None:
+        if not world.can.timer_commits:
+            with pytest.raises(BrokerError, match="timer"):
+                world.subscriber(Subscription(1, commit="timer"))
+            return
         one = await world.join("a", commit="timer", commit_interval_s=60.0)
         await world.publish(range(10))
         await world.until(lambda: len(one.heard("settled")) == 10)

@@ -28,7 +28,8 @@ async def run(link: Link) -> None:
             f"the embedded broker does not answer: {error}", "look at broker.log in the run's logs"
         ) from error
     (broker,) = listed.brokers.values()
-    link.send(type="ready", bootstrap=f"{broker.host}:{broker.port}", version=libversion()[0])
+    version = f"librdkafka {libversion()[0]}, not a real broker"
+    link.send(type="ready", bootstrap=f"{broker.host}:{broker.port}", version=version)
     async for _ in link.messages():
         pass
 
