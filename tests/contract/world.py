@@ -22,7 +22,7 @@ import part
 
 from event_impl.brokers import client_of
 from event_impl.brokers.memory import MemoryBroker
-from event_impl.brokers.port import Admin, Capabilities, Message, Publisher, Publishing
+from event_impl.brokers.port import Admin, Capabilities, Message, Publisher, Publishing, Subscriber, Subscription
 from virtual import Process, VirtualHost, VirtualLoop
 from virtual.loop import NS_PER_S
 
@@ -111,6 +111,13 @@ class World(ABC):
         if waits:
             await self.until(lambda: bool(member.heard("joined")))
         return member
+
+    def subscriber(self, subscription: Subscription) -> Subscriber:
+        """One that nobody opens: for what a kind refuses at once."""
+        group, ignore = self.group("g"), lambda _: None
+        return client_of(self.kind)(self.bootstrap).subscriber(
+            self.topic, subscription, group=group, member="nobody", on_settled=ignore, on_revoked=ignore
+        )
 
     @abstractmethod
     async def start(self, name: str, settings: Mapping[str, Any]) -> Member: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.faults import KINDS, Effect
 from benchmarks.planning.plan import make_plan
 from benchmarks.planning.prediction import NEVER, Prediction, Unpredicted
 from benchmarks.scenario import load_text
@@ -358,10 +359,10 @@ def test_one_of_two_consumers_meets_the_fault_that_is_its_own() -> None:
     assert of_each == {(1.0,), (41.0,)}
 
 
-@pytest.mark.parametrize("type_", ["kill", "restart"])
+@pytest.mark.parametrize("type_", [word for word, kind in KINDS.items() if kind.effect is Effect.DOWN])
 @pytest.mark.parametrize("target", ["api", "email"])
 def test_a_process_that_is_started_again_is_noted(target: str, type_: str) -> None:
-    rest = "" if type_ == "restart" else ", duration: 1s"
+    rest = ", duration: 1s" if "duration" in KINDS[type_].example() else ""
     text = later(EVEN, **{target: f"type: {type_}{rest}, variants: [sync]"})
     assert "ready at once" in " ".join(predicted(text, "sync").notes)
     assert predicted(text, "events").notes == ()
