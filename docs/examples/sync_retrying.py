@@ -17,8 +17,8 @@ class Options:
     """What a scenario may set."""
 
     timeout_s: float = duration(2.0, "one call in all, from connecting to the last byte")
-    attempts: int = count(3, "how often a service is called at most", least=1)
-    first_wait_s: float = duration(0.05, "the longest wait before the second attempt; each later one is twice as long")
+    attempts: int = count(4, "how often a service is called at most", least=1)
+    first_wait_s: float = duration(0.2, "the longest wait before the second attempt; each later one is twice as long")
 
 
 def in_api(options: Options, tools: ApiTools) -> Register:

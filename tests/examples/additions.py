@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 TREE = Path(__file__).resolve().parents[2]
 EXAMPLES = TREE / "docs" / "examples"
-PARTS = ("benchmarks", "cli.py", "event_impl", "registration", "scenarios", "sync_impl", "virtual")
+PARTS = (
+    *(
+        "benchmarks",
+        "cli.py",
+        "docs",
+        "event_impl",
+        "pyproject.toml",
+        "registration",
+        "scenarios",
+        "sync_impl",
+        "tests",
+    ),
+    "virtual",
+)
+
+_LIMIT_S = 100
+_RUN = """
+import sys, benchmarks.charts, benchmarks.report
+benchmarks.charts.draw_all = lambda _directory: []
+benchmarks.report.write_report = lambda directory: directory
+from cli import app
+app(sys.argv[1:])
+"""
 
 _ROWS = re.compile(r"<!-- additions, read by a test -->\n.*\n.*\n((?:.*\n)+?)<!-- end of additions -->")
 
@@ -97,18 +121,43 @@ def _entries(table: ast.expr) -> list[ast.expr]:
     raise AssertionError("a table is a literal")
 
 
-def python(tree: Path, *arguments: str, at: Path, beside: tuple[str, ...] = (), limit_s: float = 100) -> str:
-    """What Python prints, with `tree` as the only place that the project comes from. `beside`: folders of tests."""
-    path = os.pathsep.join([str(tree), *(str(TREE / folder) for folder in beside)])
+def python(tree: Path, *arguments: str | Path, codes: tuple[int, ...] = (0,), beside: Sequence[str] = ()) -> str:
+    """What Python prints, with `tree` as the only place that the project comes from. `beside`: folders of its tests."""
     done = subprocess.run(
         [sys.executable, "-P", *arguments],
-        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200"},
-        cwd=at,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tree), *beside]), "COLUMNS": "400"},
+        cwd=tree,
         capture_output=True,
         text=True,
-        timeout=limit_s,
+        timeout=_LIMIT_S,
         check=False,
     )
+    assert done.returncode in codes, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def bench(tree: Path, *arguments: str | Path, codes: tuple[int, ...] = (0,)) -> str:
+    return python(tree, "-m", "cli", *arguments, codes=codes)
+
+
+def scenario(tree: Path, text: str) -> Path:
+    path = tree / "small.yaml"
+    path.write_text(f"version: 1\nname: small\nblocks: 1\ndrain: 20s\n{text}", encoding="utf-8")
+    return path
+
+
+def virtually(tree: Path, scenario: Path, variant: str) -> Any:
+    """What `virtually.py` tells of a trial in virtual time."""
+    return json.loads(python(tree, Path(__file__).parent / "virtually.py", scenario, variant))
+
+
+def measured(tree: Path, scenario: Path) -> Any:
+    """The summary of a real run in `tree / "out"`, of which nothing is drawn."""
     # 110: a run that judges itself not valid speaks of this machine, not of the code.
-    assert done.returncode in (0, 110), f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    python(tree, "-c", _RUN, "run", scenario, "--out", tree / "out", "--repeat-invalid", "0", codes=(0, 110))
+    return json.loads((tree / "out" / "summary.json").read_text(encoding="utf-8"))
+
+
+def suite(tree: Path, *arguments: str) -> str:
+    """What the suites say in `tree`, which ask its tables what there is to test."""
+    return python(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
