@@ -217,7 +217,8 @@ def test_no_more_is_in_hand_than_may_be_unsettled(run: Run) -> None:
 def test_commits_by_a_timer_lose_what_was_handed_out(run: Run) -> None:
     async def scenario(world: World) -> None:
         if not world.can.timer_commits:
-            return refuses(world, Subscription(100, commit="timer"))
+            refuses(world, Subscription(100, commit="timer"))
+            return
         timer = {"commit": "timer", "commit_interval_s": 0.5, "settles": False}
         one = await world.join("a", **timer)  # type: ignore[arg-type]
         await world.publish(range(10))
@@ -235,7 +236,8 @@ def test_commits_by_a_timer_lose_what_was_handed_out(run: Run) -> None:
 def test_commits_by_a_timer_come_when_it_is_time_and_not_with_the_work(run: Run) -> None:
     async def scenario(world: World) -> None:
         if not world.can.timer_commits:
-            return refuses(world, Subscription(100, commit="timer"))
+            refuses(world, Subscription(100, commit="timer"))
+            return
         one = await world.join("a", commit="timer", commit_interval_s=60.0)
         await world.publish(range(10))
         await world.until(lambda: len(one.heard("settled")) == 10)
