@@ -49,7 +49,7 @@ CHART = Chart(
     name="drain_after_load",
     heading="What was left at the end",
     question="How long did work go on after the last arrival?",
-    how_to_read="One bar for each variant. A long one is work that was promised in replies, and still to be done.",
+    how_to_read="One bar for each variant. A long one is work that replies had promised and that was still to do.",
     title=title,
     draw=draw,
 )

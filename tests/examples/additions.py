@@ -1,4 +1,4 @@
-"""The table of docs/examples/README.md, carried out on a copy of the tree: files, and one entry of one table each."""
+"""The table of docs/examples/README.md, carried out on a copy of the tree: files go in, and an entry of a table each."""
 
 from __future__ import annotations
 
@@ -17,18 +17,8 @@ from typing import Any
 TREE = Path(__file__).resolve().parents[2]
 EXAMPLES = TREE / "docs" / "examples"
 PARTS = (
-    *(
-        "benchmarks",
-        "cli.py",
-        "docs",
-        "event_impl",
-        "pyproject.toml",
-        "registration",
-        "scenarios",
-        "sync_impl",
-        "tests",
-    ),
-    "virtual",
+    *("registration", "sync_impl", "event_impl", "benchmarks", "virtual", "cli.py", "scenarios"),
+    *("docs", "tests", "pyproject.toml"),
 )
 
 _LIMIT_S = 100
@@ -121,8 +111,10 @@ def _entries(table: ast.expr) -> list[ast.expr]:
     raise AssertionError("a table is a literal")
 
 
-def python(tree: Path, *arguments: str | Path, codes: tuple[int, ...] = (0,), beside: Sequence[str] = ()) -> str:
-    """What Python prints, with `tree` as the only place that the project comes from. `beside`: folders of its tests."""
+def python(
+    tree: Path, *arguments: str | Path, codes: tuple[int, ...] = (0,), beside: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run it with `tree` as the only place that the project comes from. `beside`: folders of its tests."""
     done = subprocess.run(
         [sys.executable, "-P", *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tree), *beside]), "COLUMNS": "400"},
@@ -133,11 +125,13 @@ def python(tree: Path, *arguments: str | Path, codes: tuple[int, ...] = (0,), be
         check=False,
     )
     assert done.returncode in codes, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
+    return done
 
 
 def bench(tree: Path, *arguments: str | Path, codes: tuple[int, ...] = (0,)) -> str:
-    return python(tree, "-m", "cli", *arguments, codes=codes)
+    """What it says, wherever it says it."""
+    done = python(tree, "-m", "cli", *arguments, codes=codes)
+    return done.stdout + done.stderr
 
 
 def scenario(tree: Path, text: str) -> Path:
@@ -148,7 +142,7 @@ def scenario(tree: Path, text: str) -> Path:
 
 def virtually(tree: Path, scenario: Path, variant: str) -> Any:
     """What `virtually.py` tells of a trial in virtual time."""
-    return json.loads(python(tree, Path(__file__).parent / "virtually.py", scenario, variant))
+    return json.loads(python(tree, Path(__file__).parent / "virtually.py", scenario, variant).stdout)
 
 
 def measured(tree: Path, scenario: Path) -> Any:
@@ -158,6 +152,7 @@ def measured(tree: Path, scenario: Path) -> Any:
     return json.loads((tree / "out" / "summary.json").read_text(encoding="utf-8"))
 
 
-def suite(tree: Path, *arguments: str) -> str:
-    """What the suites say in `tree`, which ask its tables what there is to test."""
-    return python(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments)
+def suite(tree: Path, *arguments: str) -> int:
+    """How many tests pass of the suites in `tree`, which ask its tables what there is to test; none may fail."""
+    said = python(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments).stdout
+    return int(re.findall(r"(\d+) passed", said)[0])

@@ -1,4 +1,4 @@
-"""A trial in virtual time, of the tree that is on the path: `virtually.py scenario.yaml variant` prints what came of it."""
+"""A trial in virtual time of the tree on the path: `virtually.py scenario.yaml variant` prints what came of it."""
 
 from __future__ import annotations
 
