@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 from pydantic import BeforeValidator, TypeAdapter
@@ -293,8 +293,7 @@ class Summary:
 
     def prediction_notes(self, variant: str) -> tuple[str, ...]:
         """What the parameters leave open of a variant that is predicted."""
-        notes = (self.predicted or {}).get(variant, {}).get("notes")
-        return tuple(str(note) for note in notes) if isinstance(notes, list) else ()
+        return tuple(cast(Sequence[str], (self.predicted or {}).get(variant, {}).get("notes", ())))
 
     def compared(self, metric: Metric, first: str, second: str) -> Comparison | None:
         """What was found of two sides, if they were compared by it."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -292,7 +293,11 @@ def test_plan_says_for_which_variants_nothing_is_predicted(here: Path) -> None:
     assert result.returncode == 0
     text = " ".join(result.stdout.split())
     assert "utilisation: not known before a run of a closed load" in text
-    assert "events: not predicted: the arrivals of a closed load wait for replies" in text
+    assert "events: not predicted: " in text
+    for variant in ("sync", "sync-concurrent"):
+        assert f"{variant}: not predicted" not in text
+        assert re.search(rf"{variant} all 100 %", text)
+    assert "a closed load is predicted in figures, not registration by registration" in text
 
 
 def test_a_setting_that_makes_no_scenario_is_refused_with_the_nearest_key(here: Path) -> None:
