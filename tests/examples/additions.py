@@ -1,4 +1,4 @@
-"""The table of docs/examples/README.md, carried out on a copy of the tree: files go in, and an entry of a table each."""
+"""The table of docs/examples/README.md, carried out on a copy of the tree: files, and one entry of one table each."""
 
 from __future__ import annotations
 
