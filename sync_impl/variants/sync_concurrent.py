@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
-from registration.options import duration
 from registration.registration import Registration
 from registration.variant import Promise
+from sync_impl.variants.sync import Options
 from sync_impl.variants.variant import ApiTools, Register, Variant
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a scenario may set."""
-
-    timeout_s: float = duration(2.0, "one call in all, from connecting to the last byte")
 
 
 def in_api(options: Options, tools: ApiTools) -> Register:
