@@ -10,7 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PROGRAM = """
 import asyncio, logging
-from world import Kind, message, run_virtual
+from world import message, run_virtual
 
 async def scenario(world):
     one, two = await asyncio.gather(*(world.join(name, session_timeout_s=3.0) for name in ("a-0", "a-1")))
@@ -31,7 +31,7 @@ async def scenario(world):
     print(world.loop.now_ns, [member.said for member in (one, two, again)])
 
 logging.disable()
-run_virtual(Kind("memory"), scenario, 6)
+run_virtual("memory", scenario, 6)
 """
 
 
