@@ -94,7 +94,7 @@ def test_a_variant_is_known_wherever_one_is_asked_for(tree: With, file: str, var
     said = bench(place, "validate", small, codes=(104,))
     assert f"variants[1].options.{mistaken}: {mistaken!r} is no option; did you mean {option!r}" in said
     scenario(place, f"workload: {{rate: 20, duration: 3s, warmup: 0s}}\nvariants: [{variant}]\n")
-    assert json.loads(bench(place, "plan", "--json", small))["predictions"]
+    assert json.loads(bench(place, "plan", "--json", small))["predicted"][0]["variant"] == variant
     colour = f"from benchmarks.charts.palette import *; print(variant_colours({{'x': '{variant}'}})['x'] != QUIET)"
     assert python(place, "-c", colour).stdout == "True\n"
 
