@@ -83,6 +83,52 @@ def test_a_relay_waits_for_a_broker_that_is_away_and_people_do_not(tree: With) -
     assert len(virtually(place, small, "events")["accepted"]) < 80
 
 
+REFUSING = """
+import asyncio
+from pathlib import Path
+
+from event_impl.brokers.port import BrokerError
+from event_impl.variants.events_relayed import _announce_forever
+from registration import luck
+from registration.registration import Registration
+from registration.users import SqliteUsers
+from virtual import run
+
+class Refusing:
+    def __init__(self):
+        self.asked, self.taken = 0, []
+
+    async def publish(self, message):
+        self.asked += 1
+        taken = asyncio.get_running_loop().create_future()
+        if self.asked == 2:
+            raise BrokerError("not now")
+        elif self.asked == 3:
+            taken.set_exception(OSError("nor later"))
+        else:
+            self.taken.append(message.key.decode())
+            taken.set_result(None)
+        return taken
+
+async def announce():
+    users, publisher = SqliteUsers(Path(".")), Refusing()
+    for number in range(3):
+        id_ = luck.registration_id(1, number)
+        users.store(Registration(id_, luck.registration_id(2, number), "", "00"), announce_later=True)
+    ids = [str(luck.registration_id(2, number)) for number in range(3)]
+    relay = asyncio.create_task(_announce_forever(users, publisher, 0.02))
+    await asyncio.sleep(1)
+    relay.cancel()
+    print(publisher.asked, users.waiting(), publisher.taken == ids)
+
+run(announce())
+"""
+
+
+def test_a_relay_keeps_what_a_broker_refuses_and_its_place(tree: With) -> None:
+    assert python(tree("events_relayed.py"), "-c", REFUSING).stdout == "5 0 True\n"
+
+
 @pytest.mark.parametrize(
     ("file", "variant", "option"),
     [("sync_retrying.py", "sync-retrying", "attempts"), ("events_relayed.py", "events-relayed", "lookEvery")],
