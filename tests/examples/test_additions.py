@@ -103,10 +103,10 @@ class Refusing:
         taken = asyncio.get_running_loop().create_future()
         if self.asked == 2:
             raise BrokerError("not now")
-        elif self.asked == 3:
+        if self.asked == 3:
             taken.set_exception(OSError("nor later"))
         else:
-            self.taken.append(message.key.decode())
+            self.taken.append(message.key)
             taken.set_result(None)
         return taken
 
@@ -115,7 +115,7 @@ async def announce():
     for number in range(3):
         id_ = luck.registration_id(1, number)
         users.store(Registration(id_, luck.registration_id(2, number), "", "00"), announce_later=True)
-    ids = [str(luck.registration_id(2, number)) for number in range(3)]
+    ids = [luck.registration_id(2, number).bytes for number in range(3)]
     relay = asyncio.create_task(_announce_forever(users, publisher, 0.02))
     await asyncio.sleep(1)
     relay.cancel()
