@@ -44,7 +44,7 @@ def draw(material: Material) -> Figure:
         colour = material.colours[name]
         sheet.text(left, y, name, weight="bold", colour=palette.ink(colour))
         length = room * (drain_ms or 0.0) / longest_ms
-        sheet.bar(left + names, y - _BAR_PT / 2, length, _BAR_PT, colour)
+        sheet.bar(left + names, y, length, _BAR_PT, colour)
         sheet.text(left + names + length + 8, y, _time(drain_ms), weight="bold")
     return sheet.figure
 
