@@ -13,7 +13,14 @@ from typing import ClassVar, Protocol
 
 from benchmarks.faults.fault import FaultKind
 from benchmarks.values.checked import Known
-from registration.clock import Clock
+
+
+class Clock(Protocol):
+    """What a fault that acts in its window asks of a clock."""
+
+    def now_ns(self) -> int: ...
+
+    async def sleep_until(self, deadline_ns: int) -> None: ...
 
 
 class Processes(Protocol):

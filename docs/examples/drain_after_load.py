@@ -24,8 +24,12 @@ def _drains_ms(material: Material) -> dict[str, float | None]:
     return {name: None if seconds is None else round(seconds, 2) * 1000 for name, seconds in found.items()}
 
 
+def _time(ms: float | None) -> str:
+    return DASH if ms is None else nominal_ms(ms)
+
+
 def title(material: Material) -> str:
-    return f"After the last arrival, work went on for {told(_drains_ms(material), nominal_ms, 'an unknown time')}"
+    return f"After the last arrival, work went on for {told(_drains_ms(material), _time, 'an unknown time')}"
 
 
 def draw(material: Material) -> Figure:
@@ -40,8 +44,8 @@ def draw(material: Material) -> Figure:
         colour = material.colours[name]
         sheet.text(left, y, name, weight="bold", colour=palette.ink(colour))
         length = room * (drain_ms or 0.0) / longest_ms
-        sheet.bar(left + names, y - _BAR_PT / 2, length, _BAR_PT, colour)
-        sheet.text(left + names + length + 8, y, DASH if drain_ms is None else nominal_ms(drain_ms), weight="bold")
+        sheet.bar(left + names, y, length, _BAR_PT, colour)
+        sheet.text(left + names + length + 8, y, _time(drain_ms), weight="bold")
     return sheet.figure
 
 

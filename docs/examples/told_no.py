@@ -1,7 +1,4 @@
-"""A metric: how many people were told no, as a share of all who came.
-
-Put this file into `benchmarks/metrics/`, and `told_no.TOLD_NO` into the table in its `__init__.py`.
-"""
+"""A metric: how many people were told no, as a share of all who came."""
 
 from __future__ import annotations
 

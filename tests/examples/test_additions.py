@@ -83,6 +83,52 @@ def test_a_relay_waits_for_a_broker_that_is_away_and_people_do_not(tree: With) -
     assert len(virtually(place, small, "events")["accepted"]) < 80
 
 
+REFUSING = """
+import asyncio
+from pathlib import Path
+
+from event_impl.brokers.port import BrokerError
+from event_impl.variants.events_relayed import _announce_forever
+from registration import luck
+from registration.registration import Registration
+from registration.users import SqliteUsers
+from virtual import run
+
+class Refusing:
+    def __init__(self):
+        self.asked, self.taken = 0, []
+
+    async def publish(self, message):
+        self.asked += 1
+        taken = asyncio.get_running_loop().create_future()
+        if self.asked == 2:
+            raise BrokerError("not now")
+        if self.asked == 3:
+            taken.set_exception(OSError("nor later"))
+        else:
+            self.taken.append(message.key)
+            taken.set_result(None)
+        return taken
+
+async def announce():
+    users, publisher = SqliteUsers(Path(".")), Refusing()
+    for number in range(3):
+        id_ = luck.registration_id(1, number)
+        users.store(Registration(id_, luck.registration_id(2, number), "", "00"), announce_later=True)
+    ids = [luck.registration_id(2, number).bytes for number in range(3)]
+    relay = asyncio.create_task(_announce_forever(users, publisher, 0.02))
+    await asyncio.sleep(1)
+    relay.cancel()
+    print(publisher.asked, users.waiting(), publisher.taken == ids)
+
+run(announce())
+"""
+
+
+def test_a_relay_keeps_what_a_broker_refuses_and_its_place(tree: With) -> None:
+    assert python(tree("events_relayed.py"), "-c", REFUSING).stdout == "5 0 True\n"
+
+
 @pytest.mark.parametrize(
     ("file", "variant", "option"),
     [("sync_retrying.py", "sync-retrying", "attempts"), ("events_relayed.py", "events-relayed", "lookEvery")],
@@ -94,7 +140,7 @@ def test_a_variant_is_known_wherever_one_is_asked_for(tree: With, file: str, var
     said = bench(place, "validate", small, codes=(104,))
     assert f"variants[1].options.{mistaken}: {mistaken!r} is no option; did you mean {option!r}" in said
     scenario(place, f"workload: {{rate: 20, duration: 3s, warmup: 0s}}\nvariants: [{variant}]\n")
-    assert json.loads(bench(place, "plan", "--json", small))["predictions"]
+    assert json.loads(bench(place, "plan", "--json", small))["predicted"][0]["variant"] == variant
     colour = f"from benchmarks.charts.palette import *; print(variant_colours({{'x': '{variant}'}})['x'] != QUIET)"
     assert python(place, "-c", colour).stdout == "True\n"
 
