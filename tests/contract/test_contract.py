@@ -11,7 +11,7 @@ import itertools
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 from conftest import Run
-from world import Member, World, message
+from world import WITHIN_S, Member, World, message
 
 from event_impl.brokers import client_of
 from event_impl.brokers.port import BrokerError, Message, Subscription
@@ -191,12 +191,14 @@ def test_what_was_taken_away_counts_for_nothing_even_when_its_partition_comes_ba
         # Some of it came back already when the two shared, and was taken away again.
         await world.until(lambda: len(one.heard("revoked")) >= 2 and set(one.values()[-6:]) == set(range(6)))
         await asyncio.sleep(0.5)
-        old, new = range(len(one.values()) - 6), range(len(one.values()) - 6, len(one.values()))
-        one.settle(*old)
+        one.settle(*range(len(one.values()) - 6))
         await asyncio.sleep(0.5)
         assert (await world.backlog(), one.heard("settled")) == (6, [])
-        one.settle(*new)
-        await world.until_backlog(0)
+        async with asyncio.timeout(WITHIN_S):
+            while await world.backlog():
+                # On a busy machine the group may have been dealt out once more: the last six are the ones in hand.
+                one.settle(*range(len(one.values()) - 6, len(one.values())))
+                await asyncio.sleep(0.1)
 
     run(scenario)
 

@@ -26,7 +26,8 @@ _PORTS = Ports()
 
 def service(directory: Path, port: int, *, latency_ms: float = 1.0) -> dict[str, object]:
     work = WorkSettings("email", 0, 7, Latency.fixed(latency_ms))
-    return {"directory": str(directory), "name": "email/0", "variant": "sync", "port": port, "work": work.as_dict()}
+    variant = {"variant": "sync", "options": {"timeout_s": 2.0}, "block_seed": "7"}
+    return {**variant, "directory": str(directory), "name": "email/0", "port": port, "work": work.as_dict()}
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.brokers import node
+from benchmarks.brokers import kafka
 from benchmarks.brokers.kafka import start_kafka
 from benchmarks.brokers.settings import server_properties
 from benchmarks.processes.ports import Ports
@@ -40,8 +40,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     directory = tmp_path_factory.mktemp("secured")
     port = Ports().take()
 
-    def secured(plain_port: int, controller_port: int) -> str:
-        text = server_properties(plain_port, controller_port)
+    def secured(plain_port: int, controller_port: int, durability: str = "os", *, successor: bool = False) -> str:
+        text = server_properties(plain_port, controller_port, durability, successor=successor)
         login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
         return (
             text.replace("\nlisteners=", f"\nlisteners=SASL_PLAINTEXT://127.0.0.1:{port},")
@@ -54,7 +54,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         )
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(node, "server_properties", secured)
+        patch.setattr(kafka, "server_properties", secured)
         broker = asyncio.run(start_kafka(directory / "data", directory / "broker.log"))
     yield Cluster(f"127.0.0.1:{port}")
     asyncio.run(broker.stop())

@@ -163,7 +163,7 @@ def test_what_is_broken_for_good_is_not_repeated_and_ends_with_110(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A service that is never ready, a record that is lost, a drain that is too short."""
-    monkeypatch.setattr("benchmarks.trials.trial._PROBE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("benchmarks.trials.supervisor._PROBE_TIMEOUT_S", 0.5)
     out = tmp_path / "out"
     outcome = asyncio.run(
         run(load_text(BROKEN, "broken"), Results.create(out), Breaking(out), predict, repeat_invalid=2)
