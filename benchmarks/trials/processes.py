@@ -51,6 +51,7 @@ class ProcessSpec:
     hears: its further proof of readiness. probes: it sends probes when it is asked to.
     drains: it is asked `idle` until it has nothing in hand. samples_lag: its messages `lag` say what waits for others,
     and the drain needs one that says nothing waits. tells_pending: it knows which registrations it still holds.
+    tells_dead_lettered: it knows which were put aside.
     ends: it says `done` when its part in the trial is over.
     counts: its processor time and memory are the system's under test. targets: what a fault calls it; empty for one
     that no fault may hit. waiting: what to tell the person while others wait for it.
@@ -66,6 +67,7 @@ class ProcessSpec:
     drains: bool = False
     samples_lag: bool = False
     tells_pending: bool = False
+    tells_dead_lettered: bool = False
     ends: bool = False
     counts: bool = False
     targets: tuple[str, ...] = ()
@@ -155,6 +157,7 @@ def _topics(
         "groups": {name: _group(name, trial, run_tag) for name in scenario.services},
         "own_topics": {name: _own_topics(name, trial, run_tag) for name in scenario.services},
         "heard_topics": list(trial.variant.listed.heard_topics),
+        "dead_letters": list(trial.variant.listed.dead_letters),
         "sample_period_s": LAG_SAMPLE_PERIOD_S,
         "drain_sample_period_s": DRAIN_SAMPLE_PERIOD_S,
         # One node of ours holds one replica; a cluster decides by how many nodes it has.
@@ -170,6 +173,7 @@ def _topics(
         after=(BROKER,),
         samples_lag=True,
         tells_pending=True,
+        tells_dead_lettered=bool(trial.variant.listed.dead_letters),
         stop_limit_s=stop_limit_s,
     )
 
