@@ -121,7 +121,7 @@ def trial_processes(
     topics = () if broker is None else (_topics(scenario, trial, common, run_tag, broker),)
     there = tuple(spec.name for spec in (*(spec for spec in brokers if spec.counts), *topics))
     services = _services(scenario, trial, common, run_tag, ports, there)
-    mine = tuple(_own(process, variant, common, there) for process in own)
+    mine = tuple(_own(process, scenario, trial, common, run_tag, there) for process in own)
     api = _apis(scenario, trial, common, api_ports, ports, there, load_workers.api_host)
     addresses: list[object] = [[load_workers.api_host, port] for port in api_ports]
     load = _load(scenario, trial, addresses, raw / "load.rows", schedule, load_workers)
@@ -155,7 +155,7 @@ def _topics(
         **common,
         "name": TOPICS,
         "groups": {name: _group(name, trial, run_tag) for name in scenario.services},
-        "own_topics": {name: _own_topics(name, trial, run_tag) for name in scenario.services},
+        "own_topics": _every_own_topic(scenario, trial, run_tag),
         "heard_topics": list(trial.variant.listed.heard_topics),
         "dead_letters": list(trial.variant.listed.dead_letters),
         "sample_period_s": LAG_SAMPLE_PERIOD_S,
@@ -216,14 +216,19 @@ def _services(
 
 
 def _own(
-    process: OwnProcess, variant: VariantSpec, common: Mapping[str, object], there: tuple[str, ...]
+    process: OwnProcess,
+    scenario: Scenario,
+    trial: Trial,
+    common: Mapping[str, object],
+    run_tag: str,
+    there: tuple[str, ...],
 ) -> ProcessSpec:
-    """A process that the variant declares."""
+    """A process that the variant declares. It knows the variant's own topics of each service."""
     return ProcessSpec(
         process.name,
-        side_of(variant),
-        process.role(variant.base),
-        {**common, "name": process.name},
+        side_of(trial.variant),
+        process.role(trial.variant.base),
+        {**common, "name": process.name, "own_topics": _every_own_topic(scenario, trial, run_tag)},
         after=(*there, *process.after),
         drains=process.drains,
         tells_pending=process.tells_pending,
@@ -334,6 +339,10 @@ def _topic(trial: Trial, run_tag: str) -> str:
 def _own_topics(service: str, trial: Trial, run_tag: str) -> dict[str, str]:
     """The topics that the variant has for each service, by the name that it gives them."""
     return {name: f"{_topic(trial, run_tag)}-{service}-{name}" for name in trial.variant.listed.topics}
+
+
+def _every_own_topic(scenario: Scenario, trial: Trial, run_tag: str) -> dict[str, dict[str, str]]:
+    return {service: _own_topics(service, trial, run_tag) for service in scenario.services}
 
 
 def _group(service: str, trial: Trial, run_tag: str) -> str:
