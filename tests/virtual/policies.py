@@ -6,6 +6,7 @@ They are listed for the time of a test (`test_policies.listed`), and the code be
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -85,21 +86,24 @@ ATTEMPTS = 3
 def put_aside(_options: Options, tools: event_side.ServiceTools) -> Hearing:
     """Failing work goes to a retry topic, with the instant before which it is not tried again, and in the end aside."""
     inbox = tools.open_inbox()
+    # What a kill brings back by one topic may be in hand by the other as well: only one of them asks and works.
+    working: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def work(heard: Heard) -> None:
         key = str(heard.registration.registration_id)
-        if inbox.seen(key):
-            return
         attempt = int(heard.headers.get("attempt", "1"))
         await tools.clock.sleep_until(int(heard.headers.get("not-before-ns", "0")))
-        try:
-            await tools.worker.perform(heard.registration, heard.number, attempt)
-        except WorkError:
-            not_before_ns = tools.clock.now_ns() + round(DELAY_S * 1e9)
-            headers = {"attempt": str(attempt + 1), "not-before-ns": str(not_before_ns)}
-            await tools.forward("dead" if attempt == ATTEMPTS else "retry", heard.registration, headers)
-        else:
-            inbox.note(key)
+        async with working[key]:
+            if inbox.seen(key):
+                return
+            try:
+                await tools.worker.perform(heard.registration, heard.number, attempt)
+            except WorkError:
+                not_before_ns = tools.clock.now_ns() + round(DELAY_S * 1e9)
+                headers = {"attempt": str(attempt + 1), "not-before-ns": str(not_before_ns)}
+                await tools.forward("dead" if attempt == ATTEMPTS else "retry", heard.registration, headers)
+            else:
+                inbox.note(key)
 
     return Hearing(work, Subscription(tools.usual_unsettled))
 
