@@ -253,7 +253,8 @@ class StoredTrial:
             footers = [_footer(self.directory / f"{name}.parquet") for name in ("history", "effects")]
         except (OSError, ValueError) as error:
             raise _unreadable(self.directory, error) from error
-        return _digest([_DERIVED_FORMAT, *footers, repr((self.facts.services, self.facts.pending)).encode()])
+        facts = self.facts
+        return _digest([_DERIVED_FORMAT, *footers, repr((facts.services, facts.pending, facts.dead_lettered)).encode()])
 
 
 @dataclass(frozen=True)

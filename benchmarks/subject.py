@@ -44,6 +44,15 @@ class Listed:
         """Those of them that the service consumes."""
         return tuple(getattr(self.declared, "heard_topics", ()))
 
+    @property
+    def dead_letters(self) -> tuple[str, ...]:
+        """Those of them in which a service puts aside what it cannot do."""
+        return tuple(getattr(self.declared, "dead_letters", ()))
+
+    def lacks(self, kind: str) -> list[str]:
+        """The capabilities that it needs of a broker and that a kind does not have."""
+        return [name for name in getattr(self.declared, "needs", ()) if not getattr(capabilities(kind), name)]
+
 
 # Every variant by its name, the direct side's first.
 VARIANTS: Mapping[str, Listed] = {

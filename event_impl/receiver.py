@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 from event_impl.brokers import client_of
-from event_impl.brokers.port import BrokerError, Delivery, Message, Publishing, Subscriber
+from event_impl.brokers.port import BrokerError, Delivery, Message, Output, Publishing, Subscriber, own_group
 from event_impl.variants import VARIANTS
 from event_impl.variants.variant import Heard, ServiceTools
 from registration import event, luck
@@ -32,23 +33,24 @@ class Receiver:
         self._link = link
         self._worker = worker
         self._in_hand: dict[Delivery, tuple[Registration, int]] = {}
-        self._last_of_key: dict[bytes, asyncio.Task[None]] = {}
+        self._last_of_key: dict[tuple[str, bytes], asyncio.Task[None]] = {}  # of each topic
         self._tasks: set[asyncio.Task[None]] = set()
         self._consuming: list[asyncio.Task[None]] = []
         variant = VARIANTS[cast(str, link.settings["variant"])]
         options = variant.options(**cast(Mapping[str, Any], link.settings["options"]))
-        tools = ServiceTools(link.clock, link.luck, worker, self._forward)
-        self._hearing = variant.in_service(options, tools)
+        inbox = partial(link.open_inbox, worker.settings.service)
+        tools = ServiceTools(link.clock, link.luck, worker, inbox, self._forward, self._output)
         client = client_of(cast(str, link.settings["broker"]))(cast(str, link.settings["bootstrap"]))
         topic = cast(str, link.settings["topic"])
         # The variant's own topics of this service, by the name that it gives them; "" is the one that all share.
-        own = cast(Mapping[str, str], link.settings.get("own_topics", {}))
+        self._own = own = cast(Mapping[str, str], link.settings.get("own_topics", {}))
+        self._hearing = variant.in_service(options, tools)
         self._publishers = {name: client.publisher(full, Publishing(_FORWARD_TIMEOUT_S)) for name, full in own.items()}
         self._subscribers = {
             name: client.subscriber(
                 full_name,
                 self._hearing.subscription,
-                group=cast(str, link.settings["group"]),
+                group=own_group(cast(str, link.settings["group"]), name),
                 member=link.name.replace("/", "-"),
                 on_settled=self._record_settled,
                 on_revoked=self._forget,
@@ -105,7 +107,7 @@ class Receiver:
     ) -> asyncio.Task[None]:
         number = self._worker.receive(registration)
         self._in_hand[delivery] = (registration, number)
-        key = delivery.message.key
+        key = (topic, delivery.message.key)
         headers = {name: value.decode() for name, value in delivery.message.headers}
         heard = Heard(registration, number, topic, headers)
         task = asyncio.create_task(self._handle(subscriber, delivery, heard, self._last_of_key.get(key)))
@@ -119,18 +121,21 @@ class Receiver:
         self, subscriber: Subscriber, delivery: Delivery, heard: Heard, before: asyncio.Task[None] | None
     ) -> None:
         if before is not None:
-            # Events of one user are worked on in the order of the log.
+            # Events of one user are worked on in the order of their log.
             await asyncio.wait([before])
-        await self._hearing.work(heard)
-        if self._last_of_key.get(delivery.message.key) is asyncio.current_task():
-            del self._last_of_key[delivery.message.key]
-        subscriber.settle(delivery)
+        outputs = await self._hearing.work(heard)
+        key = (heard.topic, delivery.message.key)
+        if self._last_of_key.get(key) is asyncio.current_task():
+            del self._last_of_key[key]
+        subscriber.settle(delivery, outputs or ())
 
     async def _forward(self, topic: str, registration: Registration, headers: dict[str, str]) -> None:
+        await (await self._publishers[topic].publish(self._output(topic, registration, headers).message))
+
+    def _output(self, topic: str, registration: Registration, headers: dict[str, str]) -> Output:
         happened = event.UserRegistered(registration)
         more = [(name, value.encode()) for name, value in headers.items()]
-        message = Message(happened.key(), happened.value(), [*happened.headers(), *more])
-        await (await self._publishers[topic].publish(message))
+        return Output(self._own[topic], Message(happened.key(), happened.value(), [*happened.headers(), *more]))
 
     def _report_if_broken(self, task: asyncio.Task[None]) -> None:
         """Failing work is the variant's business; what ends a task is a fault of the apparatus, such as a full disk."""

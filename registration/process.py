@@ -26,6 +26,7 @@ from registration.clock import Clock, MonotonicClock
 from registration.effects import Destination
 from registration.http import HttpServer
 from registration.in_flight import InFlightSampler
+from registration.inbox import Inbox, SqliteInbox
 from registration.luck import Luck
 from registration.role import RoleError
 from registration.services import kind_of
@@ -96,6 +97,10 @@ class Link:
     def open_destination(self, service: str) -> Destination:
         """Where the effects of a service go."""
         return kind_of(service).destination(self.directory)
+
+    def open_inbox(self, service: str) -> Inbox:
+        """What a service has done, for the variant that keeps a record of it."""
+        return SqliteInbox(self.directory, service)
 
     def serve(self, path: str, answer: Answer, port: int, host: str) -> Server:
         """Bind the port; calls are answered once the server is open. Raises RoleError where it cannot be had."""

@@ -6,6 +6,7 @@ POST /work → receive → variant → [queue → work] → 200, or the failure'
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 from registration import luck
@@ -26,7 +27,8 @@ class Receiver:
         self._worker = worker
         variant = VARIANTS[cast(str, link.settings["variant"])]
         options = variant.options(**cast(Mapping[str, Any], link.settings["options"]))
-        self._work = variant.in_service(options, ServiceTools(link.clock, link.luck, worker))
+        inbox = partial(link.open_inbox, worker.settings.service)
+        self._work = variant.in_service(options, ServiceTools(link.clock, link.luck, worker, inbox))
         self._server = link.serve(PATHS["service"], self._answer, cast(int, link.settings["port"]), HOST)
 
     @property

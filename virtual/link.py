@@ -11,12 +11,13 @@ from typing import Any
 from registration.call import Answer
 from registration.clock import Clock
 from registration.effects import Destination
+from registration.inbox import Inbox
 from registration.process import Link, Message, Sampler, Server
 from registration.trace import Trace
 from registration.users import Users
 from virtual.network import MemoryServer, Network
 from virtual.process import Process
-from virtual.records import MemoryDestination, MemoryTrace, MemoryUsers, Row, UserTable
+from virtual.records import MemoryDestination, MemoryInbox, MemoryTrace, MemoryUsers, Row, UserTable
 
 
 class World:
@@ -28,6 +29,7 @@ class World:
         self.users = UserTable()
         self.traces: dict[str, list[Row]] = defaultdict(list)  # by process
         self.effects: dict[str, Counter[uuid.UUID]] = defaultdict(Counter)  # by service
+        self.inboxes: dict[str, set[str]] = defaultdict(set)  # by service
         self.problems: list[BaseException] = []
 
 
@@ -52,6 +54,9 @@ class VirtualLink(Link):
 
     def open_destination(self, service: str) -> Destination:
         return MemoryDestination(self._process, self._world.effects[service])
+
+    def open_inbox(self, service: str) -> Inbox:
+        return MemoryInbox(self._process, self._world.inboxes[service])
 
     def serve(self, path: str, answer: Answer, port: int, host: str) -> Server:  # noqa: ARG002
         return MemoryServer(self._world.network, answer, port, self.clock)

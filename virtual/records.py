@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from registration.clock import Clock
 from registration.effects import Destination
+from registration.inbox import Inbox
 from registration.registration import Registration
 from registration.trace import Kind, Trace
 from registration.users import Users
@@ -103,3 +104,18 @@ class MemoryDestination(Destination):
 
     def close(self) -> None:
         pass
+
+
+class MemoryInbox(Inbox):
+    """Keeps a set outside of the process."""
+
+    def __init__(self, process: Process, done: set[str]) -> None:
+        self._process = process
+        self._done = done
+
+    def seen(self, key: str) -> bool:
+        return key in self._done
+
+    def note(self, key: str) -> None:
+        if self._process.reach():
+            self._done.add(key)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,8 @@ _NONE_NS = np.int64(NO_TIME)
 class TrialFacts:
     """What the harness knows of one trial beside its rows; `trial.json` in the trial's folder.
 
-    `pending` names the registrations whose message for a service was still in a log when the drain ended. CPU times
+    `pending` names the registrations whose message for a service was still in a log when the drain ended,
+    `dead_lettered` those whose message the service had put into a topic for what it cannot do. CPU times
     and memory are those of the system under test (API, services, broker) by process; CPU times are cumulative, taken
     at scenario time 0 and at the end of the drain. `cores` are the machine's. `closed`: arrivals were issued as answers
     came, so that none was planned and each was intended when it was issued. `attempt` counts the times that the trial's
@@ -68,6 +69,7 @@ class TrialFacts:
     cpu_end_ms: dict[str, float]
     broker_idle_ms_per_s: float | None
     rss_mb_max: dict[str, float]
+    dead_lettered: dict[str, list[str]] = field(default_factory=dict)
     cores: int = 1
     cpu_span_s: float = 0.0  # from the first to the last reading of the processor times
     closed: bool = False

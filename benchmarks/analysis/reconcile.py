@@ -7,6 +7,7 @@ A pure function of one trial's frames. Categories may overlap: a registration ca
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,9 +63,13 @@ def reconcile(
     applied = found.counts
     missing = applied == 0
     ids = history["registration_id"]
-    pending = missing & np.column_stack([ids.isin(facts.pending.get(service, [])).to_numpy() for service in services])
-    # No variant has a dead-letter topic yet: nothing can be in one.
-    dead_lettered = np.zeros_like(missing)
+
+    def missing_in(told: Mapping[str, list[str]]) -> NDArray[np.bool_]:
+        there = np.column_stack([ids.isin(told.get(service, [])).to_numpy() for service in services])
+        hit: NDArray[np.bool_] = missing & there
+        return hit
+
+    pending, dead_lettered = missing_in(facts.pending), missing_in(facts.dead_lettered)
     unaccounted = missing & ~pending & ~dead_lettered
 
     outcome = history["outcome"]

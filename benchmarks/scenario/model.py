@@ -237,6 +237,15 @@ class Scenario(Model):
             if not subject.capabilities(kind).groups
             for name, instances in several.items()
         ]
+        flaws += [
+            Flaw(
+                ("variants", index),
+                f"{variant.name} needs {', '.join(lacking)} of its broker, which {variant.broker.kind!r} does not "
+                "have; use another broker",
+            )
+            for index, variant in enumerate(self.variants)
+            if variant.broker is not None and (lacking := variant.listed.lacks(variant.broker.kind))
+        ]
         if flaws:
             raise ValueProblems(flaws)
         return self

@@ -51,6 +51,7 @@ class ProcessSpec:
     hears: its further proof of readiness. probes: it sends probes when it is asked to.
     drains: it is asked `idle` until it has nothing in hand. samples_lag: its messages `lag` say what waits for others,
     and the drain needs one that says nothing waits. tells_pending: it knows which registrations it still holds.
+    tells_dead_lettered: it knows which were put aside.
     ends: it says `done` when its part in the trial is over.
     counts: its processor time and memory are the system's under test. targets: what a fault calls it; empty for one
     that no fault may hit. waiting: what to tell the person while others wait for it.
@@ -66,6 +67,7 @@ class ProcessSpec:
     drains: bool = False
     samples_lag: bool = False
     tells_pending: bool = False
+    tells_dead_lettered: bool = False
     ends: bool = False
     counts: bool = False
     targets: tuple[str, ...] = ()
@@ -119,7 +121,7 @@ def trial_processes(
     topics = () if broker is None else (_topics(scenario, trial, common, run_tag, broker),)
     there = tuple(spec.name for spec in (*(spec for spec in brokers if spec.counts), *topics))
     services = _services(scenario, trial, common, run_tag, ports, there)
-    mine = tuple(_own(process, variant, common, there) for process in own)
+    mine = tuple(_own(process, scenario, trial, common, run_tag, there) for process in own)
     api = _apis(scenario, trial, common, api_ports, ports, there, load_workers.api_host)
     addresses: list[object] = [[load_workers.api_host, port] for port in api_ports]
     load = _load(scenario, trial, addresses, raw / "load.rows", schedule, load_workers)
@@ -153,8 +155,9 @@ def _topics(
         **common,
         "name": TOPICS,
         "groups": {name: _group(name, trial, run_tag) for name in scenario.services},
-        "own_topics": {name: _own_topics(name, trial, run_tag) for name in scenario.services},
+        "own_topics": _every_own_topic(scenario, trial, run_tag),
         "heard_topics": list(trial.variant.listed.heard_topics),
+        "dead_letters": list(trial.variant.listed.dead_letters),
         "sample_period_s": LAG_SAMPLE_PERIOD_S,
         "drain_sample_period_s": DRAIN_SAMPLE_PERIOD_S,
         # One node of ours holds one replica; a cluster decides by how many nodes it has.
@@ -170,6 +173,7 @@ def _topics(
         after=(BROKER,),
         samples_lag=True,
         tells_pending=True,
+        tells_dead_lettered=bool(trial.variant.listed.dead_letters),
         stop_limit_s=stop_limit_s,
     )
 
@@ -212,14 +216,19 @@ def _services(
 
 
 def _own(
-    process: OwnProcess, variant: VariantSpec, common: Mapping[str, object], there: tuple[str, ...]
+    process: OwnProcess,
+    scenario: Scenario,
+    trial: Trial,
+    common: Mapping[str, object],
+    run_tag: str,
+    there: tuple[str, ...],
 ) -> ProcessSpec:
-    """A process that the variant declares."""
+    """A process that the variant declares. It knows the variant's own topics of each service."""
     return ProcessSpec(
         process.name,
-        side_of(variant),
-        process.role(variant.base),
-        {**common, "name": process.name},
+        side_of(trial.variant),
+        process.role(trial.variant.base),
+        {**common, "name": process.name, "own_topics": _every_own_topic(scenario, trial, run_tag)},
         after=(*there, *process.after),
         drains=process.drains,
         tells_pending=process.tells_pending,
@@ -330,6 +339,10 @@ def _topic(trial: Trial, run_tag: str) -> str:
 def _own_topics(service: str, trial: Trial, run_tag: str) -> dict[str, str]:
     """The topics that the variant has for each service, by the name that it gives them."""
     return {name: f"{_topic(trial, run_tag)}-{service}-{name}" for name in trial.variant.listed.topics}
+
+
+def _every_own_topic(scenario: Scenario, trial: Trial, run_tag: str) -> dict[str, dict[str, str]]:
+    return {service: _own_topics(service, trial, run_tag) for service in scenario.services}
 
 
 def _group(service: str, trial: Trial, run_tag: str) -> str:

@@ -164,13 +164,19 @@ class Supervisor:
 
     async def pending(self, services: Sequence[str]) -> dict[str, list[str]]:
         """Which registrations are still held for which of `services`, by whoever can tell."""
+        return await self._told("pending", [n for n, spec in self._specs.items() if spec.tells_pending], services)
+
+    async def dead_lettered(self, services: Sequence[str]) -> dict[str, list[str]]:
+        """Which registrations were put aside by which of `services`."""
+        asked = [name for name, spec in self._specs.items() if spec.tells_dead_lettered]
+        return await self._told("dead_lettered", asked, services)
+
+    async def _told(self, what: str, names: Sequence[str], services: Sequence[str]) -> dict[str, list[str]]:
         found: dict[str, dict[str, None]] = {}
-        for name, spec in self._specs.items():
-            if not spec.tells_pending:
-                continue
+        for name in names:
             child = self._children[name]
-            child.send(type="pending", services=list(services))
-            message = await self.unless_failed(child.expect("pending", READY_LIMIT_S))
+            child.send(type=what, services=list(services))
+            message = await self.unless_failed(child.expect(what, READY_LIMIT_S))
             for service, ids in cast(Mapping[str, list[str]], message["services"]).items():
                 # One may stand in an outbox and in the log at once.
                 found.setdefault(service, {}).update(dict.fromkeys(ids))

@@ -87,6 +87,7 @@ class _Measured:
     drained: Drained
     made: Sequence[Message]
     pending: Mapping[str, list[str]]
+    dead_lettered: Mapping[str, list[str]]
     sampler: Sampler
 
     @property
@@ -201,8 +202,9 @@ async def _perform(
         # After the drain nobody works; only a person's unanswered request can keep the generator.
         made = await running.done(workload.timeout_ms / 1000 + _CLOSING_S + (_RETURN_S if elsewhere else 0.0))
         pending = await running.pending(list(scenario.services)) if drained.expired else {}
+        dead_lettered = await running.dead_lettered(list(scenario.services))
         sampler.sample()
-    return _Measured(start_ns, proven, cpu_begin_ms, cpu_end_ms, drained, made, pending, sampler)
+    return _Measured(start_ns, proven, cpu_begin_ms, cpu_end_ms, drained, made, pending, dead_lettered, sampler)
 
 
 @asynccontextmanager
@@ -264,6 +266,7 @@ def _facts(trial: Trial, stage: Stage, specs: Sequence[ProcessSpec], measured: _
         drain_expired=measured.drained.expired,
         readiness_proven=measured.proven,
         pending=dict(measured.pending),
+        dead_lettered=dict(measured.dead_lettered),
         broker=broker.info.as_dict() if broker is not None else None,
         cpu_begin_ms={name: ms for name, ms in measured.cpu_begin_ms.items() if name in mine},
         cpu_end_ms={name: ms for name, ms in measured.cpu_end_ms.items() if name in mine},

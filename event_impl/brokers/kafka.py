@@ -15,12 +15,13 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, ProducerFenced, for_code
 
 from event_impl.brokers import security
-from event_impl.brokers.port import BrokerError, Capabilities, Delivery, Message, Publishing, Subscription
+from event_impl.brokers.port import BrokerError, Capabilities, Delivery, Message, Output, Publishing, Subscription
 from event_impl.brokers.progress import PartitionProgress
 from event_impl.brokers.security import Connection, connection
+from event_impl.brokers.transactions import OffsetTransactions
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ _USUAL_REPLICAS = 3
 _ACKS: Mapping[str, str | int] = {"all": "all", "leader": 1, "none": 0}
 # How long one request may take; who waits for a message has bounds of their own.
 _LEAST_REQUEST_TIMEOUT_MS = 2_000
+_TRANSACTION_REQUEST_S = 10.0
 _JOIN_TIMEOUT_S = 20.0
 _POLL_MS = 200
 _HELD_BACK_POLL_MS = 10  # while a partition is full: how soon it is seen that it has room again
@@ -100,9 +102,11 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         subscription: Subscription,
         on_settled: Callable[[Delivery], None],
         on_revoked: Callable[[Sequence[Delivery]], None],
+        transactions: OffsetTransactions | None = None,
     ) -> None:
         self._consumer = consumer
         self._topic = topic
+        self._transactions = transactions
         self._subscription = subscription
         self._on_settled = on_settled
         self._on_revoked = on_revoked
@@ -110,6 +114,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         self._assigned = asyncio.Event()
         self._something_settled = asyncio.Event()
         self._committer: asyncio.Task[None] | None = None
+        self._committing = asyncio.Lock()
 
     async def open(self) -> None:
         try:
@@ -157,24 +162,31 @@ class KafkaSubscriber(ConsumerRebalanceListener):
                     progress.hand_out(record.offset, delivery)
                     yield delivery
 
-    def settle(self, delivery: Delivery) -> None:
+    def settle(self, delivery: Delivery, outputs: Sequence[Output] = ()) -> None:
+        if outputs and self._transactions is None:
+            raise ValueError("outputs need a transactional subscription")
         # Of an assignment that has ended, the progress is one that nobody looks at any more.
         place = cast(_Place, delivery.token)
         if self._subscription.commit == "timer":
             place.progress.forget(place.offset)
             self._on_settled(delivery)
         else:
-            place.progress.settle(place.offset)
+            place.progress.settle(place.offset, outputs)
             self._something_settled.set()
 
     async def close(self) -> None:
         if self._committer is not None:
+            if self._transactions is not None:
+                await self._committing.acquire()  # not in the middle of one
+                self._committing.release()
             self._committer.cancel()
             with suppress(asyncio.CancelledError):
                 await self._committer
         with suppress(KafkaError):
             await self._commit()
         await self._consumer.stop()
+        if self._transactions is not None:
+            await self._transactions.let_go()
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Hand over what is done; what is still at work will be delivered again to the next owner."""
@@ -183,8 +195,12 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         ended = [self._progress.pop(partition.partition, PartitionProgress()) for partition in revoked]
         if self._subscription.commit == "settled":  # else what is in hand counts as done
             self._on_revoked([delivery for progress in ended for delivery in progress.open()])
+        if self._transactions is not None:
+            await self._transactions.let_go()
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        if self._transactions is not None:
+            await self._transactions.take([partition.partition for partition in assigned])
         for partition in assigned:
             self._progress[partition.partition] = PartitionProgress()
         self._assigned.set()
@@ -207,16 +223,43 @@ class KafkaSubscriber(ConsumerRebalanceListener):
                 self._something_settled.set()
 
     async def _commit(self) -> None:
-        if self._subscription.commit == "timer":
-            return  # the library does
+        if self._transactions is not None:
+            async with self._committing:
+                await self._commit_in_transactions(self._transactions)
+        elif self._subscription.commit == "settled":  # else the library does
+            settled = self._settled()
+            if settled:
+                offsets = {TopicPartition(self._topic, number): last + 1 for number, _, last in settled}
+                await self._consumer.commit(offsets)
+            for _, progress, last in settled:
+                self._tell_settled(progress, last)
+
+    async def _commit_in_transactions(self, transactions: OffsetTransactions) -> None:
+        async def commit(number: int, progress: PartitionProgress, last: int) -> None:
+            try:
+                await transactions.commit(number, last + 1, progress.outputs(last))
+            except ProducerFenced:
+                # Another member has the partition, as the group will tell: what is in hand comes again there.
+                _log.warning("partition %d is another member's: nothing more of it is committed here", number)
+                self._progress[number] = PartitionProgress()
+                self._on_revoked(progress.open())
+            else:
+                self._tell_settled(progress, last)
+
+        # Each to its end: one that is broken off would stay open.
+        outcomes = await asyncio.gather(*(commit(*found) for found in self._settled()), return_exceptions=True)
+        for error in outcomes:
+            if error is not None:
+                raise error
+
+    def _settled(self) -> list[tuple[int, PartitionProgress, int]]:
+        """The partitions of which something may be committed, each with the offset up to which it may."""
         found = [(number, progress, progress.last_settled()) for number, progress in self._progress.items()]
-        settled = [(number, progress, last) for number, progress, last in found if last is not None]
-        if not settled:
-            return
-        await self._consumer.commit({TopicPartition(self._topic, number): last + 1 for number, _, last in settled})
-        for _, progress, last in settled:
-            for delivery in progress.committed(last):
-                self._on_settled(delivery)
+        return [(number, progress, last) for number, progress, last in found if last is not None]
+
+    def _tell_settled(self, progress: PartitionProgress, last: int) -> None:
+        for delivery in progress.committed(last):
+            self._on_settled(delivery)
 
 
 @contextmanager
@@ -336,14 +379,17 @@ class KafkaClient:
         self._connection = connection(bootstrap)
 
     def publisher(self, topic: str, publishing: Publishing) -> KafkaPublisher:
-        producer = self._make_producer(
+        return KafkaPublisher(self._producer(publishing), topic)
+
+    def _producer(self, publishing: Publishing, transactional_id: str | None = None) -> AIOKafkaProducer:
+        return self._make_producer(
             **self._connection,
             acks=_ACKS[publishing.acks],
             enable_idempotence=publishing.idempotent,
             linger_ms=round(publishing.linger_s * 1000),
             request_timeout_ms=max(round(publishing.timeout_s * 1000), _LEAST_REQUEST_TIMEOUT_MS),
+            transactional_id=transactional_id,
         )
-        return KafkaPublisher(producer, topic)
 
     def subscriber(
         self,
@@ -355,8 +401,14 @@ class KafkaClient:
         on_settled: Callable[[Delivery], None],
         on_revoked: Callable[[Sequence[Delivery]], None],
     ) -> KafkaSubscriber:
+        transactions = None
+        if subscription.transactional:
+            if not self.capabilities.transactions:
+                raise BrokerError("this kind of broker has no transactions", "choose another broker or variant")
+            publishing = Publishing(_TRANSACTION_REQUEST_S)
+            transactions = OffsetTransactions(lambda id_: self._producer(publishing, id_), group, topic)
         consumer = self._make_consumer(**self._connection, **self._membership(subscription, group, member))
-        return self._subscriber(consumer, topic, subscription, on_settled, on_revoked)
+        return self._subscriber(consumer, topic, subscription, on_settled, on_revoked, transactions)
 
     def admin(self) -> KafkaAdmin:
         settings = {**self._connection, "request_timeout_ms": _ADMIN_TIMEOUT_MS}

@@ -27,6 +27,14 @@ class Message:
     headers: Headers
 
 
+@dataclass(frozen=True)
+class Output:
+    """A message that is published in the transaction that settles what it came of."""
+
+    topic: str
+    message: Message
+
+
 @dataclass(frozen=True, eq=False)
 class Delivery:
     """A message in a consumer's hands. Each is itself alone: one that comes again is another delivery."""
@@ -60,7 +68,12 @@ class Subscription:
     membership: Literal["static", "dynamic"] = "static"
     start: Literal["earliest", "latest"] = "earliest"  # where a group begins that has committed nothing
     session_timeout_s: float = 10.0
-    read_committed: bool = False  # skip what aborted transactions wrote
+    read_committed: bool = False  # skip what aborted transactions wrote, and wait for those that are open
+    transactional: bool = False  # what is settled is committed in a transaction, together with its outputs
+
+    def __post_init__(self) -> None:
+        if self.transactional and self.commit != "settled":
+            raise ValueError("a transaction commits what is settled, not what a timer finds")
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,14 @@ class Capabilities:
     durable: bool
 
 
+def own_group(group: str, topic: str) -> str:
+    """The group in which a service of `group` hears a topic of its own; a group for each, so that none moves another.
+
+    `topic` is the variant's name for it; "" is the topic that all share.
+    """
+    return f"{group}-{topic}" if topic else group
+
+
 class Publisher(Protocol):
     """Publishes to one topic."""
 
@@ -115,8 +136,11 @@ class Subscriber(Protocol):
 
     def deliveries(self) -> AsyncIterator[Delivery]: ...
 
-    def settle(self, delivery: Delivery) -> None:
-        """Its work is done. One that was revoked meanwhile is ignored: it comes again, here or elsewhere."""
+    def settle(self, delivery: Delivery, outputs: Sequence[Output] = ()) -> None:
+        """Its work is done. One that was revoked meanwhile is ignored: it comes again, here or elsewhere.
+
+        `outputs` need a transactional subscription: either they are published and it is committed, or neither is.
+        """
         ...
 
     async def close(self) -> None: ...
@@ -166,6 +190,7 @@ class Client(Protocol):
 
         `on_settled` hears of each delivery that will not come again, once the broker knows; `on_revoked` of those in
         hand that were taken away: they will come again, here or elsewhere, whatever becomes of them now.
+        Raises BrokerError where the subscription needs what this kind cannot do.
         """
         ...
 

@@ -7,7 +7,9 @@ settled              · · · ·          commit 9, the first one not settled
 
 from __future__ import annotations
 
-from event_impl.brokers.port import Delivery
+from collections.abc import Sequence
+
+from event_impl.brokers.port import Delivery, Output
 
 
 class PartitionProgress:
@@ -15,7 +17,7 @@ class PartitionProgress:
 
     def __init__(self) -> None:
         self._open: dict[int, Delivery] = {}  # by offset, in the order of the log
-        self._settled: set[int] = set()
+        self._settled: dict[int, Sequence[Output]] = {}
 
     @property
     def unsettled(self) -> int:
@@ -29,10 +31,14 @@ class PartitionProgress:
     def hand_out(self, offset: int, delivery: Delivery) -> None:
         self._open[offset] = delivery
 
-    def settle(self, offset: int) -> None:
+    def settle(self, offset: int, outputs: Sequence[Output] = ()) -> None:
         """Mark one delivery's work as done. An offset that is not in hand is ignored: its commit has come already."""
         if offset in self._open:
-            self._settled.add(offset)
+            self._settled[offset] = outputs
+
+    def outputs(self, through: int) -> list[Output]:
+        """What came of the settled deliveries up to the offset `through`, in the order of the log."""
+        return [output for offset in self._open if offset <= through for output in self._settled[offset]]
 
     def last_settled(self) -> int | None:
         """The last offset of the settled ones before the first unsettled one; committing past it is safe."""
@@ -51,7 +57,7 @@ class PartitionProgress:
         done = []
         while self._open and (offset := next(iter(self._open))) <= through:
             done.append(self._open.pop(offset))
-            self._settled.discard(offset)
+            self._settled.pop(offset, None)
         return done
 
     def forget(self, offset: int) -> None:

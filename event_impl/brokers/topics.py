@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from event_impl.brokers import client_of
-from event_impl.brokers.port import Admin, BrokerError
+from event_impl.brokers.port import Admin, BrokerError, own_group
 from registration import event, luck
 from registration.process import Link, Message
 from registration.role import RoleError
@@ -38,10 +38,11 @@ async def run(link: Link) -> None:
     async for message in link.messages():
         if message["type"] == "drain":
             pace.period_s = cast(float, settings["drain_sample_period_s"])
-        elif message["type"] == "pending":
+        elif message["type"] in ("pending", "dead_lettered"):
+            asked = topics.heard if message["type"] == "pending" else topics.dead_letters
             try:
                 async with turn:
-                    link.send(type="pending", services=await _pending(admin, topics))
+                    link.send(type=message["type"], services=await _unfinished(admin, asked))
             except BrokerError as error:
                 raise RoleError(str(error), "look at the broker's log; is it still running?") from error
     sampler.cancel()
@@ -58,24 +59,32 @@ async def run(link: Link) -> None:
 
 @dataclass(frozen=True)
 class _Topics:
-    """`heard`: (service, topic, group) for whatever a service consumes. Reports speak of services, not of groups."""
+    """`heard`: (service, topic, group) for whatever a service consumes. Reports speak of services, not of groups.
+
+    `dead_letters`, the same for what it puts aside: its groups have no members, so that nothing is ever finished.
+    """
 
     every: tuple[str, ...]
     heard: tuple[tuple[str, str, str], ...]
+    dead_letters: tuple[tuple[str, str, str], ...]
 
     @classmethod
     def of(cls, settings: Message) -> _Topics:
         shared = cast(str, settings["topic"])
         groups = cast(Mapping[str, str], settings["groups"])
         own = cast(Mapping[str, Mapping[str, str]], settings.get("own_topics", {}))
-        consumed = cast(Sequence[str], settings.get("heard_topics", ()))
+
+        def of(names: Sequence[str]) -> tuple[tuple[str, str, str], ...]:
+            return tuple(
+                (service, own[service][name] if name else shared, own_group(group, name))
+                for service, group in groups.items()
+                for name in names
+            )
+
         return cls(
             (shared, *(topic for topics in own.values() for topic in topics.values())),
-            tuple(
-                (service, topic, group)
-                for service, group in groups.items()
-                for topic in (shared, *(own[service][name] for name in consumed))
-            ),
+            of(["", *cast(Sequence[str], settings.get("heard_topics", ()))]),
+            of(cast(Sequence[str], settings.get("dead_letters", ()))),
         )
 
 
@@ -104,10 +113,10 @@ async def _sample_forever(link: Link, admin: Admin, topics: _Topics, turn: async
         await asyncio.sleep(pace.period_s)
 
 
-async def _pending(admin: Admin, topics: _Topics) -> dict[str, list[str]]:
-    """The ids whose event is still to be settled, by service."""
+async def _unfinished(admin: Admin, topics: Sequence[tuple[str, str, str]]) -> dict[str, list[str]]:
+    """The ids whose event is not settled, by service."""
     pending: dict[str, list[str]] = {}
-    for service, topic, group in topics.heard:
+    for service, topic, group in topics:
         messages = await admin.unfinished(topic, group)
         if messages is not None:  # None: it cannot tell
             ids = [event.parse(message.value, message.headers).registration.registration_id for message in messages]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from event_impl.brokers.port import Publishing, Subscription
+from event_impl.brokers.port import Output, Publishing, Subscription
 from registration.announce import Store
 from registration.clock import Clock
+from registration.inbox import Inbox
 from registration.luck import Luck
 from registration.registration import Registration
 from registration.variant import Declared
@@ -48,12 +49,18 @@ _UNSETTLED_PER_SLOT = 4
 
 @dataclass(frozen=True)
 class ServiceTools:
-    """What a variant has in a service."""
+    """What a variant has in a service.
+
+    `open_inbox`: what the service has done, shared by all its instances. `output` makes what `forward` would publish,
+    for work to return: it is published in the transaction that settles the delivery.
+    """
 
     clock: Clock
     luck: Luck
     worker: Worker
+    open_inbox: Callable[[], Inbox]
     forward: Forward
+    output: Callable[[str, Registration, dict[str, str]], Output]
 
     @property
     def usual_unsettled(self) -> int:
@@ -72,8 +79,9 @@ class Heard:
 
 
 Register = Callable[[Registration], Awaitable[None]]
-# Returns when the delivery may be settled, whatever became of the work.
-Work = Callable[[Heard], Awaitable[None]]
+# Returns when the delivery may be settled, whatever became of the work; with what is to be published in one
+# transaction with that, where the subscription is transactional.
+Work = Callable[[Heard], Awaitable[Sequence[Output] | None]]
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,8 @@ class Variant(Declared[Options]):
     """A way to publish and to consume. What a factory makes lives as long as its process and may hold state.
 
     `publishing` says how the API's events are sent. `topics` are topics of each service's own, beside the one that all
-    subscribe to; `heard_topics` are those of them that the service consumes too.
+    subscribe to; `heard_topics` are those of them that the service consumes too, `dead_letters` those in which it puts
+    aside what it cannot do. `needs` names the `Capabilities` without which the variant is refused.
     """
 
     in_api: Callable[[Options, ApiTools], Register]
@@ -98,3 +107,5 @@ class Variant(Declared[Options]):
     publishing: Callable[[Options], Publishing]
     topics: tuple[str, ...] = ()
     heard_topics: tuple[str, ...] = ()
+    dead_letters: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 from registration.announce import Store
 from registration.call import Call
 from registration.clock import Clock
+from registration.inbox import Inbox
 from registration.luck import Luck
 from registration.registration import Registration
 from registration.variant import Declared
@@ -46,11 +47,12 @@ class ApiTools:
 
 @dataclass(frozen=True)
 class ServiceTools:
-    """What a variant has in a service."""
+    """What a variant has in a service. `open_inbox`: what the service has done, shared by all its instances."""
 
     clock: Clock
     luck: Luck
     worker: Worker
+    open_inbox: Callable[[], Inbox]
 
 
 Register = Callable[[Registration], Awaitable[None]]

@@ -3,7 +3,8 @@
     settings, then orders → {"settle": [numbers]} · {"close": true}
     {"joined": true} · {"got": number, "value": text} · {"settled": number} · {"revoked": [numbers]} · {"closed": true}
 
-Numbers count the deliveries of one life of it. Run as a program it speaks JSON lines; else it is a virtual process.
+Numbers count the deliveries of one life of it. With `out` each is settled with itself as output to that topic. Run as a
+program it speaks JSON lines; else it is a virtual process.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from event_impl.brokers import client_of
-from event_impl.brokers.port import Delivery, Subscription
+from event_impl.brokers.port import Delivery, Output, Subscription
 
 Say = Callable[[Mapping[str, Any]], None]
 
@@ -24,6 +25,11 @@ Say = Callable[[Mapping[str, Any]], None]
 async def take_part(settings: Mapping[str, Any], orders: AsyncIterator[Mapping[str, Any]], say: Say) -> None:
     """Be a member of a group until told to close."""
     numbers: dict[Delivery, int] = {}
+    out = settings["out"]
+
+    def settle(delivery: Delivery) -> None:
+        subscriber.settle(delivery, [Output(out, delivery.message)] if out else [])
+
     subscriber = client_of(settings["kind"])(settings["bootstrap"]).subscriber(
         settings["topic"],
         Subscription(**settings["subscription"]),
@@ -38,7 +44,7 @@ async def take_part(settings: Mapping[str, Any], orders: AsyncIterator[Mapping[s
             numbers[delivery] = len(numbers)
             say({"got": numbers[delivery], "value": delivery.message.value.decode()})
             if settings["settles"]:
-                subscriber.settle(delivery)
+                settle(delivery)
 
     await subscriber.open()
     say({"joined": True})
@@ -48,7 +54,7 @@ async def take_part(settings: Mapping[str, Any], orders: AsyncIterator[Mapping[s
             break
         deliveries = list(numbers)
         for number in order["settle"]:
-            subscriber.settle(deliveries[number])
+            settle(deliveries[number])
     consuming.cancel()
     with suppress(asyncio.CancelledError):
         await consuming

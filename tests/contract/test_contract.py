@@ -337,3 +337,65 @@ def test_a_broker_that_stood_still_confirms_later_and_has_each_message_once(run:
         assert sorted(one.values()) == [0, 1, 2, 3, 4]
 
     run(scenario)
+
+
+async def producing(world: World, **subscription: object) -> tuple[str, Member]:
+    """A topic for what comes of the work, and a member that reads there what is committed."""
+    out = f"{world.topic}-out"
+    await world.admin.create_topic(out, world.partitions)
+    return out, await world.join("reader", group="r", topic=out, read_committed=True)
+
+
+def refuses(world: World) -> None:
+    """It has no transactions, and takes nobody in who asks for them."""
+    client = client_of(world.kind)(world.bootstrap)
+    asked = Subscription(1, transactional=True)
+    with pytest.raises(BrokerError, match="no transactions"):
+        client.subscriber(world.topic, asked, group="g", member="a", on_settled=print, on_revoked=print)
+
+
+def test_an_output_is_there_once_its_delivery_is_settled_and_once_only(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        if not world.can.transactions:
+            refuses(world)
+            return
+        out, reader = await producing(world)
+        one = await world.join("a", settles=False, out=out, transactional=True)
+        await world.publish(range(10), keys=1)
+        await world.until(lambda: len(one.values()) == 10)
+        one.settle(1, 2)
+        await asyncio.sleep(0.5)
+        assert (reader.values(), await world.backlog()) == ([], 10)
+        one.settle(0)
+        await world.until(lambda: reader.values() == [0, 1, 2])
+        assert one.heard("settled") == [0, 1, 2]
+        one.kill()
+        again = await world.join("a", out=out, transactional=True)
+        await world.until(lambda: len(reader.values()) == 10)
+        assert (again.values(), reader.values()) == (list(range(3, 10)), list(range(10)))
+
+    run(scenario)
+
+
+def test_one_that_was_put_out_while_it_stood_still_publishes_nothing_either(run: Run) -> None:
+    async def scenario(world: World) -> None:
+        if not world.can.transactions:
+            refuses(world)
+            return
+        out, reader = await producing(world)
+        short = {"transactional": True, "out": out, "session_timeout_s": SESSION_S}
+        one = await world.join("a", settles=False, **short)  # type: ignore[arg-type]
+        await world.publish(range(5))
+        await world.until(lambda: len(one.values()) == 5)
+        one.stop()
+        two = await world.join("b", **short)  # type: ignore[arg-type]
+        await world.until(lambda: len(two.heard("settled")) == 5)
+        one.settle(0, 1, 2, 3, 4)
+        one.go_on()
+        await world.until(lambda: set(itertools.chain(*one.heard("revoked"))) >= set(range(5)))
+        await world.publish(range(5, 10))
+        await world.until(lambda: len(reader.values()) >= 10)
+        await asyncio.sleep(0.3)
+        assert sorted(reader.values()) == list(range(10))
+
+    run(scenario)

@@ -94,13 +94,22 @@ class World(ABC):
         await self.admin.close()
 
     async def join(
-        self, name: str, *, group: str = "g", settles: bool = True, waits: bool = True, **subscription: object
+        self,
+        name: str,
+        *,
+        group: str = "g",
+        topic: str = "",
+        settles: bool = True,
+        out: str = "",
+        waits: bool = True,
+        **subscription: object,
     ) -> Member:
         """Start a consumer, and wait until it has joined."""
         settings = {
             "kind": self.kind,
             "bootstrap": self.bootstrap,
-            "topic": self.topic,
+            "topic": topic or self.topic,
+            "out": out,
             "group": self.group(group),
             "name": name,
             "settles": settles,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from event_impl.brokers.port import BrokerError, Delivery, Message, Publishing, Subscription
+from event_impl.brokers.port import BrokerError, Delivery, Message, Output, Publishing, Subscription
 from event_impl.brokers.progress import PartitionProgress
 from registration.process import Link
 
@@ -101,8 +101,8 @@ class FakeSubscriber:
             self._progress.hand_out(cast(int, delivery.token), delivery)
             yield delivery
 
-    def settle(self, delivery: Delivery) -> None:
-        self._progress.settle(cast(int, delivery.token))
+    def settle(self, delivery: Delivery, outputs: Sequence[Output] = ()) -> None:
+        self._progress.settle(cast(int, delivery.token), outputs)
         if (last := self._progress.last_settled()) is not None:
             for forgotten in self._progress.committed(last):
                 self.committed.append(cast(int, forgotten.token))

@@ -17,7 +17,13 @@ from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaConnectionError, KafkaError, RequestTimedOutError, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    ProducerFenced,
+    RequestTimedOutError,
+    UnknownTopicOrPartitionError,
+)
 
 from event_impl.brokers.memory.group import LATER, Group
 from event_impl.brokers.memory.host import AsyncioHost, Host, Station
@@ -27,6 +33,23 @@ _BROKERS: weakref.WeakValueDictionary[str, MemoryBroker] = weakref.WeakValueDict
 _numbers = itertools.count(1)
 
 
+class Transaction:
+    """What its producer has written since its last commit. Whoever reads what is committed stops before an open one."""
+
+    def __init__(self) -> None:
+        self.committed: bool | None = None  # None: it is open
+        self.partitions: dict[TopicPartition, None] = {}
+        self.offsets: list[tuple[str, Mapping[TopicPartition, int]]] = []  # by group
+
+
+class Writer:
+    """A producer of a transactional id, until another one of it comes. It has one transaction after the other."""
+
+    def __init__(self) -> None:
+        self.fenced = False
+        self.open = Transaction()
+
+
 class Record(NamedTuple):
     """A message in a log."""
 
@@ -34,6 +57,7 @@ class Record(NamedTuple):
     key: bytes
     value: bytes
     headers: Headers
+    transaction: Transaction | None
 
 
 class Unsent(NamedTuple):
@@ -111,6 +135,7 @@ class MemoryBroker:
         self._partitions: dict[str, int] = {}
         self._groups: dict[str, Group] = {}
         self._sequences: dict[tuple[int, TopicPartition], int] = {}
+        self._writers: dict[str, Writer] = {}
         self._readers: dict[TopicPartition, list[Reader]] = {}
         self._held: list[Request] = []
         self._overdue: list[Callable[[], object]] = []
@@ -200,20 +225,27 @@ class MemoryBroker:
     def exists(self, _request: Request) -> None:
         """Nothing but an answer."""
 
-    def append(self, _request: Request, producer: int, unsent: Sequence[Unsent]) -> None:
+    def append(self, _request: Request, producer: int, unsent: Sequence[Unsent], writer: Writer | None = None) -> None:
         """Put messages into their logs; those of a producer (0: of none) that are in there already are left out."""
         for message in unsent:
-            self.append_one(producer, message)
+            self.append_one(producer, message, writer)
 
-    def append_one(self, producer: int, message: Unsent) -> None:
-        """As `append`; UnknownTopicOrPartitionError where there is no such log."""
+    def append_one(self, producer: int, message: Unsent, writer: Writer | None = None) -> None:
+        """As `append`; UnknownTopicOrPartitionError where there is no such log, ProducerFenced where it is too late."""
         partition = message.partition
         log = self.log(partition)
         if producer:
             if self._sequences.get((producer, partition), 0) >= message.sequence:
                 return
             self._sequences[producer, partition] = message.sequence
-        log.append(Record(len(log), message.key, message.value, message.headers))
+        transaction = None
+        if writer is not None:
+            transaction = _open_of(writer)
+            transaction.partitions[partition] = None
+        log.append(Record(len(log), message.key, message.value, message.headers, transaction))
+        self._tell(partition)
+
+    def _tell(self, partition: TopicPartition) -> None:
         for reader in self._readers.get(partition, ()):
             reader.arrived(partition)
 
@@ -256,6 +288,34 @@ class MemoryBroker:
             self._groups[name] = Group(self)
         return self._groups[name]
 
+    # Transactions. One that nobody ends stays open: that a broker gives up on it after a minute is not modelled.
+
+    def write_as(self, _request: Request, transactional_id: str) -> Writer:
+        """A new writer of an id. The one before it is fenced, and what that has open is aborted."""
+        before = self._writers.get(transactional_id)
+        if before is not None:
+            before.fenced = True
+            self._end(before, commit=False)
+        writer = self._writers[transactional_id] = Writer()
+        return writer
+
+    def add_offsets(self, _request: Request, writer: Writer, group: str, offsets: Mapping[TopicPartition, int]) -> None:
+        _open_of(writer).offsets.append((group, offsets))
+
+    def commit(self, _request: Request, writer: Writer) -> None:
+        """All of it at once; the offsets whoever's the partitions are by now."""
+        _open_of(writer)
+        self._end(writer, commit=True)
+
+    def _end(self, writer: Writer, *, commit: bool) -> None:
+        ended, writer.open = writer.open, Transaction()
+        ended.committed = commit
+        if commit:
+            for group, offsets in ended.offsets:
+                self.group(group).committed.update(offsets)
+        for partition in ended.partitions:
+            self._tell(partition)
+
     # Fetches wait at the broker: it tells who reads a log that it has grown
 
     def read(self, reader: Reader, partition: TopicPartition) -> None:
@@ -263,3 +323,9 @@ class MemoryBroker:
 
     def read_no_more(self, reader: Reader, partition: TopicPartition) -> None:
         self._readers[partition].remove(reader)
+
+
+def _open_of(writer: Writer) -> Transaction:
+    if writer.fenced:
+        raise ProducerFenced
+    return writer.open

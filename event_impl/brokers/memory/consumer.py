@@ -1,7 +1,7 @@
 """aiokafka's consumer, as far as `KafkaSubscriber` and `KafkaAdmin` use it.
 
 ```
-subscribe → [revoke → join → positions → assigned → heartbeats, commits by a timer, until a rebalance] again and again
+subscribe → [revoke → join → assigned → positions → heartbeats, commits by a timer, until a rebalance] again and again
 getmany   → what the logs of its partitions hold past its positions; it waits for what comes, and out a rebalance
 ```
 What the library fetches ahead is all that is in the log: its limit of 1 MiB a partition is not modelled.
@@ -50,6 +50,7 @@ class MemoryConsumer:
         session_timeout_ms: int = 10_000,
         heartbeat_interval_ms: int = 3_000,
         request_timeout_ms: int = 40_000,
+        isolation_level: str = "read_uncommitted",
         **_: object,
     ) -> None:
         self._broker = broker
@@ -58,6 +59,7 @@ class MemoryConsumer:
         self._now_ns = broker.host.now_ns
         self._name = group_instance_id
         self._from_end = auto_offset_reset == "latest"
+        self._only_committed = isolation_level == "read_committed"
         self._session_ns = session_timeout_ms * _NS_PER_MS
         self._heartbeat_ns = heartbeat_interval_ms * _NS_PER_MS
         self._commit_every_ns = auto_commit_interval_ms * _NS_PER_MS if enable_auto_commit else None
@@ -160,9 +162,14 @@ class MemoryConsumer:
             if partitions and partition not in partitions:
                 continue
             log, at = self._logs[partition], self._positions[partition]
-            records = log[at:] if max_records is None else log[at : at + max_records]
-            self._positions[partition] = at + len(records)
-            if at + len(records) == len(log):
+            end = len(log) if max_records is None else at + max_records
+            if self._only_committed:
+                records, at = _committed(log, at, end - at)
+            else:
+                records = log[at:end]
+                at += len(records)
+            self._positions[partition] = at
+            if at == len(log):
                 del self._behind[partition]
             if records:
                 found[partition] = records
@@ -227,6 +234,20 @@ class MemoryConsumer:
             await self._listener.on_partitions_revoked(self.assignment())
 
     async def _join(self) -> None:
+        share = await self._until_in()
+        if self._listener is not None:
+            await self._listener.on_partitions_assigned(share)
+        while True:
+            try:
+                positions = await self._connection.ask(self._group.positions, share, self._from_end)
+                break
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                await asyncio.sleep(RETRY_S)
+        self._take_up(positions)
+
+    async def _until_in(self) -> Sequence[TopicPartition]:
         while True:
             try:
                 self._member, self._generation, share = await self._connection.ask(
@@ -234,17 +255,13 @@ class MemoryConsumer:
                 )
                 # As the library has it: what a commit was told while the group kept it waiting is out of date.
                 self._must_rejoin.clear()
-                positions = await self._connection.ask(self._group.positions, share, self._from_end)
-                break
+                return list(share)
             except UnknownMemberIdError:
                 self._forget_membership()
             except KafkaError as error:
                 if not error.retriable:
                     raise
                 await asyncio.sleep(RETRY_S)
-        self._take_up(positions)
-        if self._listener is not None:
-            await self._listener.on_partitions_assigned(self.assignment())
 
     async def _stay(self) -> None:
         """Beat and commit by the timer, until the group asks for another round or knows this member no more."""
@@ -272,3 +289,16 @@ class MemoryConsumer:
                     return
                 except KafkaError:
                     beat_at_ns = self._now_ns() + round(RETRY_S * _NS_PER_S)
+
+
+def _committed(log: Sequence[Record], at: int, most: int) -> tuple[list[Record], int]:
+    """What there is from a position on, and the position after it: no further than an open transaction."""
+    found: list[Record] = []
+    while at < len(log) and len(found) < most:
+        transaction = log[at].transaction
+        if transaction is not None and transaction.committed is None:
+            break
+        if transaction is None or transaction.committed:
+            found.append(log[at])
+        at += 1
+    return found, at

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
-from event_impl.brokers.memory.broker import Life, MemoryBroker, Unsent
+from event_impl.brokers.memory.broker import Life, MemoryBroker, Unsent, Writer
 from event_impl.brokers.memory.connection import RETRY_S, Connection
 from event_impl.brokers.port import Headers
 
@@ -36,6 +36,7 @@ class MemoryProducer:
         enable_idempotence: bool,
         linger_ms: int,
         request_timeout_ms: int,
+        transactional_id: str | None = None,
         **_: object,
     ) -> None:
         self._broker = broker
@@ -50,9 +51,14 @@ class MemoryProducer:
         self._waiting_bytes: dict[TopicPartition, int] = defaultdict(int)
         self._drained: asyncio.Future[None] | None = None
         self._sending: asyncio.Task[None] | None = None
+        self._transactional_id = transactional_id
+        self._writer: Writer | None = None
 
     async def start(self) -> None:
-        await self._connection.ask(self._broker.exists)
+        if self._transactional_id is None:
+            await self._connection.ask(self._broker.exists)
+        else:
+            self._writer = await self._connection.ask(self._broker.write_as, self._transactional_id)
 
     async def partitions_for(self, topic: str) -> set[int]:
         if topic not in self._counts:
@@ -60,7 +66,7 @@ class MemoryProducer:
         return set(range(self._counts[topic]))
 
     async def send(
-        self, topic: str, *, value: bytes, key: bytes, partition: int | None, headers: Headers
+        self, topic: str, *, value: bytes, key: bytes, headers: Headers, partition: int | None = None
     ) -> asyncio.Future[object]:
         if topic not in self._counts:
             await self.partitions_for(topic)
@@ -79,9 +85,18 @@ class MemoryProducer:
             if self._sending is None:
                 self._sending = asyncio.create_task(self._send_what_waits())
         elif self._connection.station.reach():
-            self._broker.append_one(self._id, unsent)
+            self._broker.append_one(self._id, unsent, self._writer)
             self._connection.station.hear(_confirm, sent)
         return sent
+
+    async def begin_transaction(self) -> None:
+        """It has begun: whatever comes after the last commit is in the next transaction."""
+
+    async def send_offsets_to_transaction(self, offsets: Mapping[TopicPartition, int], group_id: str) -> None:
+        await self._retried(self._broker.add_offsets, self._writer, group_id, offsets, for_ever=True)
+
+    async def commit_transaction(self) -> None:
+        await self._retried(self._broker.commit, self._writer, for_ever=True)
 
     async def stop(self) -> None:
         if self._sending is not None:
@@ -121,7 +136,7 @@ class MemoryProducer:
             self._connection.ask(self._broker.append, self._id, unsent).cancel()  # the answer alone
             return None
         try:
-            await self._retried(self._broker.append, self._id, unsent, for_ever=bool(self._id))
+            await self._retried(self._broker.append, self._id, unsent, self._writer, for_ever=bool(self._id))
         except KafkaError as error:
             return error
         return None

@@ -1,0 +1,38 @@
+"""An inbox: what a service has done already, by a key, so that it can leave out what comes again.
+
+It outlives the process, and the instances of a service share it. It stands beside the destination and not in it: a kill
+between the effect and the note lets the effect come twice. Only a destination that knows the key can close that gap.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from registration.effects import open_database
+
+
+class Inbox(Protocol):
+    """Keys survive the process that noted them."""
+
+    def seen(self, key: str) -> bool:
+        """Whether it was noted, by any instance."""
+        ...
+
+    def note(self, key: str) -> None:
+        """It is done. Returns once that is kept."""
+        ...
+
+
+class SqliteInbox:
+    """`inbox-<service>.db`, one transaction a note."""
+
+    def __init__(self, directory: Path, service: str) -> None:
+        self._connection = open_database(directory / f"inbox-{service}.db")
+        self._connection.execute("CREATE TABLE IF NOT EXISTS done (key TEXT PRIMARY KEY) WITHOUT ROWID")
+
+    def seen(self, key: str) -> bool:
+        return self._connection.execute("SELECT 1 FROM done WHERE key = ?", (key,)).fetchone() is not None
+
+    def note(self, key: str) -> None:
+        self._connection.execute("INSERT OR IGNORE INTO done VALUES (?)", (key,))
