@@ -1,6 +1,7 @@
-"""One behaviour, whichever way it is wired: the same suite for every variant, on the real Kafka.
+"""What only real wires and processes show of every variant: HTTP, the real Kafka, databases, people who hang up, SIGKILL.
 
-Each fixture lets a variant live through something once; the tests below it look at what that left behind.
+The rest of its behaviour is held in virtual time, by tests/virtual/test_behaviour.py. Each fixture lets a variant live
+through something once; the tests below it look at what that left behind.
 """
 
 import asyncio
@@ -205,129 +206,6 @@ def test_when_all_is_done_nothing_is_pending(good_day: Lived) -> None:
     assert good_day.notes["pending"] == {service: [] for service in SERVICES}
 
 
-# ── A service that fails: each of its attempts, for a while ───────────────────────────────────────────────────────────
-
-FAILING = range(6)
-FAILING_S = 1.5
-
-
-@pytest.fixture(scope="module")
-def failing_service(stage: Stage, variant: str) -> Lived:
-    async def act(workflow: Workflow, statuses: dict[int, int | None], notes: dict[str, object]) -> None:
-        await register(workflow, statuses, *FAILING)
-        if workflow.bootstrap is not None:
-            # The others' offsets are committed a moment after their work.
-            async with asyncio.timeout(BOUND_S):
-                while (pending := await workflow.pending())["cache"] or pending["analytics"]:
-                    await asyncio.sleep(0.05)
-            notes["pending"] = pending
-        await workflow.idle()
-
-    return stage.live(
-        variant,
-        act,
-        services="{email: {latency: 5ms}, analytics: {latency: 5ms}, cache: {latency: 5ms}}",
-        faults=f"[{{target: email, type: error, at: 0s, duration: {FAILING_S}s, rate: 1.0, status: 503}}]",
-    )
-
-
-def test_a_failing_service_fails_the_direct_call_and_not_the_event(failing_service: Lived) -> None:
-    status = 202 if failing_service.variant in EVENT else 502
-    assert failing_service.statuses == dict.fromkeys(FAILING, status)
-
-
-def test_users_stay_when_a_service_fails(failing_service: Lived) -> None:
-    assert len(failing_service.story.users) == len(FAILING)
-
-
-def test_the_first_failure_ends_the_chain_the_concurrent_calls_and_the_events_go_on(failing_service: Lived) -> None:
-    expected = {"sync": [], "sync-concurrent": ["analytics", "cache"], "events": SERVICES}[failing_service.variant]
-    assert {index: failing_service.story.applied(index) for index in FAILING} == dict.fromkeys(FAILING, expected)
-
-
-def test_services_behind_the_failure_are_not_even_called_by_the_chain(failing_service: Lived) -> None:
-    called = {record.service for record in failing_service.story.of(Kind.RECEIVED)} - {"api"}
-    assert called == ({"email"} if failing_service.variant == "sync" else set(SERVICES))
-
-
-def test_a_failing_attempt_leaves_no_effect(failing_service: Lived) -> None:
-    story = failing_service.story
-    failed = {(r.delivery, r.attempt) for r in story.of(Kind.FAILED, service="email")}
-    applied = {(r.delivery, r.attempt) for r in story.of(Kind.APPLIED, service="email")}
-    assert len(failed) >= len(FAILING)
-    assert not failed & applied
-    assert {record.status for record in story.of(Kind.FAILED)} == {503}
-    assert all(r.t_ns >= story.start_ns + FAILING_S * 1e9 for r in story.of(Kind.APPLIED, service="email"))
-
-
-def test_a_direct_call_is_tried_once_and_an_event_in_place_until_it_is_done(failing_service: Lived) -> None:
-    for index in FAILING:
-        attempts = [record.attempt for record in failing_service.story.of(Kind.STARTED, service="email", index=index)]
-        assert attempts == list(range(1, len(attempts) + 1))
-        assert len(attempts) == 1 if failing_service.variant not in EVENT else len(attempts) > 2
-        assert len(failing_service.story.of(Kind.RECEIVED, service="email", index=index)) == 1
-
-
-@only_events
-def test_offsets_are_committed_only_past_work_that_is_done(failing_service: Lived) -> None:
-    # While it failed, its own messages were still to be settled, and nobody else's.
-    pending = failing_service.notes["pending"]
-    assert isinstance(pending, dict)
-    assert sorted(pending["email"]) == sorted(str(luck.registration_id(BLOCK_SEED, index)) for index in FAILING)
-    story = failing_service.story
-    for index in FAILING:
-        (applied,) = story.of(Kind.APPLIED, service="email", index=index)
-        (settled,) = story.of(Kind.SETTLED, service="email", index=index)
-        assert applied.t_ns < settled.t_ns
-
-
-# ── A full and a hung service: two slots for ten registrations, and a hang behind them ────────────────────────────────
-
-CROWD = range(10)
-SLOTS = 2
-HANG_S = 1.0
-
-
-@pytest.fixture(scope="module")
-def crowd(stage: Stage, variant: str) -> Lived:
-    async def act(workflow: Workflow, statuses: dict[int, int | None], notes: dict[str, object]) -> None:
-        await register(workflow, statuses, *CROWD)
-        await workflow.idle()
-
-    return stage.live(
-        variant,
-        act,
-        services=f"{{email: {{latency: 40ms, concurrency: {SLOTS}}}, analytics: {{latency: 5ms}}, "
-        "cache: {latency: 5ms}}",
-        faults=f"[{{target: analytics, type: hang, at: 0s, duration: {HANG_S}s}}]",
-    )
-
-
-def test_no_more_than_the_slots_are_at_work(crowd: Lived) -> None:
-    steps = {Kind.STARTED: 1, Kind.APPLIED: -1}
-    at_work = np.cumsum([steps[r.kind] for r in crowd.story.records if r.service == "email" and r.kind in steps])
-    assert max(at_work) == SLOTS
-
-
-def test_who_came_first_is_served_first(crowd: Lived) -> None:
-    def order(kind: Kind) -> list[int]:
-        return [record.delivery for record in crowd.story.of(kind, service="email")]
-
-    assert order(Kind.STARTED) == order(Kind.RECEIVED) == list(range(1, len(CROWD) + 1))
-
-
-def test_hung_work_is_done_when_the_hang_is_over(crowd: Lived) -> None:
-    healed_ns = crowd.story.start_ns + HANG_S * 1e9
-    assert all(record.t_ns >= healed_ns for record in crowd.story.of(Kind.APPLIED, service="analytics"))
-    assert {index: crowd.story.applied(index) for index in CROWD} == dict.fromkeys(CROWD, SERVICES)
-
-
-def test_a_hang_shorter_than_the_patience_of_the_caller_is_only_slow(crowd: Lived) -> None:
-    assert crowd.statuses == dict.fromkeys(CROWD, ACCEPTED[crowd.variant])
-    slowest_ms = max(record.t_ns - crowd.story.start_ns for record in crowd.story.of(Kind.REPLIED)) / MS
-    assert (slowest_ms > HANG_S * 1000) == (crowd.variant not in EVENT)
-
-
 # ── Callers that do not wait: a person who leaves, an API whose patience ends, a service that is gone ─────────────────
 
 LEFT_AT_ONCE, LEFT_SOON, GIVEN_UP, AFTER_THE_KILL = 0, 1, 2, 3
@@ -436,17 +314,3 @@ def paused(broker: Broker) -> Iterator[None]:
 
 def thread_state(task: Path) -> str:
     return (task / "stat").read_text().rpartition(")")[2].split()[0]
-
-
-# ── Two instances of a service share the work ─────────────────────────────────────────────────────────────────────────
-
-
-def test_instances_share_the_work_of_their_service(stage: Stage, variant: str) -> None:
-    async def act(workflow: Workflow, statuses: dict[int, int | None], notes: dict[str, object]) -> None:
-        await register(workflow, statuses, *GOOD)
-        await workflow.idle()
-
-    lived = stage.live(variant, act, services="{email: {instances: 2, latency: 5ms}, analytics: {instances: 2}}")
-    assert {index: lived.story.applied(index) for index in GOOD} == dict.fromkeys(GOOD, SERVICES)
-    assert {record.process for record in lived.story.of(Kind.APPLIED, service="email")} == {"email/0", "email/1"}
-    assert len(lived.story.signups) == len(GOOD)
