@@ -1,4 +1,4 @@
-"""What only real wires and processes show of every variant: HTTP, the real Kafka, databases, people who hang up, SIGKILL.
+"""What only real wires and processes show of a variant: HTTP, the real Kafka, databases, people who hang up, SIGKILL.
 
 The rest of its behaviour is held in virtual time, by tests/virtual/test_behaviour.py. Each fixture lets a variant live
 through something once; the tests below it look at what that left behind.
