@@ -69,7 +69,9 @@ def reconcile(
         hit: NDArray[np.bool_] = missing & there
         return hit
 
-    pending, dead_lettered = missing_in(facts.pending), missing_in(facts.dead_lettered)
+    pending = missing_in(facts.pending)
+    # What a kill brought back may be in both places, and waits.
+    dead_lettered = missing_in(facts.dead_lettered) & ~pending
     unaccounted = missing & ~pending & ~dead_lettered
 
     outcome = history["outcome"]

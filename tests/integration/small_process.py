@@ -2,7 +2,8 @@
 
 diary: a file that it appends `told NAME` and `ready NAME` to. ready_after_s: how long it takes to become ready.
 hears: it reports a probe once it has started. busy: its answers to `idle`, the last one for ever. lag: what it samples,
-likewise. pending: its answer to `pending`. done: it says so when it has started. start_ns: it notes having been told.
+likewise. pending, dead_lettered: its answers to these. done: it says so when it has started. start_ns: it notes having
+been told.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ async def run(link: Link) -> None:
                 if "lag" in settings:
                     last_lag = next(lag, last_lag)
                     link.send(type="lag", t_ns=time.monotonic_ns(), groups={"email": last_lag, "cache": 0})
-            case "pending":
-                known = cast(Mapping[str, list[str]], settings["pending"])
+            case "pending" | "dead_lettered" as kind:
+                known = cast(Mapping[str, list[str]], settings[kind])
                 services = cast(list[str], message["services"])
-                link.send(type="pending", services={name: known[name] for name in services if name in known})
+                link.send(type=kind, services={name: known[name] for name in services if name in known})
             case "probe":
                 note(link, "probed")
 

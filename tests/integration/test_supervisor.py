@@ -181,6 +181,15 @@ async def test_what_is_pending_is_put_together_by_service_and_said_once(tmp_path
         assert await supervised.pending(["email", "cache"]) == {"email": ["a", "b", "c"], "cache": ["a"]}
 
 
+async def test_what_was_put_aside_is_asked_of_who_can_tell_and_of_nobody_else(tmp_path: Path, diary: Path) -> None:
+    specs = [
+        changed(small("topics", diary, dead_lettered={"email": ["a"], "fraud": ["d"]}), tells_dead_lettered=True),
+        changed(small("relay", diary, pending={"email": ["b"]}), tells_pending=True),
+    ]
+    async with running(tmp_path, *specs) as supervised:
+        assert await supervised.dead_lettered(["email", "cache"]) == {"email": ["a"]}
+
+
 async def test_it_is_over_when_all_whose_part_ends_have_said_so(tmp_path: Path, diary: Path) -> None:
     loads = [changed(small(f"load/{n}", diary, done=True), ends=True) for n in range(2)]
     async with running(tmp_path, *loads, small("api/0", diary)) as supervised:

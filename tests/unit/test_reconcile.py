@@ -121,6 +121,21 @@ def test_the_frame_says_which_registration_and_which_services(tmp_path: Path) ->
         assert result.frame[name].sum() == result.registrations[name]
 
 
+def test_what_was_put_aside_is_neither_lost_nor_done_and_what_waits_as_well_is_pending(tmp_path: Path) -> None:
+    ids = [str(luck.registration_id(BLOCK_SEED, index)) for index in range(3)]
+    script = Script(facts_of(dead_lettered={"email": ids, "cache": ids[:1]}, pending={"email": ids[1:2]}))
+    for index in range(3):
+        script.arrival(index, 10 * index, 10 * index, 10 * index + 5)
+        script.api(index, 10 * index + 1, 10 * index + 2)
+        for service in SERVICES[:1] * (index == 2) + SERVICES[1:]:
+            script.effect(index, service, 50)
+    result, _ = judged(script, tmp_path)
+    assert list(result.frame["dead_lettered"]) == [True, False, False]
+    assert list(result.frame["pending"]) == [False, True, False]
+    assert list(result.frame["complete"]) == [False, False, True]
+    assert (result.registrations["lost"], result.effects_by_service["email"]["dead_lettered"]) == (0, 1)
+
+
 def test_the_frame_says_how_often_and_when_each_was_applied(tmp_path: Path) -> None:
     id_ = str(luck.registration_id(BLOCK_SEED, 0))
     script = Script(facts_of(pending={"cache": [id_]}))

@@ -1,0 +1,119 @@
+"""A variant's own topics on a real Kafka: failing work is tried again after its delay, then put aside, and told."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import policies
+import pytest
+from fakes import FakeLink
+
+from benchmarks.brokers import Broker
+from event_impl.brokers import client_of, topics
+from event_impl.brokers.port import Message, Publishing
+from event_impl.receiver import Receiver
+from event_impl.variants import VARIANTS
+from registration import luck, trace
+from registration.clock import MonotonicClock
+from registration.effects import OutsideWorld
+from registration.event import UserRegistered
+from registration.faults import WorkFault
+from registration.latency import Latency
+from registration.registration import Registration
+from registration.trace import Kind, Trace
+from registration.work import Worker, WorkSettings
+
+SEED = luck.block_seed(1, 0)
+DEAD, DONE = luck.registration_id(SEED, 0), luck.registration_id(SEED, 1)
+WITHIN_S = 20.0
+
+
+class TopicsLink(FakeLink):
+    """A harness that asks."""
+
+    def ask(self, **message: object) -> None:
+        self._reader.feed_data(json.dumps(message).encode() + b"\n")
+
+    def end(self) -> None:
+        self._reader.feed_eof()
+
+    def last(self, kind: str, what: str) -> object:
+        return next((message[what] for message in reversed(self.sent) if message["type"] == kind), None)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WITHIN_S):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_what_cannot_be_done_is_tried_again_after_its_delay_put_aside_and_told(
+    kafka: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variant = policies.EVENTS["p-put-aside"]
+    monkeypatch.setitem(cast("dict[str, object]", VARIANTS), variant.name, variant)
+    topic = f"own-{uuid.uuid4().hex[:8]}"
+    own = {name: f"{topic}-email-{name}" for name in variant.topics}
+    wiring = {"broker": "kafka", "bootstrap": kafka.info.bootstrap, "topic": topic}
+    looking = TopicsLink(
+        tmp_path,
+        **wiring,
+        partitions=1,
+        replicas=1,
+        delete_topic=False,
+        groups={"email": topic},
+        own_topics={"email": own},
+        heard_topics=list(variant.heard_topics),
+        dead_letters=list(variant.dead_letters),
+        sample_period_s=0.1,
+        drain_sample_period_s=0.1,
+    )
+    role = asyncio.create_task(topics.run(looking))
+    await until(lambda: "ready" in looking.types_sent())
+
+    link = FakeLink(tmp_path, **wiring, variant=variant.name, group=topic, own_topics=own)
+    poison = WorkFault("poison", 0, 3_600 * 10**9, status=422)
+    settings = WorkSettings("email", 0, SEED, Latency.fixed(1.0), faults=(poison,))
+    worker = Worker(
+        settings, OutsideWorld(tmp_path), Trace(link.trace_path(), {"process": link.name}), MonotonicClock()
+    )
+    worker.start(time.monotonic_ns())
+    receiver = Receiver(link, worker)
+    await receiver.open()
+
+    link.open_inbox("email").note(str(DONE))  # by another instance
+    publisher = client_of("kafka")(kafka.info.bootstrap).publisher(topic, Publishing(5.0))
+    await publisher.open()
+    for id_ in (DEAD, DONE):
+        happened = UserRegistered(Registration(id_, id_, "somebody@example.com"))
+        await (await publisher.publish(Message(happened.key(), happened.value(), happened.headers())))
+    await publisher.close()
+
+    def rows(kind: Kind) -> list[tuple[bytes, int, int]]:
+        found = trace.read(link.trace_path())[1]
+        return [
+            (bytes(row["registration_id"]), int(row["attempt"]), int(row["t_ns"]))
+            for row in found[found["kind"] == kind]
+        ]
+
+    await until(lambda: [attempt for _, attempt, _ in rows(Kind.FAILED)] == [1, 2, 3])
+    await until(lambda: looking.last("lag", "groups") == {"email": 0} and receiver.busy == 0)
+    looking.ask(type="dead_lettered")
+    looking.ask(type="pending")
+    await until(lambda: "pending" in looking.types_sent())
+    assert looking.last("dead_lettered", "services") == {"email": [str(DEAD)]}
+    assert looking.last("pending", "services") == {"email": []}
+    begun = rows(Kind.STARTED)
+    assert {id_ for id_, _, _ in begun} == {DEAD.bytes}
+    assert all(later - sooner >= policies.DELAY_S * 1e9 for (*_, sooner), (*_, later) in itertools.pairwise(begun))
+    assert "error" not in link.types_sent()
+    await receiver.close()
+    looking.end()
+    await role
