@@ -114,7 +114,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         self._assigned = asyncio.Event()
         self._something_settled = asyncio.Event()
         self._committer: asyncio.Task[None] | None = None
-        self._committing = asyncio.Lock()
+        self._committing = asyncio.Lock()  # transactions, one round at a time
 
     async def open(self) -> None:
         try:
@@ -176,10 +176,8 @@ class KafkaSubscriber(ConsumerRebalanceListener):
 
     async def close(self) -> None:
         if self._committer is not None:
-            if self._transactions is not None:
-                await self._committing.acquire()  # not in the middle of one
-                self._committing.release()
-            self._committer.cancel()
+            async with self._committing:  # not in the middle of a transaction
+                self._committer.cancel()
             with suppress(asyncio.CancelledError):
                 await self._committer
         with suppress(KafkaError):

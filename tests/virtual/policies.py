@@ -6,11 +6,13 @@ They are listed for the time of a test (`test_policies.listed`), and the code be
 from __future__ import annotations
 
 import asyncio
+import runpy
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
 
 from event_impl.brokers import client_of
 from event_impl.brokers.port import Publishing, Subscription
@@ -158,9 +160,17 @@ def event_variant(name: str, **parts: object) -> event_side.Variant[Options]:
     return event_side.Variant(name=name, sentence=name, options=Options, **{**known, **parts})  # type: ignore[arg-type]
 
 
-EVENTS = {
+def relayed() -> event_side.Variant[Any]:
+    """The outbox with a relay, as the documentation has it."""
+    path = Path(__file__).parents[2] / "docs" / "examples" / "events_relayed.py"
+    found: event_side.Variant[Any] = runpy.run_path(str(path), run_name="events_relayed")["EVENTS_RELAYED"]
+    return replace(found, name="p-relayed")
+
+
+EVENTS: Mapping[str, event_side.Variant[Any]] = {
     variant.name: variant
     for variant in (
+        relayed(),
         event_variant("p-fire-and-forget", in_api=not_waited_for, publishing=lingering),
         event_variant("p-auto-commit", in_service=committed_by_a_timer),
         event_variant("p-naive", in_api=not_waited_for, in_service=one_by_one, publishing=lingering),
