@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +14,8 @@ from benchmarks.analysis.residual import compare_run
 from benchmarks.analysis.summary import summarise
 from benchmarks.analysis.summary_model import Summary
 from benchmarks.planning.plan import make_plan
-from benchmarks.scenario import Scenario
+from benchmarks.planning.prediction import Prediction, Unpredicted
+from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.resolve import dump
 from benchmarks.store import Results, load_trials
 from virtual.predict import predict
@@ -51,7 +52,7 @@ def stored_run(
     Results(out).save_run()
     plan = make_plan(scenario)
     trials = load_trials(out)
-    replayed = compare_run(scenario, trials, partial(predict, plan))
+    replayed = compare_run(scenario, trials, partial(_foretold, _what_happens(scenario)))
     replayed.frame.to_parquet(out / "residuals.parquet", index=False)
     summary = summarise(
         scenario,
@@ -72,6 +73,17 @@ def stored_run(
     }
     (out / "run.json").write_text(json.dumps({**run, "problems": list(problems)}))
     return scenario
+
+
+def _what_happens(scenario: Scenario) -> str:
+    """The scenario without what is asked of it, so that runs which differ in their questions share a prediction."""
+    asked = ("title", "description", "claim", "tags", "hypothesis", "thresholds", "blocks")
+    return dump({key: value for key, value in scenario.resolved().items() if key not in asked})
+
+
+@cache
+def _foretold(text: str, variant: str, block: int) -> Prediction | Unpredicted:
+    return predict(make_plan(load_text(text, "stored")), variant, block)
 
 
 def summary_with(**fields: object) -> Summary:
