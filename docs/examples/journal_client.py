@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar, cast
 
-from event_impl.brokers.port import BrokerError, Capabilities, Delivery, Message, Publishing, Subscription
+from event_impl.brokers.port import BrokerError, Capabilities, Delivery, Message, Output, Publishing, Subscription
 from event_impl.brokers.progress import PartitionProgress
 
 _LINE_LIMIT = 2**24  # bytes
@@ -112,7 +112,9 @@ class JournalSubscriber:
                 self._offset += 1
                 yield delivery
 
-    def settle(self, delivery: Delivery) -> None:
+    def settle(self, delivery: Delivery, outputs: Sequence[Output] = ()) -> None:
+        if outputs:
+            raise ValueError("this broker has no transactions that outputs could be part of")
         self._progress.settle(cast(int, delivery.token))
         self._settled.set()
 
@@ -204,6 +206,8 @@ class JournalClient:
     ) -> JournalSubscriber:
         if subscription.commit == "timer":
             raise BrokerError("this broker does not commit by a timer")
+        if subscription.transactional:
+            raise BrokerError("this broker has no transactions")
         return JournalSubscriber(self._bootstrap, topic, subscription, group, on_settled)
 
     def admin(self) -> JournalAdmin:
