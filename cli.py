@@ -166,7 +166,7 @@ def list_() -> None:
 
 @app.command()
 def variants(
-    json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the variants as JSON on standard output.")] = False,
 ) -> None:
     """List the variants: what each is, what it promises, and its options with their defaults."""
     from json import dumps

@@ -14,6 +14,7 @@ import enum
 import functools
 import secrets
 import shutil
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -125,13 +126,13 @@ async def _run(
     # First of all, and overwritten at the end: if we are killed, this is what stands.
     results.write_json("run.json", {**about, "problems": [DID_NOT_END]})
     write_text(results.directory / "scenario.yaml", dump(scenario.resolved()))
+    results.write_json("plan.json", plan.as_dict())
     observer.run_began(plan, results.directory)
-    observer.step("predicting what the parameters alone come to")
-    # In a thread: what predicts runs an event loop of its own.
-    results.write_json("plan.json", await asyncio.to_thread(described, plan, predict))
     trouble: _Trouble | None = None
     ended: list[TrialFacts] = []
     try:
+        observer.step("predicting what the parameters alone come to")
+        results.write_json("plan.json", await _described_in_a_thread(plan, predict))
         await _perform(plan, results, observer, broker_address, repeat_invalid, load_workers, ended)
     except asyncio.CancelledError:
         trouble = _Trouble(ExitCode.INTERRUPTED, "interrupted", "")
@@ -221,6 +222,25 @@ def described(plan: Plan, predict: Predict, progress: Callable[[int], None] = la
     """`plan.json`: the plan, and what the parameters alone come to in the first block of each variant."""
     names = plan.scenario.variant_names
     return {**plan.as_dict(), "predicted": [predict(plan, name, 0, progress).as_dict() for name in names]}
+
+
+class _Abandoned(BaseException):
+    """Nobody waits for a prediction any more."""
+
+
+async def _described_in_a_thread(plan: Plan, predict: Predict) -> dict[str, object]:
+    """What predicts runs an event loop of its own; cancelled, it is not waited for to its end."""
+    abandoned = threading.Event()
+
+    def progress(_come: int) -> None:
+        if abandoned.is_set():
+            raise _Abandoned
+
+    try:
+        return await asyncio.to_thread(described, plan, predict, progress)
+    except asyncio.CancelledError:
+        abandoned.set()
+        raise
 
 
 def finish(results: Results, predict: Predict) -> Summary:

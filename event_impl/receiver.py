@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any, cast
 
 from event_impl.brokers import client_of
-from event_impl.brokers.port import BrokerError, Delivery, Message, Output, Publishing, Subscriber, own_group
+from event_impl.brokers.port import Delivery, Message, Output, Publishing, Subscriber, own_group
 from event_impl.variants import VARIANTS
 from event_impl.variants.variant import Heard, ServiceTools
 from registration import event, luck
 from registration.process import Link
 from registration.registration import Registration
-from registration.role import GRACEFUL_S, RoleError
+from registration.role import GRACEFUL_S
 from registration.work import Worker
 
 _log = logging.getLogger(__name__)
@@ -64,14 +64,11 @@ class Receiver:
         return len(self._tasks)
 
     async def open(self) -> None:
-        """Join the group; from then on events come. Raises RoleError where the broker does not answer."""
-        try:
-            for publisher in self._publishers.values():
-                await publisher.open()
-            for subscriber in self._subscribers.values():
-                await subscriber.open()
-        except BrokerError as error:
-            raise RoleError(str(error), "look at the broker's log") from error
+        """Join the group; from then on events come. Raises BrokerError where the broker does not answer."""
+        for publisher in self._publishers.values():
+            await publisher.open()
+        for subscriber in self._subscribers.values():
+            await subscriber.open()
         for topic, subscriber in self._subscribers.items():
             consuming = asyncio.create_task(self._consume(topic, subscriber))
             consuming.add_done_callback(self._report_if_broken)

@@ -18,7 +18,6 @@ from registration import event, luck
 from registration.announce import AnnounceError, Store
 from registration.process import Link
 from registration.registration import Registration
-from registration.role import RoleError
 
 _log = logging.getLogger(__name__)
 
@@ -42,11 +41,8 @@ class Sender:
         return len(self._unsent)
 
     async def open(self) -> None:
-        """Connect to the broker. Raises RoleError where it does not answer."""
-        try:
-            await self._publisher.open()
-        except BrokerError as error:
-            raise RoleError(str(error), "look at the broker's log") from error
+        """Connect to the broker. Raises BrokerError where it does not answer."""
+        await self._publisher.open()
 
     async def register(self, registration: Registration) -> None:
         """Store the user and publish the event, in the variant's way. Raises AnnounceError where that failed."""

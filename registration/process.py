@@ -1,7 +1,9 @@
 """A child process's side of the talk with the harness: JSON lines in and out, and an end when the harness is gone.
 
-    harness → child   {"role", "settings"} · {"type": "start", "start_ns"} · "probe" · "idle" {"question"}
-    child → harness   {"type": "ready"} · "probed" · "idle" {"question", "busy"} · "fault" {…} · "error" {…} · …
+    harness → child   {"role", "settings"} · {"type": "start", "start_ns"} · "probe" · "idle" {"question"} · "drain"
+                      · "pending" {"services"} · "dead_lettered" {"services"}
+    child → harness   {"type": "ready"} · "probed" · "idle" {"question", "busy"} · "lag" {…} · "fault" {…} · "error" {…}
+                      · "pending" {"services": ids} · "dead_lettered" {"services": ids} · …
 
 The first line names the role and holds its settings. The end of the input means exit: it comes when the harness closes
 the pipe and also when the harness is dead.

@@ -16,6 +16,7 @@ from registration.announce import AnnounceError, Store
 from registration.call import Call
 from registration.process import Link
 from registration.registration import Registration
+from registration.role import GRACEFUL_S
 from sync_impl.variants import VARIANTS
 from sync_impl.variants.variant import ApiTools
 from sync_impl.wires.port import Wire, WireError
@@ -73,6 +74,11 @@ class Sender:
                     _log.warning("a probe failed, the next round decides: %s", error)
 
     async def close(self) -> None:
+        """What goes on in the background gets as long as what is being answered."""
+        if self._background:
+            await asyncio.wait(self._background, timeout=GRACEFUL_S)
+        for task in self._background:
+            task.cancel()
         await self._wire.close()
 
     async def _call(

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.faults import Effect
+from benchmarks.faults import Effect, ProcessKind
 from benchmarks.planning.prediction import (
     ATTEMPT_DTYPE,
     NEVER,
@@ -25,6 +26,7 @@ from benchmarks.planning.prediction import (
     figures_of,
 )
 from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
+from event_impl.brokers.port import Subscription
 from registration.trace import Kind
 from virtual.load import Endless
 from virtual.records import Row
@@ -49,16 +51,17 @@ def predict(
     scenario.variant(variant)
     if (arrivals := arrivals_of(scenario)) > MOST_ARRIVALS:
         return Unpredicted(variant, block, f"too many arrivals: {arrivals:,} a trial, {MOST_ARRIVALS:,} at most")
-    trial = VirtualTrial(plan, variant, block, most=MOST_ARRIVALS, progress=progress)
     muted = logging.root.manager.disable
     logging.disable()  # what a process writes to its log when a fault hits it is no news here
     try:
-        trial.run()
-        return _read(trial, variant, block)
+        with closing(VirtualTrial(plan, variant, block, most=MOST_ARRIVALS, progress=progress)) as trial:
+            trial.run()
+            return _read(trial, variant, block)
     except Endless as endless:
         return Unpredicted(variant, block, str(endless))
+    except Exception as error:  # noqa: BLE001 - a run must not fail for want of a prediction
+        return Unpredicted(variant, block, f"it could not be run in virtual time: {error!r}")
     finally:
-        trial.close()
         logging.disable(muted)
 
 
@@ -136,4 +139,16 @@ def _notes(scenario: Scenario, variant: str) -> tuple[str, ...]:
         )
     if any(fault.effect is Effect.DOWN and fault.concerns(scenario.variant(variant)) for fault in scenario.faults):
         notes.append("a process that is started again is ready at once here: how long that takes is not a parameter")
+    session_s = Subscription.session_timeout_s
+    if scenario.variant(variant).uses_broker and any(
+        fault.effect is Effect.STANDS_STILL
+        and isinstance(fault, ProcessKind)
+        and fault.concerns(scenario.variant(variant))
+        and fault.end_ns - fault.begin_ns > session_s * 1e9
+        for fault in scenario.faults
+    ):
+        notes.append(
+            f"who stands still for longer than a session ({session_s:g} s) is put out of the group; how much it does "
+            "before it learns of that is a race"
+        )
     return tuple(notes)

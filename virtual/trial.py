@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks.brokers import BrokerInfo
+from benchmarks.faults.process_kind import END_GRACE_S
 from benchmarks.faults.schedule import Happened, carry_out, planned_faults
 from benchmarks.planning.plan import Trial
-from benchmarks.trials.drain import Drained, Sample, drain
+from benchmarks.trials.drain import Drained, Sample, drain, together
 from benchmarks.trials.processes import LOAD, trial_processes
 from event_impl.__main__ import roles as event_roles
 from event_impl.brokers.memory import MemoryBroker
@@ -225,11 +226,7 @@ class VirtualTrial:
     def _waiting(self) -> Sample | None:
         """What has not been consumed; where nobody samples, nothing waits."""
         sampling = [name for name, spec in self._specs.items() if spec.samples_lag]
-        if not all(name in self._lag for name in sampling):
-            return None
-        samples = [self._lag[name] for name in sampling]
-        oldest_ns = min((sample.t_ns for sample in samples), default=self.loop.now_ns)
-        return Sample(oldest_ns, sum(sample.records for sample in samples))
+        return together([self._lag.get(name) for name in sampling]) if sampling else Sample(self.loop.now_ns, 0)
 
     # What a fault may do: see `benchmarks.faults.Processes`.
 
@@ -245,7 +242,7 @@ class VirtualTrial:
         """SIGKILL at once; SIGTERM in the process's own time."""
         if number == signal.SIGTERM and name in self._roles:
             self._links[name].end()
-            await asyncio.wait([self._roles[name]])
+            await asyncio.wait([self._roles[name]], timeout=END_GRACE_S)
         self._hit(name).kill()
 
     async def respawn(self, name: str) -> None:

@@ -23,6 +23,10 @@ class Clock(Protocol):
     async def sleep_until(self, deadline_ns: int) -> None: ...
 
 
+# What a process that is asked to end is given before it is killed.
+END_GRACE_S = 5.0
+
+
 class Processes(Protocol):
     """What faults may do to the processes of a trial, by name."""
 

@@ -6,6 +6,7 @@ One task per fault and process. Ending the tasks early releases what a fault wou
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -51,24 +52,32 @@ async def carry_out(
 
     Raises what a respawn raises.
     """
+    # One after the other on the same process: where one ends as the next begins, the first heals first.
+    turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
     async with asyncio.TaskGroup() as group:
         for one in planned:
-            group.create_task(_carry_out_one(one, processes, clock, start_ns, happened))
+            group.create_task(_carry_out_one(one, processes, clock, start_ns, turns[one.process], happened))
 
 
 async def _carry_out_one(
-    planned: PlannedFault, processes: Processes, clock: Clock, start_ns: int, happened: list[Happened]
+    planned: PlannedFault,
+    processes: Processes,
+    clock: Clock,
+    start_ns: int,
+    turn: asyncio.Lock,
+    happened: list[Happened],
 ) -> None:
     fault, name = planned.fault, planned.process
     await clock.sleep_until(start_ns + fault.begin_ns)
-    begin_ns = clock.now_ns()
-    try:
-        await fault.begin(processes, name)
-        if fault.lasts:
-            await fault.during(processes, name, clock, start_ns + fault.end_ns)
-        end_ns = clock.now_ns()
-        await fault.heal(processes, name)
-    except BaseException:
-        fault.release(processes, name)
-        raise
-    happened.append(Happened(fault.name, name, begin_ns, end_ns, (clock.now_ns() - end_ns) / 1e9))
+    async with turn:
+        begin_ns = clock.now_ns()
+        try:
+            await fault.begin(processes, name)
+            if fault.lasts:
+                await fault.during(processes, name, clock, start_ns + fault.end_ns)
+            end_ns = clock.now_ns()
+            await fault.heal(processes, name)
+        except BaseException:
+            fault.release(processes, name)
+            raise
+        happened.append(Happened(fault.name, name, begin_ns, end_ns, (clock.now_ns() - end_ns) / 1e9))

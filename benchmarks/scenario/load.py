@@ -12,7 +12,7 @@ from benchmarks.scenario.metric import Metric
 from benchmarks.scenario.model import Scenario, merged_services
 from benchmarks.scenario.sample import smallest_arrivals, surely_enough
 from benchmarks.scenario.sentences import problems_of
-from benchmarks.scenario.variant import SOME_HAVE
+from benchmarks.scenario.variant import DEFAULT_VARIANTS, SOME_HAVE
 from benchmarks.values.checked import API, Known, near_miss
 from benchmarks.values.problems import Location, Problem, ScenarioError
 from benchmarks.values.units import parse_s
@@ -83,7 +83,7 @@ def _known(data: dict[str, Tree], stem: str | None) -> Known:
     services = merged_services(given if isinstance(given, dict) else {})
     assert isinstance(services, dict)
     names: list[str] = []
-    for variant in variants if isinstance(variants, list) else ["sync", "events"]:
+    for variant in variants if isinstance(variants, list) else DEFAULT_VARIANTS:
         name = variant.get("name") if isinstance(variant, dict) else variant
         if isinstance(name, str):
             names.append(name)

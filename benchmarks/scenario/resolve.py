@@ -72,7 +72,8 @@ def _variant(variant: VariantSpec, shared: BrokerSpec) -> dict[str, object]:
         "base": variant.base,
         "options": write_options(variant.options, options_of(variant.listed.declared.options)),
     }
-    own = {} if variant.broker is None else variant.broker.resolved()
-    if differing := {key: value for key, value in own.items() if value != getattr(shared, key)}:
+    # Compared as they will be, not as they are written: what is a kind's default may still differ from what all share.
+    own = {} if variant.broker is None else {key: getattr(variant.broker, key) for key in type(shared).model_fields}
+    if differing := {k: value for k, value in own.items() if value is not None and value != getattr(shared, k)}:
         data["broker"] = differing
     return data

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 QUIET_S = 0.5
@@ -29,6 +29,14 @@ class Sample:
 
     t_ns: int
     records: int
+
+
+def together(last: Sequence[Sample | None]) -> Sample | None:
+    """The last samples of all who sample as one, as old as the oldest; None while one of them has none yet."""
+    known = [sample for sample in last if sample is not None]
+    if len(known) < len(last):
+        return None
+    return Sample(min(sample.t_ns for sample in known), sum(sample.records for sample in known))
 
 
 async def drain(

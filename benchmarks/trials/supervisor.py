@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from benchmarks.brokers import Broker, BrokerUnavailable
+from benchmarks.faults.process_kind import END_GRACE_S
 from benchmarks.processes.child import Child, ChildError, Message
 from benchmarks.processes.sampling import Sampler
-from benchmarks.trials.drain import Drained, Sample, drain
+from benchmarks.trials.drain import Drained, Sample, drain, together
 from benchmarks.trials.processes import READY_LIMIT_S, ProcessSpec
 
 T = TypeVar("T")
 
-_END_GRACE_S = 5.0
 _PROBE_TIMEOUT_S = 10.0
 _PROBE_ROUND_S = 0.2
 _ANSWER_S = 1.0
@@ -116,7 +116,7 @@ class Supervisor:
         if name in self._brokers:
             cpu_s = await self._brokers[name].end(number)
         else:
-            cpu_s = (await self._children[name].end(number, _END_GRACE_S)).cpu_s
+            cpu_s = (await self._children[name].end(number, END_GRACE_S)).cpu_s
         if self._sampler is not None:
             self._sampler.gone(name, cpu_s * 1000)
 
@@ -148,10 +148,7 @@ class Supervisor:
             """The last samples as one, as old as the oldest; where nobody samples nothing waits."""
             if not sampling:
                 return Sample(time.monotonic_ns(), 0)
-            last = [self._waiting[name] for name in sampling if name in self._waiting]
-            if len(last) < len(sampling):
-                return None
-            return Sample(min(sample.t_ns for sample in last), sum(sample.records for sample in last))
+            return together([self._waiting.get(name) for name in sampling])
 
         return await self.unless_failed(drain(busy, lag, load_end_ns + round(patience_s * 1e9)))
 

@@ -154,9 +154,12 @@ class KafkaSubscriber(ConsumerRebalanceListener):
                 timeout_ms=_HELD_BACK_POLL_MS if held_back else _POLL_MS,
                 max_records=self._subscription.max_unsettled,
             )
-            for partition, records in batches.items():
-                progress = self._progress.setdefault(partition.partition, PartitionProgress())
+            # Taken at once: while one is handed out, the partition of the next may be given to somebody else.
+            taken = [(self._progress.setdefault(p.partition, PartitionProgress()), p, rs) for p, rs in batches.items()]
+            for progress, partition, records in taken:
                 for record in records:
+                    if self._progress.get(partition.partition) is not progress:
+                        break
                     message = Message(record.key or b"", record.value or b"", list(record.headers))
                     delivery = Delivery(message, _Place(progress, record.offset))
                     progress.hand_out(record.offset, delivery)

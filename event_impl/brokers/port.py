@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
+from registration.role import RoleError
+
 Headers = list[tuple[str, bytes]]
 
 
-class BrokerError(Exception):
-    """The broker refused, or could not be reached. `next_step` tells the person what to try."""
+class BrokerError(RoleError):
+    """The broker refused, or could not be reached; a process that cannot do without it cannot do its part."""
 
     def __init__(self, message: str, next_step: str = "look at the broker's log") -> None:
-        super().__init__(message)
-        self.next_step = next_step
+        super().__init__(message, next_step)
 
 
 @dataclass(frozen=True)

@@ -325,3 +325,16 @@ def only_a_scenario_or_problems(text: str) -> None:
     lines = text.count("\n") + 2
     assert all(problem.line is not None and 1 <= problem.line <= lines for problem in problems)
     assert all(str(problem).startswith("mutated.yaml:") for problem in problems)
+
+
+def test_what_a_variant_says_of_its_broker_stays_though_its_kind_has_it_by_itself() -> None:
+    text = (
+        "version: 1\nname: x\nbroker: {profile: full, durability: fsync}\n"
+        "variants: [events, {name: plain, base: events, broker: {profile: quick, durability: os}}]\n"
+    )
+    scenario = load_text(text, "x")
+    for again in (load_text(dump(scenario.resolved()), "x"), scenario.override(seed=scenario.seed)):
+        assert again == scenario
+        plain = again.variant("plain").broker
+        assert plain is not None
+        assert (plain.profile, plain.durability) == ("quick", "os")

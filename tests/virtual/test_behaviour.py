@@ -22,6 +22,8 @@ FIVE = "services: {email: {latency: 5ms}, analytics: {latency: 5ms}, cache: {lat
 every = pytest.mark.parametrize("variant", VARIANTS)
 direct = pytest.mark.parametrize("variant", DIRECT)
 event = pytest.mark.parametrize("variant", EVENT)
+# Those of the direct side that call each service once, and reply to what came of it.
+once = pytest.mark.parametrize("variant", ["sync", "sync-concurrent"])
 
 
 def accepted(variant: str) -> int:
@@ -89,7 +91,7 @@ def test_users_stay_when_a_service_fails(variant: str) -> None:
     assert failing(variant).stored == set(range(6))
 
 
-@direct
+@once
 def test_a_failing_service_fails_the_direct_call_which_is_made_once(variant: str) -> None:
     lived = failing(variant)
     assert lived.statuses == dict.fromkeys(range(6), 502)
@@ -165,7 +167,7 @@ def test_hung_work_is_done_when_the_hang_is_over(variant: str) -> None:
 LONG_HANG = FIVE + "faults: [{target: email, type: hang, at: 0s, duration: 4s}]\n"
 
 
-@direct
+@once
 def test_a_hang_longer_than_the_timeout_is_504_when_it_is_over_and_the_work_goes_on(variant: str) -> None:
     lived = live(variant, [0.0], LONG_HANG)
     assert (lived.statuses, lived.replied_ms) == ({0: 504}, {0: 2000.0})
@@ -196,7 +198,7 @@ def down(target: str, kind: str = "kill") -> str:
     return FIVE + f"faults: [{{target: {target}, type: {kind}, at: 2s{lasts}}}]\n"
 
 
-@direct
+@once
 def test_a_service_that_is_down_fails_who_calls_it_and_nobody_after(variant: str) -> None:
     lived = live(variant, [1000.0, 2500.0, 3500.0], down("email"))
     assert lived.statuses == {0: 201, 1: 502, 2: 201}
@@ -243,6 +245,17 @@ def test_a_broker_that_is_hit_is_told_to_who_registers_then_and_nothing_acknowle
     assert lived.statuses == {0: 202, 1: 504, 2: 202}
     acked = [index for index, status in lived.statuses.items() if status == 202]
     assert all(lived.applied(index) == SERVICES for index in acked)
+
+
+@every
+def test_a_kill_that_begins_as_another_ends_leaves_the_process_down_through_both(variant: str) -> None:
+    twice = FIVE + (
+        "faults:\n  - {target: email, type: kill, at: 1s, duration: 1s}\n"
+        "  - {target: email, type: kill, at: 2s, duration: 1s}\n"
+    )
+    lived = live(variant, [1500.0, 2500.0, 3500.0], twice)
+    assert not [r for r in lived.of(Kind.APPLIED, service="email") if 1000 <= r.at_ms < 3000]
+    assert lived.applied(2) == SERVICES
 
 
 # ── Instances share the work ──────────────────────────────────────────────────────────────────────────────────────────

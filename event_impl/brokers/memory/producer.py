@@ -102,8 +102,7 @@ class MemoryProducer:
         if self._sending is not None:
             await self._sending
 
-    async def _find_room(self, place: TopicPartition, content: int) -> None:
-        size = content + _RECORD_BYTES
+    async def _find_room(self, place: TopicPartition, size: int) -> None:
         try:
             async with asyncio.timeout(self._timeout_s):
                 while self._waiting_bytes[place] and self._waiting_bytes[place] + size > _BATCH_BYTES:
