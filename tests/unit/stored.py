@@ -18,6 +18,7 @@ from benchmarks.planning.prediction import Prediction, Unpredicted
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.resolve import dump
 from benchmarks.store import Results, load_trials
+from virtual import predict as prediction_module
 from virtual.predict import predict
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]  # history, effects
@@ -52,7 +53,8 @@ def stored_run(
     Results(out).save_run()
     plan = make_plan(scenario)
     trials = load_trials(out)
-    replayed = compare_run(scenario, trials, partial(_foretold, _what_happens(scenario)))
+    foretold = partial(_foretold, _what_happens(scenario), prediction_module.MOST_ARRIVALS)
+    replayed = compare_run(scenario, trials, foretold)
     replayed.frame.to_parquet(out / "residuals.parquet", index=False)
     summary = summarise(
         scenario,
@@ -82,7 +84,7 @@ def _what_happens(scenario: Scenario) -> str:
 
 
 @cache
-def _foretold(text: str, variant: str, block: int) -> Prediction | Unpredicted:
+def _foretold(text: str, _most: int, variant: str, block: int) -> Prediction | Unpredicted:
     return predict(make_plan(load_text(text, "stored")), variant, block)
 
 
