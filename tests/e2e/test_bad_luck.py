@@ -173,7 +173,7 @@ def test_a_process_that_dies_by_itself_ends_the_run_with_its_name(
 # ── the person, or the system, ends it ────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_one_signal_ends_the_run_in_order_and_keeps_what_was_measured(started: Run, number: int) -> None:
     started.until_load("02-events")
     started.process.send_signal(number)

@@ -107,6 +107,7 @@ def test_a_damaged_jar_of_the_same_size_is_111_and_named(here: Path, tmp_path: P
     assert not found.marker.exists()
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_do_not_meet(here: Path) -> None:
     both = [start(here, "run", "./small.yaml", "--repeat-invalid", "0", "--out", name) for name in ("one", "two")]
     for name, process in zip(("one", "two"), both, strict=True):

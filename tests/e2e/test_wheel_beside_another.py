@@ -83,14 +83,17 @@ def test_each_command_runs_its_own_code(both: Installed, tmp_path: Path) -> None
         assert "slow-downstream" in both.run(command, "list", cwd=tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_ours_runs_the_direct_side_from_another_directory(both: Installed, tmp_path: Path) -> None:
     runs(both, tmp_path, "sync")
 
 
+@pytest.mark.slow
 def test_ours_runs_events_on_a_real_kafka_from_another_directory(both: Installed, tmp_path: Path) -> None:
     runs(both, tmp_path, "events")
 
 
+@pytest.mark.slow
 def test_ours_stays_whole_when_the_other_is_removed(built: Built, other: Path, tmp_path: Path) -> None:
     environment = install(tmp_path / "venv", built.wheel, other)
     environment.run("python", "-m", "pip", "uninstall", "-q", "-y", "other-benchmarks", cwd=tmp_path)

@@ -65,7 +65,7 @@ def killed_at(trial: int, kind: str, tmp_path: Path, duration: str = "2s") -> tu
     return outcome, killer
 
 
-@pytest.mark.parametrize("kind", ["embedded", "kafka"])
+@pytest.mark.parametrize("kind", [pytest.param("embedded", marks=pytest.mark.slow), "kafka"])
 def test_killed_in_mid_trial_it_ends_the_run_with_its_reason_and_finished_trials_stay(
     kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,6 +56,7 @@ def lend_training(real: Installation, root: Path) -> None:
     lent.symlink_to(real.training(name))
 
 
+@pytest.mark.slow
 async def test_two_first_runs_at_once_fetch_once_and_a_third_touches_no_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +87,7 @@ async def test_two_first_runs_at_once_fetch_once_and_a_third_touches_no_network(
     assert "refused it" in next(first.home.glob("aot/*.failed")).read_text()
 
 
+@pytest.mark.slow
 async def test_a_fetch_that_is_called_off_gives_the_lock_back_and_can_be_repeated(tmp_path: Path) -> None:
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -144,6 +146,7 @@ async def test_a_fetch_that_was_killed_goes_on_with_what_is_whole(tmp_path: Path
     assert not found.partial.exists()
 
 
+@pytest.mark.slow
 async def test_a_damaged_jar_of_the_same_size_is_fetched_again_and_no_other(tmp_path: Path) -> None:
     real = await prepare()
     lend_training(real, tmp_path)
