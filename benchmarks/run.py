@@ -29,7 +29,7 @@ from benchmarks.brokers import Broker, BrokerUnavailable, ServerSpec, start
 from benchmarks.brokers.external import connect
 from benchmarks.calibration.store import stored as calibrated
 from benchmarks.planning.plan import Plan, make_plan
-from benchmarks.planning.prediction import Predict
+from benchmarks.planning.prediction import Predict, Prediction, Unpredicted
 from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
@@ -118,6 +118,7 @@ async def _run(
     load_workers: LoadWorkers,
 ) -> Outcome:
     plan = planned(scenario)
+    predict = _once_each(predict)
     about = {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": command,
@@ -222,6 +223,20 @@ def described(plan: Plan, predict: Predict, progress: Callable[[int], None] = la
     """`plan.json`: the plan, and what the parameters alone come to in the first block of each variant."""
     names = plan.scenario.variant_names
     return {**plan.as_dict(), "predicted": [predict(plan, name, 0, progress).as_dict() for name in names]}
+
+
+def _once_each(predict: Predict) -> Predict:
+    """For one run, whose plan and whose report ask for the same blocks."""
+    known: dict[tuple[str, int], Prediction | Unpredicted] = {}
+
+    def once(
+        plan: Plan, variant: str, block: int = 0, progress: Callable[[int], None] = lambda _: None
+    ) -> Prediction | Unpredicted:
+        if (variant, block) not in known:
+            known[variant, block] = predict(plan, variant, block, progress)
+        return known[variant, block]
+
+    return once
 
 
 class _Abandoned(BaseException):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.metrics.folds import share, stats
+
 if TYPE_CHECKING:
     from benchmarks.planning.plan import Plan
     from benchmarks.scenario.model import Scenario
@@ -121,13 +123,13 @@ def figures_of(
     completion_ms = (last_ns - intended_ns) / 1e6
     kept = accepted & complete & (accept_ms <= scenario.slo.accept_ms) & (completion_ms <= scenario.slo.complete_ms)
     offered = len(intended_ns)
-    accept_p50, accept_p95 = _quantiles(accept_ms[accepted])
-    completion_p50, completion_p95 = _quantiles(completion_ms[complete])
-    by_service = {name: _quantiles(((times - intended_ns) / 1e6)[times != NEVER]) for name, times in applied_ns.items()}
+    accept_p50, accept_p95 = _p50_p95(accept_ms[accepted])
+    completion_p50, completion_p95 = _p50_p95(completion_ms[complete])
+    by_service = {name: _p50_p95(((times - intended_ns) / 1e6)[times != NEVER]) for name, times in applied_ns.items()}
     return Figures(
         offered=offered,
-        accept_ratio=float(accepted.mean()) if offered else None,
-        slo_ratio=float(kept.mean()) if offered else None,
+        accept_ratio=share(int(accepted.sum()), offered),
+        slo_ratio=share(int(kept.sum()), offered),
         accept_p50_ms=accept_p50,
         accept_p95_ms=accept_p95,
         completion_p50_ms=completion_p50,
@@ -136,8 +138,6 @@ def figures_of(
     )
 
 
-def _quantiles(values: NDArray[np.float64]) -> tuple[float | None, float | None]:
-    if len(values) == 0:
-        return None, None
-    p50, p95 = np.quantile(values, [0.5, 0.95])
-    return float(p50), float(p95)
+def _p50_p95(values_ms: NDArray[np.float64]) -> tuple[float | None, float | None]:
+    found = stats(values_ms)
+    return found["p50"], found["p95"]
