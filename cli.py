@@ -100,7 +100,6 @@ def run(
     from benchmarks.brokers.external import names_a_secret
     from benchmarks.terminal import command
     from benchmarks.trials.load_workers import LoadWorkers, LoadWorkersError
-    from virtual.predict import predict
 
     if broker is not None and names_a_secret(broker):
         _fail(
@@ -130,6 +129,8 @@ def run(
     except LoadWorkersError as error:
         _fail(USAGE, str(error), "see docs/load.md")
     broker = None if kind else broker  # which the scenario names by now
+    from virtual.predict import predict  # not before: it takes longer than to say that a scenario is not valid
+
     code = command.run_all(
         loaded,
         predict=predict,
@@ -211,11 +212,12 @@ def plan(
 ) -> None:
     """Show what a run would do, without doing it: trials, utilisation, and what the parameters alone predict."""
     from benchmarks.terminal import command
-    from virtual.predict import predict
 
     chosen = _loaded(
         scenario, variants=variant, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick, sets=set_ or []
     )
+    from virtual.predict import predict  # as in `run`
+
     command.print_plan(chosen, _stdout(), predict, as_json=json)
 
 
@@ -355,7 +357,6 @@ def calibrate(
     from benchmarks.scenario import ScenarioError
     from benchmarks.terminal.calibrate import run_calibration
     from benchmarks.values.problems import choice_hint
-    from virtual.predict import predict
 
     parts = [part.strip() for text in only or NAMES for part in text.split(",")]
     for part in parts:
@@ -371,6 +372,8 @@ def calibrate(
         except ScenarioError as error:
             print(error, file=sys.stderr)
             raise typer.Exit(NOT_A_SCENARIO) from None
+    from virtual.predict import predict  # as in `run`
+
     raise typer.Exit(run_calibration(Order(parts, scenarios, effort, _typed(), predict), as_json=json))
 
 
