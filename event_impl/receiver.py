@@ -9,16 +9,18 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
-from event_impl.brokers import client_of
-from event_impl.brokers.port import Delivery, Message, Output, Publishing, Subscriber, own_group
+from event_impl.brokers import client_for
+from event_impl.brokers.messages import message_of
+from event_impl.brokers.port import Delivery, Output, Publishing, Subscriber, own_group
 from event_impl.variants import VARIANTS
 from event_impl.variants.variant import Heard, ServiceTools
 from registration import event, luck
 from registration.process import Link
 from registration.registration import Registration
 from registration.role import GRACEFUL_S
+from registration.variant import chosen
 from registration.work import Worker
 
 _log = logging.getLogger(__name__)
@@ -36,11 +38,10 @@ class Receiver:
         self._last_of_key: dict[tuple[str, bytes], asyncio.Task[None]] = {}  # of each topic
         self._tasks: set[asyncio.Task[None]] = set()
         self._consuming: list[asyncio.Task[None]] = []
-        variant = VARIANTS[cast(str, link.settings["variant"])]
-        options = variant.options(**cast(Mapping[str, Any], link.settings["options"]))
+        variant, options = chosen(VARIANTS, link.settings)
         inbox = partial(link.open_inbox, worker.settings.service)
         tools = ServiceTools(link.clock, link.luck, worker, inbox, self._forward, self._output)
-        client = client_of(cast(str, link.settings["broker"]))(cast(str, link.settings["bootstrap"]))
+        client = client_for(link.settings)
         topic = cast(str, link.settings["topic"])
         # The variant's own topics of this service, by the name that it gives them; "" is the one that all share.
         self._own = own = cast(Mapping[str, str], link.settings.get("own_topics", {}))
@@ -130,9 +131,7 @@ class Receiver:
         await (await self._publishers[topic].publish(self._output(topic, registration, headers).message))
 
     def _output(self, topic: str, registration: Registration, headers: dict[str, str]) -> Output:
-        happened = event.UserRegistered(registration)
-        more = [(name, value.encode()) for name, value in headers.items()]
-        return Output(self._own[topic], Message(happened.key(), happened.value(), [*happened.headers(), *more]))
+        return Output(self._own[topic], message_of(event.UserRegistered(registration), headers))
 
     def _report_if_broken(self, task: asyncio.Task[None]) -> None:
         """Failing work is the variant's business; what ends a task is a fault of the apparatus, such as a full disk."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
-from event_impl.brokers import client_of
+from event_impl.brokers import client_for
+from event_impl.brokers.messages import message_of
 from event_impl.brokers.port import BrokerError, Message
 from event_impl.variants import VARIANTS
 from event_impl.variants.variant import ApiTools
@@ -18,6 +18,7 @@ from registration import event, luck
 from registration.announce import AnnounceError, Store
 from registration.process import Link
 from registration.registration import Registration
+from registration.variant import chosen
 
 _log = logging.getLogger(__name__)
 
@@ -29,10 +30,9 @@ class Sender:
 
     def __init__(self, link: Link, store: Store) -> None:
         self._unsent: set[asyncio.Future[object]] = set()
-        variant = VARIANTS[cast(str, link.settings["variant"])]
-        options = variant.options(**cast(Mapping[str, Any], link.settings["options"]))
+        variant, options = chosen(VARIANTS, link.settings)
         self._register = variant.in_api(options, ApiTools(link.clock, link.luck, store, self._publish))
-        client = client_of(cast(str, link.settings["broker"]))(cast(str, link.settings["bootstrap"]))
+        client = client_for(link.settings)
         self._publisher = client.publisher(cast(str, link.settings["topic"]), variant.publishing(options))
 
     @property
@@ -52,7 +52,7 @@ class Sender:
         """Publish reserved ids so that each consumer hears of one. What does not arrive is left to be proven."""
 
         def probe(number: int) -> Message:
-            return _message_of(event.probe(luck.probe_id(first_id + number)))
+            return message_of(event.probe(luck.probe_id(first_id + number)))
 
         try:
             await self._publisher.probe(probe)
@@ -63,7 +63,7 @@ class Sender:
         await self._publisher.close()
 
     async def _publish(self, registration: Registration, *, timeout_s: float, confirmed: bool = True) -> None:
-        message = _message_of(event.UserRegistered(registration))
+        message = message_of(event.UserRegistered(registration))
         try:
             async with asyncio.timeout(timeout_s):
                 sent = await self._publisher.publish(message)
@@ -82,7 +82,3 @@ class Sender:
         # Where nobody waits for it, its error is nobody's to retrieve.
         if not sent.cancelled() and (error := sent.exception()) is not None:
             _log.info("an event was not delivered: %r", error)
-
-
-def _message_of(happened: event.UserRegistered) -> Message:
-    return Message(happened.key(), happened.value(), happened.headers())

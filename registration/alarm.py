@@ -75,3 +75,13 @@ def _alarm() -> Alarm:
         found = _alarms[loop] = Alarm(loop)
         weakref.finalize(loop, found.close)
     return found
+
+
+class MonotonicClock:
+    """CLOCK_MONOTONIC, and sleep that ends on time (see above)."""
+
+    def now_ns(self) -> int:
+        return time.monotonic_ns()
+
+    async def sleep_until(self, deadline_ns: int) -> None:
+        await sleep_until(deadline_ns)

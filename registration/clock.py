@@ -1,11 +1,11 @@
-"""The clock that everything between the person's request and the effect is given: CLOCK_MONOTONIC, or a virtual one."""
+"""The clock that everything between the person's request and the effect is given: CLOCK_MONOTONIC, or a virtual one.
+
+The first is `registration.alarm.MonotonicClock`, the second `virtual.clock.VirtualClock`.
+"""
 
 from __future__ import annotations
 
-import time
 from typing import Protocol
-
-from registration.alarm import sleep_until
 
 
 class Clock(Protocol):
@@ -16,13 +16,3 @@ class Clock(Protocol):
     async def sleep_until(self, deadline_ns: int) -> None:
         """Return when the deadline has passed, never before."""
         ...
-
-
-class MonotonicClock:
-    """CLOCK_MONOTONIC, and sleep that ends on time (`registration.alarm`)."""
-
-    def now_ns(self) -> int:
-        return time.monotonic_ns()
-
-    async def sleep_until(self, deadline_ns: int) -> None:
-        await sleep_until(deadline_ns)

@@ -23,8 +23,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, cast
 
+from registration.alarm import MonotonicClock
 from registration.call import Answer
-from registration.clock import Clock, MonotonicClock
+from registration.clock import Clock
 from registration.effects import Destination
 from registration.http import HttpServer
 from registration.in_flight import InFlightSampler

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
     from registration.process import Link
 
 Options = TypeVar("Options")
+Listed = TypeVar("Listed", bound="Declared[Any]")
 
 
 class Promise(enum.Enum):
@@ -50,3 +51,9 @@ class Declared(Generic[Options]):
     options: type[Options]
     promises: frozenset[Promise]
     processes: tuple[OwnProcess, ...] = field(default=(), kw_only=True)
+
+
+def chosen(variants: Mapping[str, Listed], settings: Mapping[str, object]) -> tuple[Listed, Any]:
+    """The variant that a process's settings name, and its options as they have them. Raises KeyError."""
+    variant = variants[cast(str, settings["variant"])]
+    return variant, variant.options(**cast(Mapping[str, Any], settings["options"]))

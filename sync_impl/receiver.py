@@ -5,14 +5,14 @@ POST /work → receive → variant → [queue → work] → 200, or the failure'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from registration import luck
 from registration.call import PATHS, Call, Reply
 from registration.http import HOST
 from registration.process import Link
+from registration.variant import chosen
 from registration.work import Worker, WorkError
 from sync_impl.variants import VARIANTS
 from sync_impl.variants.variant import ServiceTools
@@ -25,8 +25,7 @@ class Receiver:
         self._in_hand = 0
         self._link = link
         self._worker = worker
-        variant = VARIANTS[cast(str, link.settings["variant"])]
-        options = variant.options(**cast(Mapping[str, Any], link.settings["options"]))
+        variant, options = chosen(VARIANTS, link.settings)
         inbox = partial(link.open_inbox, worker.settings.service)
         self._work = variant.in_service(options, ServiceTools(link.clock, link.luck, worker, inbox))
         self._server = link.serve(PATHS["service"], self._answer, cast(int, link.settings["port"]), HOST)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from typing import Any, cast
 
 from registration import luck
@@ -17,6 +17,7 @@ from registration.call import Call
 from registration.process import Link
 from registration.registration import Registration
 from registration.role import GRACEFUL_S
+from registration.variant import chosen
 from sync_impl.variants import VARIANTS
 from sync_impl.variants.variant import ApiTools
 from sync_impl.wires.port import Wire, WireError
@@ -38,8 +39,7 @@ class Sender:
         self._background: set[asyncio.Task[None]] = set()
         self._ports = cast(dict[str, list[int]], link.settings["services"])
         self._turns: dict[str, Iterator[int]] = {name: itertools.cycle(of) for name, of in self._ports.items()}
-        variant = VARIANTS[cast(str, link.settings["variant"])]
-        options = variant.options(**cast(Mapping[str, Any], link.settings["options"]))
+        variant, options = chosen(VARIANTS, link.settings)
         tools = ApiTools(link.clock, link.luck, list(self._ports), store, self._call, self._in_background)
         self._register = variant.in_api(options, tools)
 

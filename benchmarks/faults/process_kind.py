@@ -13,15 +13,7 @@ from typing import ClassVar, Protocol
 
 from benchmarks.faults.fault import FaultKind
 from benchmarks.values.checked import Known
-
-
-class Clock(Protocol):
-    """What a fault that acts in its window asks of a clock."""
-
-    def now_ns(self) -> int: ...
-
-    async def sleep_until(self, deadline_ns: int) -> None: ...
-
+from registration.clock import Clock
 
 # What a process that is asked to end is given before it is killed.
 END_GRACE_S = 5.0

@@ -38,7 +38,7 @@ from benchmarks.trials.frames import fault_frame, in_flight_frame, lag_frame, re
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.processes import ProcessSpec, trial_processes
 from benchmarks.trials.supervisor import Supervisor
-from registration.clock import MonotonicClock
+from registration.alarm import MonotonicClock
 
 # From the word to the first warm-up arrival: time enough for every process to hear it.
 _START_LEAD_S = 0.1

@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-from event_impl.brokers import client_of
-from event_impl.brokers.port import BrokerError, Message, Publisher, Publishing
+from event_impl.brokers import client_for
+from event_impl.brokers.messages import message_of
+from event_impl.brokers.port import BrokerError, Publisher, Publishing
 from event_impl.variants import events
 from event_impl.variants.variant import ApiTools, Register, Variant
 from registration import event
@@ -43,7 +44,7 @@ def in_api(_options: Options, tools: ApiTools) -> Register:
 async def relay(link: Link) -> None:
     """The process: it publishes in the order of the rows, and a row goes when the broker has its event."""
     options = Options(**cast(Mapping[str, Any], link.settings["options"]))
-    client = client_of(cast(str, link.settings["broker"]))(cast(str, link.settings["bootstrap"]))
+    client = client_for(link.settings)
     publisher = client.publisher(cast(str, link.settings["topic"]), Publishing(options.timeout_s))
     try:
         await publisher.open()
@@ -76,9 +77,8 @@ def _report_if_broken(link: Link, ended: asyncio.Task[None]) -> None:
 async def _announce_forever(users: Users, publisher: Publisher, look_every_s: float) -> None:
     while True:
         for number, registration in users.to_announce(_AT_ONCE):
-            happened = event.UserRegistered(registration)
             try:
-                await (await publisher.publish(Message(happened.key(), happened.value(), happened.headers())))
+                await (await publisher.publish(message_of(event.UserRegistered(registration))))
             except Exception as error:  # noqa: BLE001 - the library's own: the broker refuses, and the row stays
                 _log.warning("an event waits to be announced: %r", error)
                 break

@@ -8,9 +8,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from benchmarks.faults.fault import Lasting
-from benchmarks.faults.process_kind import Clock, Processes, ProcessKind
+from benchmarks.faults.process_kind import Processes, ProcessKind
 from benchmarks.values.checked import LastingS
 from benchmarks.words.numbers import nominal_ms
+from registration.clock import Clock
 
 
 class StutterFault(Lasting, ProcessKind):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
+from typing import cast
 
 from event_impl.brokers.port import Client
 
@@ -20,3 +22,8 @@ def client_of(kind: str) -> type[Client]:
     module, _, name = CLIENTS[kind].partition(":")
     found: type[Client] = getattr(import_module(module), name)
     return found
+
+
+def client_for(settings: Mapping[str, object]) -> Client:
+    """The way to the broker that a process's settings name."""
+    return client_of(cast(str, settings["broker"]))(cast(str, settings["bootstrap"]))

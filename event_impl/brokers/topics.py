@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
-from event_impl.brokers import client_of
+from event_impl.brokers import client_for
 from event_impl.brokers.port import Admin, BrokerError, own_group
 from registration import event, luck
 from registration.process import Link, Message
@@ -22,7 +22,7 @@ async def run(link: Link) -> None:
     """Serve the harness until it closes the pipe. Raises BrokerError where the broker does not do its part."""
     settings = link.settings
     topics = _Topics.of(settings)
-    admin = client_of(cast(str, settings["broker"]))(cast(str, settings["bootstrap"])).admin()
+    admin = client_for(settings).admin()
     await admin.open()
     for topic in topics.every:
         await admin.create_topic(topic, cast(int, settings["partitions"]), cast(int | None, settings["replicas"]))

@@ -17,11 +17,12 @@ from fakes import FakeLink
 
 from benchmarks.brokers import Broker
 from event_impl.brokers import client_of, topics
-from event_impl.brokers.port import Message, Publishing
+from event_impl.brokers.messages import message_of
+from event_impl.brokers.port import Publishing
 from event_impl.receiver import Receiver
 from event_impl.variants import VARIANTS
 from registration import luck, trace
-from registration.clock import MonotonicClock
+from registration.alarm import MonotonicClock
 from registration.effects import OutsideWorld
 from registration.event import UserRegistered
 from registration.faults import WorkFault
@@ -93,7 +94,7 @@ async def test_what_cannot_be_done_is_tried_again_after_its_delay_put_aside_and_
     await publisher.open()
     for id_ in (DEAD, DONE):
         happened = UserRegistered(Registration(id_, id_, "somebody@example.com"))
-        await (await publisher.publish(Message(happened.key(), happened.value(), happened.headers())))
+        await (await publisher.publish(message_of(happened)))
     await publisher.close()
 
     def rows(kind: Kind) -> list[tuple[bytes, int, int]]:

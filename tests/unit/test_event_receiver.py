@@ -11,10 +11,11 @@ import pytest
 from fakes import FakeClient, FakeLink, FakeSubscriber
 
 from event_impl.brokers import CLIENTS
+from event_impl.brokers.messages import message_of
 from event_impl.brokers.port import Message
 from event_impl.receiver import Receiver
 from registration import event, luck, trace
-from registration.clock import MonotonicClock
+from registration.alarm import MonotonicClock
 from registration.event import UserRegistered
 from registration.faults import WorkFault
 from registration.latency import Latency
@@ -29,13 +30,11 @@ FOREVER_NS = 3_600 * 10**9
 
 def message(index: int, *, key: int | None = None) -> Message:
     who = Registration(luck.registration_id(SEED, index), user_id(SEED, index if key is None else key), f"u{index}@x")
-    sent = UserRegistered(who)
-    return Message(sent.key(), sent.value(), sent.headers())
+    return message_of(UserRegistered(who))
 
 
 def probe() -> Message:
-    sent = event.probe(luck.probe_id(1))
-    return Message(sent.key(), sent.value(), sent.headers())
+    return message_of(event.probe(luck.probe_id(1)))
 
 
 @dataclass

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from registration import luck, trace
-from registration.clock import MonotonicClock
+from registration.alarm import MonotonicClock
 from registration.faults import WorkFault
 from registration.latency import Latency
 from registration.registration import Registration, user_id

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from registration import luck
+from registration.alarm import MonotonicClock
 from registration.announce import AnnounceError
-from registration.clock import MonotonicClock
 from registration.luck import Luck
 from registration.registration import Registration, user_id
 from sync_impl.variants import VARIANTS

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from event_impl.brokers import client_of
+from event_impl.brokers import client_for
 from event_impl.brokers.port import Publishing, Subscription
 from event_impl.variants import events
 from event_impl.variants import variant as event_side
@@ -120,7 +120,7 @@ def in_transactions(_options: Options, tools: event_side.ServiceTools) -> Hearin
 
 async def read_done(link: Link) -> None:
     """What stands behind the transactions: counts what is committed in `done`, as effects of `<service>-done`."""
-    client = client_of(cast(str, link.settings["broker"]))(cast(str, link.settings["bootstrap"]))
+    client = client_for(link.settings)
     own = cast(Mapping[str, Mapping[str, str]], link.settings["own_topics"])
     reading: list[asyncio.Task[None]] = []
 

@@ -237,15 +237,7 @@ class MemoryConsumer:
         share = await self._until_in()
         if self._listener is not None:
             await self._listener.on_partitions_assigned(share)
-        while True:
-            try:
-                positions = await self._connection.ask(self._group.positions, share, self._from_end)
-                break
-            except KafkaError as error:
-                if not error.retriable:
-                    raise
-                await asyncio.sleep(RETRY_S)
-        self._take_up(positions)
+        self._take_up(await self._connection.ask_until_answered(self._group.positions, share, self._from_end))
 
     async def _until_in(self) -> Sequence[TopicPartition]:
         while True:

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
 from event_impl.brokers.memory.broker import Life, MemoryBroker, Unsent, Writer
-from event_impl.brokers.memory.connection import RETRY_S, Connection
+from event_impl.brokers.memory.connection import Connection
 from event_impl.brokers.port import Headers
 
 _BATCH_BYTES = 16_384
@@ -141,15 +141,8 @@ class MemoryProducer:
         return None
 
     async def _retried(self, handler: Callable[..., object], *args: object, for_ever: bool = False) -> Any:
-        now_ns = self._broker.host.now_ns
-        give_up_at_ns = now_ns() + round(self._timeout_s * 1e9)
-        while True:
-            try:
-                return await self._connection.ask(handler, *args)
-            except KafkaError as error:
-                if not error.retriable or (now_ns() >= give_up_at_ns and not for_ever):
-                    raise
-            await asyncio.sleep(RETRY_S)
+        give_up_at_ns = None if for_ever else self._broker.host.now_ns() + round(self._timeout_s * 1e9)
+        return await self._connection.ask_until_answered(handler, *args, give_up_at_ns=give_up_at_ns)
 
 
 def _confirm(sent: asyncio.Future[object]) -> None:
