@@ -26,7 +26,7 @@ def _why_no_lag(figures: Mapping[str, object]) -> str | None:
     broker = figures.get("broker")
     if not isinstance(broker, Mapping):
         return None
-    return "a stand-in's groups tell nothing" if broker.get("emulator", False) else "not sampled"
+    return "the stand-in does not report it" if broker.get("emulator", False) else "not sampled"
 
 
 def _recovery_s(parts: Sequence[Recovery]) -> float | None:

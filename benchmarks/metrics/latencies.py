@@ -57,7 +57,7 @@ REPLY_LATENCY = latency(
     "reply_latency_ms",
     _reply_ms,
     words="reply latency {stat}",
-    meaning="intended → answered, of every reply, a no too; a refused connection is no reply",
+    meaning="intended → answered, of every reply, rejections included; a refused connection is not a reply",
     of_survivors=True,
     holds_delay=True,
 )
