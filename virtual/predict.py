@@ -148,7 +148,7 @@ def _notes(scenario: Scenario, variant: str) -> tuple[str, ...]:
         for fault in scenario.faults
     ):
         notes.append(
-            f"a consumer that stands still for longer than its session ({session_s:g} s) is removed from its group; how "
-            "much it still does before it notices is a race"
+            f"a consumer that stands still for longer than its session ({session_s:g} s) is removed from its group; "
+            "how much it still does before it notices is a race"
         )
     return tuple(notes)
