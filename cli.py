@@ -353,7 +353,7 @@ def calibrate(
     """
     from benchmarks.calibration import noise
     from benchmarks.calibration.effort import QUICK, USUAL
-    from benchmarks.calibration.measure import NAMES, NOISE, Order
+    from benchmarks.calibration.measure import NAMES, NOISE, CalibrationRequest
     from benchmarks.scenario import ScenarioError
     from benchmarks.terminal.calibrate import run_calibration
     from benchmarks.values.problems import choice_hint
@@ -374,7 +374,7 @@ def calibrate(
             raise typer.Exit(NOT_A_SCENARIO) from None
     from virtual.predict import predict  # as in `run`
 
-    raise typer.Exit(run_calibration(Order(parts, scenarios, effort, _typed(), predict), as_json=json))
+    raise typer.Exit(run_calibration(CalibrationRequest(parts, scenarios, effort, _typed(), predict), as_json=json))
 
 
 @broker_app.command()

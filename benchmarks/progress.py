@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from benchmarks.planning.plan import Plan, Trial
+from benchmarks.planning.plan import Plan, PlannedTrial
 
 
 class Observer(Protocol):
@@ -16,14 +16,14 @@ class Observer(Protocol):
     def step(self, message: str) -> None:
         """What the run is doing now, in a few words."""
 
-    def trial_began(self, trial: Trial) -> None: ...
+    def trial_began(self, trial: PlannedTrial) -> None: ...
 
-    def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
+    def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
         """`rows` is the load generator's live file; `start_ns` the CLOCK_MONOTONIC instant of scenario time 0."""
 
-    def load_ended(self, _trial: Trial, /) -> None: ...
+    def load_ended(self, _trial: PlannedTrial, /) -> None: ...
 
-    def trial_ended(self, _trial: Trial, /) -> None: ...
+    def trial_ended(self, _trial: PlannedTrial, /) -> None: ...
 
     def warn(self, message: str) -> None: ...
 
@@ -37,16 +37,16 @@ class SilentObserver:
     def step(self, message: str) -> None:
         pass
 
-    def trial_began(self, trial: Trial) -> None:
+    def trial_began(self, trial: PlannedTrial) -> None:
         pass
 
-    def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
+    def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
         pass
 
-    def load_ended(self, trial: Trial) -> None:
+    def load_ended(self, trial: PlannedTrial) -> None:
         pass
 
-    def trial_ended(self, trial: Trial) -> None:
+    def trial_ended(self, trial: PlannedTrial) -> None:
         pass
 
     def warn(self, message: str) -> None:

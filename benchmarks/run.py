@@ -39,7 +39,7 @@ from benchmarks.store import DID_NOT_END, Results, ResultsError, load_trials, wr
 from benchmarks.trials.blocks import run_blocks
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.short_start import short_start
-from benchmarks.trials.trial import Stage
+from benchmarks.trials.trial import RunContext
 
 
 class ExitCode(enum.IntEnum):
@@ -56,7 +56,7 @@ class ExitCode(enum.IntEnum):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunResult:
     """How a run ended. `problem` and `next_step` are set where it did not come to its planned end."""
 
     directory: Path
@@ -85,7 +85,7 @@ async def run(
     command: str = "",
     repeat_invalid: int = 0,
     load_workers: LoadWorkers = ONE_HERE,
-) -> Outcome:
+) -> RunResult:
     """Run every trial of the scenario's plan and write the results directory.
 
     `predict` says what the parameters alone come to. Cancelling the task that awaits this ends the run early and in
@@ -96,7 +96,7 @@ async def run(
     try:
         return await _run(scenario, results, observer, predict, broker_address, command, repeat_invalid, load_workers)
     except OSError as error:
-        return Outcome(
+        return RunResult(
             results.directory,
             None,
             ExitCode.ENVIRONMENT,
@@ -104,7 +104,7 @@ async def run(
             f"make room; then `bench report {results.directory}` shows the trials that were saved",
         )
     except ResultsError as error:  # what was saved cannot be read back
-        return Outcome(results.directory, None, ExitCode.ENVIRONMENT, str(error), error.next_step)
+        return RunResult(results.directory, None, ExitCode.ENVIRONMENT, str(error), error.next_step)
 
 
 async def _run(
@@ -116,7 +116,7 @@ async def _run(
     command: str,
     repeat_invalid: int,
     load_workers: LoadWorkers,
-) -> Outcome:
+) -> RunResult:
     plan = planned(scenario)
     predict = _once_each(predict)
     about = {
@@ -160,8 +160,8 @@ async def _run(
         summary = await finishing
         trouble = trouble or _Trouble(ExitCode.INTERRUPTED, "interrupted; everything had been measured by then", "")
     if trouble is not None:
-        return Outcome(results.directory, summary, trouble.exit_code, trouble.problem, trouble.next_step)
-    return Outcome(results.directory, summary, _exit_code(summary))
+        return RunResult(results.directory, summary, trouble.exit_code, trouble.problem, trouble.next_step)
+    return RunResult(results.directory, summary, _exit_code(summary))
 
 
 async def _perform(
@@ -187,9 +187,9 @@ async def _perform(
             infos = list({id(broker): broker.info for broker in brokers.values()}.values())
             results.write_json("environment.json", environment.describe(infos, load_workers))
         tag, take_port = secrets.token_hex(4), Ports().take
-        stage = Stage(plan, brokers, results.logs, tag, take_port, observer, load_workers=load_workers)
-        await short_start(stage)
-        await run_blocks(stage, results, ended, repeats=repeat_invalid)
+        context = RunContext(plan, brokers, results.logs, tag, take_port, observer, load_workers=load_workers)
+        await short_start(context)
+        await run_blocks(context, results, ended, repeats=repeat_invalid)
     finally:
         try:
             await asyncio.gather(*(broker.stop() for broker in brokers.values()))

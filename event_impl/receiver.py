@@ -17,9 +17,9 @@ from event_impl.brokers.port import Delivery, Output, Publishing, Subscriber, ow
 from event_impl.variants import VARIANTS
 from event_impl.variants.variant import Heard, ServiceTools
 from registration import event, luck
-from registration.process import Link
 from registration.registration import Registration
-from registration.role import GRACEFUL_S
+from registration.runtime.process import Runtime
+from registration.runtime.role import GRACEFUL_S
 from registration.variant import chosen
 from registration.work import Worker
 
@@ -31,28 +31,28 @@ _FORWARD_TIMEOUT_S = 10.0
 class Receiver:
     """A subscriber in front of one worker. What was received is done, whoever waits."""
 
-    def __init__(self, link: Link, worker: Worker) -> None:
-        self._link = link
+    def __init__(self, runtime: Runtime, worker: Worker) -> None:
+        self._runtime = runtime
         self._worker = worker
         self._in_hand: dict[Delivery, tuple[Registration, int]] = {}
         self._last_of_key: dict[tuple[str, bytes], asyncio.Task[None]] = {}  # of each topic
         self._tasks: set[asyncio.Task[None]] = set()
         self._consuming: list[asyncio.Task[None]] = []
-        variant, options = chosen(VARIANTS, link.settings)
-        inbox = partial(link.open_inbox, worker.settings.service)
-        tools = ServiceTools(link.clock, link.luck, worker, inbox, self._forward, self._output)
-        client = client_for(link.settings)
-        topic = cast(str, link.settings["topic"])
+        variant, options = chosen(VARIANTS, runtime.settings)
+        inbox = partial(runtime.open_inbox, worker.settings.service)
+        tools = ServiceTools(runtime.clock, runtime.luck, worker, inbox, self._forward, self._output)
+        client = client_for(runtime.settings)
+        topic = cast(str, runtime.settings["topic"])
         # The variant's own topics of this service, by the name that it gives them; "" is the one that all share.
-        self._own = own = cast(Mapping[str, str], link.settings.get("own_topics", {}))
+        self._own = own = cast(Mapping[str, str], runtime.settings.get("own_topics", {}))
         self._hearing = variant.in_service(options, tools)
         self._publishers = {name: client.publisher(full, Publishing(_FORWARD_TIMEOUT_S)) for name, full in own.items()}
         self._subscribers = {
             name: client.subscriber(
                 full_name,
                 self._hearing.subscription,
-                group=own_group(cast(str, link.settings["group"]), name),
-                member=link.name.replace("/", "-"),
+                group=own_group(cast(str, runtime.settings["group"]), name),
+                member=runtime.name.replace("/", "-"),
                 on_settled=self._record_settled,
                 on_revoked=self._forget,
             )
@@ -93,7 +93,7 @@ class Receiver:
         async for delivery in subscriber.deliveries():
             registration = event.parse(delivery.message.value, delivery.message.headers).registration
             if luck.is_probe(registration.registration_id):
-                self._link.send(type="probed")
+                self._runtime.send(type="probed")
                 subscriber.settle(delivery)
                 continue
             task = self._begin(topic, subscriber, delivery, registration)
@@ -137,7 +137,7 @@ class Receiver:
         """Failing work is the variant's business; what ends a task is a fault of the apparatus, such as a full disk."""
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("the receiver is broken", exc_info=error)
-            self._link.broken(error)
+            self._runtime.broken(error)
 
     def _record_settled(self, delivery: Delivery) -> None:
         held = self._in_hand.pop(delivery, None)

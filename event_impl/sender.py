@@ -16,8 +16,8 @@ from event_impl.variants import VARIANTS
 from event_impl.variants.variant import ApiTools
 from registration import event, luck
 from registration.announce import AnnounceError, Store
-from registration.process import Link
 from registration.registration import Registration
+from registration.runtime.process import Runtime
 from registration.variant import chosen
 
 _log = logging.getLogger(__name__)
@@ -28,12 +28,12 @@ class Sender:
 
     ACCEPTED = 202
 
-    def __init__(self, link: Link, store: Store) -> None:
+    def __init__(self, runtime: Runtime, store: Store) -> None:
         self._unsent: set[asyncio.Future[object]] = set()
-        variant, options = chosen(VARIANTS, link.settings)
-        self._register = variant.in_api(options, ApiTools(link.clock, link.luck, store, self._publish))
-        client = client_for(link.settings)
-        self._publisher = client.publisher(cast(str, link.settings["topic"]), variant.publishing(options))
+        variant, options = chosen(VARIANTS, runtime.settings)
+        self._register = variant.in_api(options, ApiTools(runtime.clock, runtime.luck, store, self._publish))
+        client = client_for(runtime.settings)
+        self._publisher = client.publisher(cast(str, runtime.settings["topic"]), variant.publishing(options))
 
     @property
     def busy(self) -> int:

@@ -18,10 +18,10 @@ from typing import Protocol, cast
 from registration import luck
 from registration.announce import AnnounceError, Store
 from registration.call import PATHS, Call, Reply
-from registration.http import HOST
-from registration.process import Link
 from registration.registration import Registration
-from registration.trace import Kind, Trace
+from registration.runtime.http import HOST
+from registration.runtime.process import Runtime
+from registration.trace import RecordKind, Trace
 from registration.users import Users
 
 
@@ -56,7 +56,7 @@ def storing(users: Users, trace: Trace, broken: Callable[[BaseException], None])
             # A database that does not take the user is a broken apparatus, not a behaviour to measure.
             broken(error)
             raise
-        trace.record(Kind.STORED, registration.registration_id)
+        trace.record(RecordKind.STORED, registration.registration_id)
 
     return store
 
@@ -85,40 +85,40 @@ class Api:
             return Reply(422, b'{"error": "this id is reserved for probes"}')
         self._in_flight += 1
         try:
-            self._trace.record(Kind.RECEIVED, registration.registration_id, t_ns=entered_ns)
+            self._trace.record(RecordKind.RECEIVED, registration.registration_id, t_ns=entered_ns)
             try:
                 await self._sender.register(registration)
                 status = self._sender.ACCEPTED
             except AnnounceError as error:
                 status = error.status
-            self._trace.record(Kind.REPLIED, registration.registration_id, status=status)
+            self._trace.record(RecordKind.REPLIED, registration.registration_id, status=status)
             return Reply(status, json.dumps({"registration_id": str(registration.registration_id)}).encode())
         finally:
             self._in_flight -= 1
 
 
-async def run(link: Link, make_sender: Callable[[Link, Store], Sender]) -> None:
+async def run(runtime: Runtime, make_sender: Callable[[Runtime, Store], Sender]) -> None:
     """The role `api`: serve until the harness closes the pipe."""
-    trace = link.open_trace({"role": "api"})
-    users = link.open_users()
-    sender = make_sender(link, storing(users, trace, link.broken))
+    trace = runtime.open_trace({"role": "api"})
+    users = runtime.open_users()
+    sender = make_sender(runtime, storing(users, trace, runtime.broken))
     await sender.open()
     api = Api(sender, trace)
-    port, host = cast(int, link.settings["port"]), cast(str, link.settings.get("host", HOST))
-    server = link.serve(PATHS["api"], api.answer, port, host)
+    port, host = cast(int, runtime.settings["port"]), cast(str, runtime.settings.get("host", HOST))
+    server = runtime.serve(PATHS["api"], api.answer, port, host)
     await server.open()
-    sampler = link.sample_in_flight(lambda: api.in_flight)
+    sampler = runtime.sample_in_flight(lambda: api.in_flight)
     sampler.open()
-    link.ready()
+    runtime.ready()
     probes = 0
-    async for message in link.messages():
+    async for message in runtime.messages():
         match message["type"]:
             case "probe":
                 # Ids run on from round to round, so that no two probes of a trial share one.
                 await sender.probe(probes + 1)
                 probes += luck.PROBES_PER_ROUND
             case "idle":
-                link.send(type="idle", question=message["question"], busy=api.busy)
+                runtime.send(type="idle", question=message["question"], busy=api.busy)
     await server.close()
     sampler.close()
     await sender.close()

@@ -1,6 +1,6 @@
 """The clock that everything between the person's request and the effect is given: CLOCK_MONOTONIC, or a virtual one.
 
-The first is `registration.alarm.MonotonicClock`, the second `virtual.clock.VirtualClock`.
+The first is `registration.runtime.alarm.MonotonicClock`, the second `virtual.clock.VirtualClock`.
 """
 
 from __future__ import annotations

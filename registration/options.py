@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["duration", "count", "share", "switch", "choice"]
+OptionKind = Literal["duration", "count", "share", "switch", "choice"]
 _KEY = "option"
 
 
@@ -28,7 +28,7 @@ class Option:
     `switch` a bool; a `choice` one of `choices`.
     """
 
-    kind: Kind
+    kind: OptionKind
     says: str
     least: float = 0
     choices: tuple[str, ...] = ()

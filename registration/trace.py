@@ -36,7 +36,7 @@ RECORD_FIELDS = [
 ]
 
 
-class Kind(enum.IntEnum):
+class RecordKind(enum.IntEnum):
     """What happened. `status` is an HTTP status where there is one, else 0."""
 
     RECEIVED = 1  # the process has the registration in hand
@@ -62,7 +62,7 @@ class Trace:
 
     def record(
         self,
-        kind: Kind,
+        kind: RecordKind,
         registration_id: uuid.UUID,
         *,
         delivery: int = 0,
@@ -89,7 +89,7 @@ class NoTrace(Trace):
 
     def record(
         self,
-        kind: Kind,
+        kind: RecordKind,
         registration_id: uuid.UUID,
         *,
         delivery: int = 0,

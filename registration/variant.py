@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
-    from registration.process import Link
+    from registration.runtime.process import Runtime
 
 Options = TypeVar("Options")
 Listed = TypeVar("Listed", bound="Declared[Any]")
@@ -32,7 +32,7 @@ class OwnProcess:
     """
 
     name: str
-    run: Callable[[Link], Awaitable[None]]
+    run: Callable[[Runtime], Awaitable[None]]
     after: tuple[str, ...] = ()
     drains: bool = True
     tells_pending: bool = False

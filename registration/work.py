@@ -20,7 +20,7 @@ from registration.effects import Destination
 from registration.faults import WorkFault
 from registration.latency import Latency
 from registration.registration import Registration
-from registration.trace import Kind, Trace
+from registration.trace import RecordKind, Trace
 
 ERROR_STATUS = 500  # what a service answers when its own `errorRate` strikes
 
@@ -123,14 +123,14 @@ class Worker:
     def receive(self, registration: Registration) -> int:
         """Record that a registration is in hand, and number this delivery of it."""
         self._deliveries += 1
-        self._trace.record(Kind.RECEIVED, registration.registration_id, delivery=self._deliveries)
+        self._trace.record(RecordKind.RECEIVED, registration.registration_id, delivery=self._deliveries)
         return self._deliveries
 
     async def perform(self, registration: Registration, delivery: int, attempt: int = 1) -> None:
         """One attempt at the work. Returns when the effect is in its destination; raises WorkError."""
         id_ = registration.registration_id
         async with self._slots:
-            self._trace.record(Kind.STARTED, id_, delivery=delivery, attempt=attempt)
+            self._trace.record(RecordKind.STARTED, id_, delivery=delivery, attempt=attempt)
             begun_ns = self._clock.now_ns()
             start_ns = self._start_ns
             # Without a start there is no scenario time yet, hence an instant before every fault.
@@ -140,11 +140,11 @@ class Worker:
                 begun_ns = max(begun_ns, start_ns + judgement.hang_until_ns)
             await self._clock.sleep_until(begun_ns + round(judgement.work_ms * 1e6))
             if judgement.status is not None:
-                self._trace.record(Kind.FAILED, id_, delivery=delivery, attempt=attempt, status=judgement.status)
+                self._trace.record(RecordKind.FAILED, id_, delivery=delivery, attempt=attempt, status=judgement.status)
                 raise WorkError(judgement.status)
             self._destination.apply(registration)
-            self._trace.record(Kind.APPLIED, id_, delivery=delivery, attempt=attempt)
+            self._trace.record(RecordKind.APPLIED, id_, delivery=delivery, attempt=attempt)
 
     def settled(self, registration: Registration, delivery: int) -> None:
         """Record that this delivery will not come again."""
-        self._trace.record(Kind.SETTLED, registration.registration_id, delivery=delivery)
+        self._trace.record(RecordKind.SETTLED, registration.registration_id, delivery=delivery)

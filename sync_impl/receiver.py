@@ -10,8 +10,8 @@ from typing import cast
 
 from registration import luck
 from registration.call import PATHS, Call, Reply
-from registration.http import HOST
-from registration.process import Link
+from registration.runtime.http import HOST
+from registration.runtime.process import Runtime
 from registration.variant import chosen
 from registration.work import Worker, WorkError
 from sync_impl.variants import VARIANTS
@@ -21,14 +21,14 @@ from sync_impl.variants.variant import ServiceTools
 class Receiver:
     """An HTTP server in front of one worker. What was received is done, even if the caller has gone."""
 
-    def __init__(self, link: Link, worker: Worker) -> None:
+    def __init__(self, runtime: Runtime, worker: Worker) -> None:
         self._in_hand = 0
-        self._link = link
+        self._runtime = runtime
         self._worker = worker
-        variant, options = chosen(VARIANTS, link.settings)
-        inbox = partial(link.open_inbox, worker.settings.service)
-        self._work = variant.in_service(options, ServiceTools(link.clock, link.luck, worker, inbox))
-        self._server = link.serve(PATHS["service"], self._answer, cast(int, link.settings["port"]), HOST)
+        variant, options = chosen(VARIANTS, runtime.settings)
+        inbox = partial(runtime.open_inbox, worker.settings.service)
+        self._work = variant.in_service(options, ServiceTools(runtime.clock, runtime.luck, worker, inbox))
+        self._server = runtime.serve(PATHS["service"], self._answer, cast(int, runtime.settings["port"]), HOST)
 
     @property
     def busy(self) -> int:
@@ -45,7 +45,7 @@ class Receiver:
     async def _answer(self, call: Call, _entered_ns: int) -> Reply:
         registration = call.registration
         if luck.is_probe(registration.registration_id):
-            self._link.send(type="probed")
+            self._runtime.send(type="probed")
             return Reply(200)
         self._in_hand += 1
         try:
@@ -56,7 +56,7 @@ class Receiver:
                 return Reply(error.status)
             except Exception as error:
                 # Not the work's failure but the apparatus's, such as a full disk.
-                self._link.broken(error)
+                self._runtime.broken(error)
                 raise
             finally:
                 # A call comes once: answered with success or failure, it is settled.

@@ -14,9 +14,9 @@ from typing import Any, cast
 from registration import luck
 from registration.announce import AnnounceError, Store
 from registration.call import Call
-from registration.process import Link
 from registration.registration import Registration
-from registration.role import GRACEFUL_S
+from registration.runtime.process import Runtime
+from registration.runtime.role import GRACEFUL_S
 from registration.variant import chosen
 from sync_impl.variants import VARIANTS
 from sync_impl.variants.variant import ApiTools
@@ -32,15 +32,15 @@ class Sender:
 
     ACCEPTED = 201
 
-    def __init__(self, link: Link, store: Store, wire: Wire) -> None:
-        self._link = link
+    def __init__(self, runtime: Runtime, store: Store, wire: Wire) -> None:
+        self._runtime = runtime
         self._wire = wire
         self._calling = 0
         self._background: set[asyncio.Task[None]] = set()
-        self._ports = cast(dict[str, list[int]], link.settings["services"])
+        self._ports = cast(dict[str, list[int]], runtime.settings["services"])
         self._turns: dict[str, Iterator[int]] = {name: itertools.cycle(of) for name, of in self._ports.items()}
-        variant, options = chosen(VARIANTS, link.settings)
-        tools = ApiTools(link.clock, link.luck, list(self._ports), store, self._call, self._in_background)
+        variant, options = chosen(VARIANTS, runtime.settings)
+        tools = ApiTools(runtime.clock, runtime.luck, list(self._ports), store, self._call, self._in_background)
         self._register = variant.in_api(options, tools)
 
     @property
@@ -118,4 +118,4 @@ class Sender:
         if isinstance(error, AnnounceError):
             _log.info("nobody waits for it, and it failed: %s", error)
         else:
-            self._link.broken(error)
+            self._runtime.broken(error)

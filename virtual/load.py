@@ -19,9 +19,9 @@ from benchmarks.planning.prediction import NEVER
 from registration import luck
 from registration.call import Call
 from registration.registration import Registration, traceparent_of, user_id
-from virtual.link import World
 from virtual.loop import VirtualLoop
 from virtual.process import Process
+from virtual.runtime import World
 
 if TYPE_CHECKING:
     from benchmarks.scenario.workload import Workload

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from registration.call import Answer, Call, Reply
 from registration.clock import Clock
-from registration.role import GRACEFUL_S
+from registration.runtime.role import GRACEFUL_S
 from sync_impl.wires.port import WireError
 from virtual.process import Process, current
 
@@ -43,7 +43,7 @@ class Network:
 
 
 class MemoryServer:
-    """What `registration.http.HttpServer` is to a real process."""
+    """What `registration.runtime.http.HttpServer` is to a real process."""
 
     def __init__(self, network: Network, answer: Answer, port: int, clock: Clock) -> None:
         self._network = network

@@ -19,7 +19,7 @@ from benchmarks.faults import Effect, ProcessKind
 from benchmarks.planning.prediction import (
     ATTEMPT_DTYPE,
     NEVER,
-    Figures,
+    PredictedFigures,
     Prediction,
     Unpredicted,
     arrivals_of,
@@ -27,9 +27,9 @@ from benchmarks.planning.prediction import (
 )
 from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
 from event_impl.brokers.port import Subscription
-from registration.trace import Kind
+from registration.trace import RecordKind
 from virtual.load import Endless
-from virtual.records import Row
+from virtual.records import ArrivalRow
 from virtual.trial import VirtualTrial
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
     accepted = people.accepted[counted]
     ids = [id_ for id_, number in zip(people.ids, people.index, strict=True) if number >= 0]
     places = {id_: place for place, id_ in enumerate(ids)}
-    rows: dict[str, list[Row]] = {name: [] for name in scenario.services}
+    rows: dict[str, list[ArrivalRow]] = {name: [] for name in scenario.services}
     for process, records in trial.world.traces.items():
         service = process.partition("/")[0]
         if service in rows:
@@ -82,7 +82,7 @@ def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
     applied_ns = {name: _first_applied(rows[name], places, trial.start_ns) for name in scenario.services}
     attempts = {name: _attempts(rows[name], places, trial.start_ns) for name in scenario.services}
 
-    def figures(begin_ns: int, end_ns: int) -> Figures:
+    def figures(begin_ns: int, end_ns: int) -> PredictedFigures:
         inside = (intended_ns >= begin_ns) & (intended_ns < end_ns)
         effects = {name: times[inside] for name, times in applied_ns.items()}
         return figures_of(scenario, intended_ns[inside], replied_ns[inside], accepted[inside], effects)
@@ -104,15 +104,15 @@ def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
     )
 
 
-def _first_applied(rows: Sequence[Row], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.int64]:
+def _first_applied(rows: Sequence[ArrivalRow], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.int64]:
     first = [NEVER] * len(places)
     for row in rows:
-        if row.kind is Kind.APPLIED and (place := places.get(row.registration_id)) is not None:
+        if row.kind is RecordKind.APPLIED and (place := places.get(row.registration_id)) is not None:
             first[place] = min(first[place], row.t_ns - start_ns)
     return np.array(first, np.int64)
 
 
-def _attempts(rows: Sequence[Row], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.void]:
+def _attempts(rows: Sequence[ArrivalRow], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.void]:
     """Every attempt at a counted arrival, in order of its begin."""
     begun: dict[tuple[object, int, int], list[int]] = {}
     found: list[list[int]] = []
@@ -120,10 +120,10 @@ def _attempts(rows: Sequence[Row], places: Mapping[uuid.UUID, int], start_ns: in
         if (place := places.get(row.registration_id)) is None:
             continue
         key = row.registration_id, row.delivery, row.attempt
-        if row.kind is Kind.STARTED:
+        if row.kind is RecordKind.STARTED:
             begun[key] = [place, row.attempt, row.t_ns - start_ns, NEVER]
             found.append(begun[key])
-        elif row.kind in (Kind.APPLIED, Kind.FAILED):
+        elif row.kind in (RecordKind.APPLIED, RecordKind.FAILED):
             begun[key][-1] = row.t_ns - start_ns
     attempts = np.array([tuple(attempt) for attempt in found], dtype=ATTEMPT_DTYPE)
     return attempts[np.argsort(attempts["begun_ns"], kind="stable")]

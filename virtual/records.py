@@ -10,15 +10,15 @@ from registration.clock import Clock
 from registration.effects import Destination
 from registration.inbox import Inbox
 from registration.registration import Registration
-from registration.trace import Kind, Trace
+from registration.trace import RecordKind, Trace
 from registration.users import Users
 from virtual.process import Process
 
 
-class Row(NamedTuple):
+class ArrivalRow(NamedTuple):
     """One record of a trace; see `registration.trace`."""
 
-    kind: Kind
+    kind: RecordKind
     registration_id: uuid.UUID
     t_ns: int
     delivery: int
@@ -38,14 +38,14 @@ class UserTable:
 class MemoryTrace(Trace):
     """Appends to a list outside of the process."""
 
-    def __init__(self, process: Process, clock: Clock, rows: list[Row]) -> None:
+    def __init__(self, process: Process, clock: Clock, rows: list[ArrivalRow]) -> None:
         self._process = process
         self._clock = clock
         self._rows = rows
 
     def record(
         self,
-        kind: Kind,
+        kind: RecordKind,
         registration_id: uuid.UUID,
         *,
         delivery: int = 0,
@@ -55,7 +55,7 @@ class MemoryTrace(Trace):
     ) -> None:
         if self._process.reach():
             at_ns = self._clock.now_ns() if t_ns is None else t_ns
-            self._rows.append(Row(kind, registration_id, at_ns, delivery, attempt, status))
+            self._rows.append(ArrivalRow(kind, registration_id, at_ns, delivery, attempt, status))
 
     def close(self) -> None:
         pass

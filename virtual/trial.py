@@ -2,7 +2,7 @@
 
     plan, variant, block → VirtualTrial.run() → people (replies), world (traces, users, effects)
 
-What a process does is its role's code; what it stands on is a virtual link. Wires and broker cost no time, processes
+What a process does is its role's code; what it stands on is a virtual runtime. Wires and broker cost no time, processes
 start in none.
 """
 
@@ -19,22 +19,22 @@ from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks.brokers import BrokerInfo
 from benchmarks.faults.process_kind import END_GRACE_S
-from benchmarks.faults.schedule import Happened, carry_out, planned_faults
-from benchmarks.planning.plan import Trial
+from benchmarks.faults.schedule import FaultRecord, carry_out, planned_faults
+from benchmarks.planning.plan import PlannedTrial
 from benchmarks.trials.drain import Drained, Sample, drain, together
 from benchmarks.trials.processes import LOAD, trial_processes
 from event_impl.__main__ import roles as event_roles
 from event_impl.brokers.memory import MemoryBroker
 from registration import luck
-from registration.process import Role
+from registration.runtime.process import Role
 from sync_impl.__main__ import roles as sync_roles
 from virtual.clock import VirtualClock
 from virtual.host import VirtualHost
-from virtual.link import VirtualLink, World
 from virtual.load import People
 from virtual.loop import VirtualLoop
 from virtual.network import MemoryWire
 from virtual.process import Process
+from virtual.runtime import VirtualRuntime, World
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +88,7 @@ class VirtualTrial:
             each.name: each
             for each in trial_processes(
                 scenario,
-                Trial(1, block, self.spec, self.seed),
+                PlannedTrial(1, block, self.spec, self.seed),
                 raw=Path(),
                 schedule=Path(),
                 run_tag="virtual",
@@ -98,9 +98,9 @@ class VirtualTrial:
             )
         }
         self.processes: dict[str, Process] = {}
-        self.happened: list[Happened] = []
+        self.fault_records: list[FaultRecord] = []
         self.drained: Drained | None = None
-        self._links: dict[str, VirtualLink] = {}
+        self._runtimes: dict[str, VirtualRuntime] = {}
         self._roles: dict[str, asyncio.Task[None]] = {}
         self._heard: dict[tuple[str, str], asyncio.Future[Mapping[str, Any]]] = {}
         self._lag: dict[str, Sample] = {}
@@ -140,8 +140,8 @@ class VirtualTrial:
                 ready[name] = asyncio.create_task(self._bring_up(name, [ready[n] for n in spec.after if n in ready]))
         await asyncio.gather(*ready.values())
         self.start_ns = clock.now_ns() + _LEAD_NS + round(self.scenario.workload.warmup_s * 1e9)
-        for name in self._links:
-            self._links[name].say(type="start", start_ns=self.start_ns)
+        for name in self._runtimes:
+            self._runtimes[name].say(type="start", start_ns=self.start_ns)
         before = {name: process.points for name, process in self.processes.items()}
         struck = (
             None
@@ -152,7 +152,7 @@ class VirtualTrial:
         planned = planned_faults(
             self.scenario.faults, self.spec, [name for name, spec in self._specs.items() if spec.targets]
         )
-        faults = asyncio.create_task(carry_out(planned, self, clock, self.start_ns, self.happened))
+        faults = asyncio.create_task(carry_out(planned, self, clock, self.start_ns, self.fault_records))
         load_end_ns = self.start_ns + round(self.scenario.workload.duration_s * 1e9)
         await clock.sleep_until(load_end_ns)
         await faults
@@ -161,7 +161,7 @@ class VirtualTrial:
             await struck
         for name, spec in self._specs.items():
             if spec.samples_lag:
-                self._links[name].say(type="drain")
+                self._runtimes[name].say(type="drain")
         patience_ns = round(self.scenario.drain_s * 1e9)
         self.drained = await drain(self._busy, self._waiting, load_end_ns + patience_ns, clock.now_ns)
 
@@ -192,15 +192,15 @@ class VirtualTrial:
         spec = self._specs[name]
         process = self.processes[name] = Process(self.loop, name)
         settings = {"name": name, **spec.settings, **more}
-        link = self._links[name] = VirtualLink(self.world, process, settings, self._hear)
+        runtime = self._runtimes[name] = VirtualRuntime(self.world, process, settings, self._hear)
         role = self._tables[spec.module or ""][spec.role]
-        self._roles[name] = process.spawn(self._play(role, link))
+        self._roles[name] = process.spawn(self._play(role, runtime))
 
-    async def _play(self, role: Role, link: VirtualLink) -> None:
+    async def _play(self, role: Role, runtime: VirtualRuntime) -> None:
         try:
-            await role(link)
+            await role(runtime)
         except Exception as error:  # noqa: BLE001 - whatever ends a role breaks the trial
-            link.broken(error)
+            runtime.broken(error)
 
     def _hear(self, name: str, message: Mapping[str, Any]) -> None:
         kind = str(message["type"])
@@ -220,7 +220,7 @@ class VirtualTrial:
         answers = [asyncio.ensure_future(self._expect(name, "idle")) for name in asked]
         await asyncio.sleep(0)  # so that each is waited for before it is asked
         for name in asked:
-            self._links[name].say(type="idle", question=0)
+            self._runtimes[name].say(type="idle", question=0)
         return sum([int(message["busy"]) for message in await asyncio.gather(*answers)])
 
     def _waiting(self) -> Sample | None:
@@ -241,7 +241,7 @@ class VirtualTrial:
     async def end(self, name: str, number: int) -> None:
         """SIGKILL at once; SIGTERM in the process's own time."""
         if number == signal.SIGTERM and name in self._roles:
-            self._links[name].end()
+            self._runtimes[name].end()
             await asyncio.wait([self._roles[name]], timeout=END_GRACE_S)
         self._hit(name).kill()
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.analysis.rawfiles import Ids, Records, read_records, read_rows, rows_as_issued
 from benchmarks.load.rows import NO_TIME, Outcome
-from registration.trace import Kind
+from registration.trace import RecordKind
 
 HISTORY_COLUMNS = (
     *("trial", "variant", "block", "index", "registration_id"),
@@ -160,9 +160,9 @@ def _arrivals(
             **_identity(facts, schedule["index"], ids.strings),
             "intended_ns": _nullable(schedule["intended_ns"]),
             "sent_ns": _nullable(rows["sent_ns"]),
-            "received_ns": _nullable(_first(api, Kind.RECEIVED, len(schedule))),
-            "stored_ns": _nullable(_first(api, Kind.STORED, len(schedule))),
-            "replied_ns": _nullable(_first(api, Kind.REPLIED, len(schedule))),
+            "received_ns": _nullable(_first(api, RecordKind.RECEIVED, len(schedule))),
+            "stored_ns": _nullable(_first(api, RecordKind.STORED, len(schedule))),
+            "replied_ns": _nullable(_first(api, RecordKind.REPLIED, len(schedule))),
             "answered_ns": _nullable(np.where(decided, rows["answered_ns"], _NONE_NS)),
             "outcome": pd.Series(rows["outcome"]).map(names).astype("str"),
             "status": pd.arrays.IntegerArray(status, status == 0),
@@ -171,7 +171,7 @@ def _arrivals(
     )
 
 
-def _first(records: pd.DataFrame, kind: Kind, size: int) -> NDArray[np.int64]:
+def _first(records: pd.DataFrame, kind: RecordKind, size: int) -> NDArray[np.int64]:
     """The earliest time of `kind` at each place of the schedule, `_NONE_NS` where there is none."""
     of_kind = records[records["kind"] == kind]
     return _earliest(of_kind["place"].to_numpy(), of_kind["t_ns"].to_numpy(), size)
@@ -194,7 +194,7 @@ def _effects(facts: TrialFacts, indices: NDArray[np.int64], ids: Ids, records: R
     mine = mine[indices[mine["place"].to_numpy()] >= 0].reset_index(drop=True)
     mine["receipt"] = _receipts(mine)
 
-    worked = mine["kind"].isin([Kind.STARTED, Kind.FAILED, Kind.APPLIED])
+    worked = mine["kind"].isin([RecordKind.STARTED, RecordKind.FAILED, RecordKind.APPLIED])
     attempts = mine.loc[worked, ["receipt", "attempt"]].drop_duplicates()
     waiting = mine[~mine["receipt"].isin(attempts["receipt"])].drop_duplicates("receipt")[["receipt", "attempt"]]
     waiting["attempt"] = waiting["attempt"].clip(lower=1)
@@ -206,14 +206,14 @@ def _effects(facts: TrialFacts, indices: NDArray[np.int64], ids: Ids, records: R
     most = int(mine["attempt"].max()) + 1 if len(mine) else 1
     row = pd.Index(of_receipt * most + attempts["attempt"].to_numpy())
 
-    def receipt_time(kind: Kind) -> NDArray[np.int64]:
+    def receipt_time(kind: RecordKind) -> NDArray[np.int64]:
         found = mine[mine["kind"] == kind]
         times: NDArray[np.int64] = np.take(
             _earliest(found["receipt"].to_numpy(), found["t_ns"].to_numpy(), receipts), of_receipt
         )
         return times
 
-    def attempt_time(kind: Kind) -> NDArray[np.int64]:
+    def attempt_time(kind: RecordKind) -> NDArray[np.int64]:
         found = mine[mine["kind"] == kind]
         places = row.get_indexer(pd.Index(found["receipt"] * most + found["attempt"])).astype(np.int64)
         return _earliest(places, found["t_ns"].to_numpy(), len(attempts))
@@ -228,11 +228,11 @@ def _effects(facts: TrialFacts, indices: NDArray[np.int64], ids: Ids, records: R
             "service": pd.Series(services[process], dtype="str"),
             "attempt": attempts["attempt"].to_numpy(dtype=np.int32),
             "instance": instances[process],
-            "received_ns": _nullable(receipt_time(Kind.RECEIVED)),
-            "started_ns": _nullable(attempt_time(Kind.STARTED)),
-            "applied_ns": _nullable(attempt_time(Kind.APPLIED)),
-            "settled_ns": _nullable(receipt_time(Kind.SETTLED)),
-            "failed": attempt_time(Kind.FAILED) != _NONE_NS,
+            "received_ns": _nullable(receipt_time(RecordKind.RECEIVED)),
+            "started_ns": _nullable(attempt_time(RecordKind.STARTED)),
+            "applied_ns": _nullable(attempt_time(RecordKind.APPLIED)),
+            "settled_ns": _nullable(receipt_time(RecordKind.SETTLED)),
+            "failed": attempt_time(RecordKind.FAILED) != _NONE_NS,
         },
         columns=list(EFFECTS_COLUMNS),
     )
@@ -245,7 +245,7 @@ def _receipts(records: pd.DataFrame) -> NDArray[np.int64]:
     receipt, _ = pd.factorize(arrival * (records["delivery"].max() + 1) + records["delivery"])
     # A process started again counts its deliveries from 1 again, and its successor's first may well be the same
     # registration: each further RECEIVED begins another receipt.
-    life = (records["kind"] == Kind.RECEIVED).groupby(receipt).cumsum()
+    life = (records["kind"] == RecordKind.RECEIVED).groupby(receipt).cumsum()
     numbers: NDArray[np.int64] = pd.factorize(receipt * (life.max() + 1) + life)[0].astype(np.int64)
     return numbers
 

@@ -1,6 +1,6 @@
 """Little's law between two witnesses: what the API had in hand when it looked, and what its trace says it had.
 
-    counted   the mean of the API's own counter, from samples of it (`registration.in_flight`)
+    counted   the mean of the API's own counter, from samples of it (`registration.runtime.in_flight`)
     traced    rate × mean (replied − received), from the rows: the mean number in hand
 
 Little (1961): the two are one number, for any arrivals and any order of service. Both are means over the same span, of

@@ -12,7 +12,7 @@ from benchmarks.analysis.applied import Applied
 from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.reconcile import reconcile
 from benchmarks.analysis.recovery import Recovery, recovery
-from benchmarks.analysis.series import Trial, Window, latencies, outstanding
+from benchmarks.analysis.series import TrialSeries, WindowSeries, latencies, outstanding
 from benchmarks.metrics import METRICS
 from benchmarks.metrics.definition import Definition
 
@@ -66,7 +66,7 @@ def measure(
         else recovery(table, series, fault_ns=before[1], heal_ns=after[0], end_ns=facts.duration_ns)
     )
     endings = reconcile(history, effects, facts, found).endings
-    trial = Trial(facts, slo, history, table, series, endings, recovered, lag)
+    trial = TrialSeries(facts, slo, history, table, series, endings, recovered, lag)
     return TrialMetrics(
         facts=facts,
         bounds=dict(bounds),
@@ -88,7 +88,7 @@ def figures_of(trials: Sequence[TrialMetrics]) -> Figures:
     return {**_combined(METRICS, [trial.whole for trial in trials]), "windows": windows}
 
 
-def _parts(metrics: Sequence[Definition[Any]], window: Window) -> Parts:
+def _parts(metrics: Sequence[Definition[Any]], window: WindowSeries) -> Parts:
     return {definition.name: definition.measure(window) for definition in metrics}
 
 

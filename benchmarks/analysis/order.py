@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.analysis.statistics import SIGNIFICANCE, holm, t_interval_of, t_test
-from benchmarks.analysis.summary_model import Interval, OrderEffect, Variant
+from benchmarks.analysis.summary_model import Interval, OrderEffect, VariantSummary
 from benchmarks.scenario.metric import Metric, rows
 
 # With one degree of freedom the interval spans everything.
@@ -46,7 +46,7 @@ class _Effect:
         return f"{found} (95 % interval {low:.3g} to {high:.3g}): {says}"
 
 
-def order_effect_of(variants: Sequence[Variant]) -> tuple[tuple[OrderEffect, ...], list[str]]:
+def order_effect_of(variants: Sequence[VariantSummary]) -> tuple[tuple[OrderEffect, ...], list[str]]:
     """`order_effect` of the summary, corrected over its metrics (Holm), and a warning for each that is significant."""
     if len(variants) < 2:
         return (), []
@@ -62,7 +62,7 @@ def order_effect_of(variants: Sequence[Variant]) -> tuple[tuple[OrderEffect, ...
     return entries, warnings
 
 
-def _effect(metric: Metric, sides: Sequence[Variant]) -> _Effect:
+def _effect(metric: Metric, sides: Sequence[VariantSummary]) -> _Effect:
     trials = [
         (place, trial.block, trial.trial, trial.of(metric)) for place, side in enumerate(sides) for trial in side.trials
     ]

@@ -46,7 +46,7 @@ def _halves(raw_ids: NDArray[np.void]) -> NDArray[np.uint64]:
 
 
 @dataclass(frozen=True)
-class Process:
+class TracedProcess:
     """Who wrote a trace."""
 
     role: str
@@ -62,7 +62,7 @@ class Records:
     time), delivery, attempt, kind.
     """
 
-    processes: tuple[Process, ...]
+    processes: tuple[TracedProcess, ...]
     frame: pd.DataFrame
 
     def of_role(self, role: str) -> pd.DataFrame:
@@ -105,7 +105,7 @@ def rows_as_issued(path: Path, problems: list[str]) -> NDArray[np.void]:
 
 def read_records(paths: Iterable[Path], ids: Ids, start_ns: int, problems: list[str]) -> Records:
     """Every trace in `paths`; scenario time 0 is at `start_ns`."""
-    processes: list[Process] = []
+    processes: list[TracedProcess] = []
     frames: list[pd.DataFrame] = []
     for path in paths:
         header, records = trace.read(path)
@@ -130,7 +130,7 @@ def read_records(paths: Iterable[Path], ids: Ids, start_ns: int, problems: list[
             )
         )
         processes.append(
-            Process(str(header["role"]), str(header.get("service") or ""), int(str(header.get("instance") or 0)))
+            TracedProcess(str(header["role"]), str(header.get("service") or ""), int(str(header.get("instance") or 0)))
         )
     if not any(process.role == "api" for process in processes):
         problems.append("no API process left a trace")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.analysis.across import StoredRun
+from benchmarks.analysis.run_comparison import StoredRun
 from benchmarks.analysis.statistics import estimate
 from benchmarks.scenario.metric import Metric, rows
 

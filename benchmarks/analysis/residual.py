@@ -86,7 +86,7 @@ class RunResiduals:
     """A run against its predictions: `summary.predicted`, `summary.residuals`, and the rows of `residuals.parquet`."""
 
     predicted: Mapping[str, Json]
-    summary: Mapping[str, summary_model.Residuals]
+    summary: Mapping[str, summary_model.ResidualSummary]
     frame: pd.DataFrame
 
 
@@ -220,7 +220,7 @@ def _work_ms(pairs: pd.DataFrame, first_applied_ns: Floats) -> Floats:
 
 def _summary(
     prediction: Prediction | Unpredicted, frames: Sequence[pd.DataFrame], skipped: int, scenario: Scenario
-) -> summary_model.Residuals:
+) -> summary_model.ResidualSummary:
     """One variant, its trials pooled; what lies on an edge is counted and in no figure."""
     reason = _why_not(prediction)
     if reason is None and not frames:
@@ -235,7 +235,7 @@ def _summary(
     def by_service(column: str) -> Json:
         return {service: figures(f"{column}:{service}") for service in scenario.services}
 
-    return summary_model.Residuals(
+    return summary_model.ResidualSummary(
         n=0 if clear is None else int((clear["accept_ms"].notna() | clear["completion_ms"].notna()).sum()),
         trials=len(frames),
         trials_not_compared=skipped,

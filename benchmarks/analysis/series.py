@@ -1,7 +1,7 @@
 """A trial as series: every latency of every arrival, what was outstanding when. Metrics fold over these.
 
 history, effects → Arrivals → latencies ─┐
-                            outstanding ─┴→ Trial → Window: the arrivals intended in it
+                            outstanding ─┴→ TrialSeries → WindowSeries: the arrivals intended in it
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LATENCIES = {definition.name: definition.each for definition in METRICS if defin
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class TrialSeries:
     """One trial, measured. `table` is what `latencies` returns, `outstanding` what the function of that name does."""
 
     facts: TrialFacts
@@ -46,15 +46,15 @@ class Trial:
         """A column of `table`: milliseconds, one entry for each arrival."""
         return self.table[latency].to_numpy(dtype=np.float64)
 
-    def window(self, begin_ns: int, end_ns: int) -> Window:
-        return Window(self, begin_ns, end_ns)
+    def window(self, begin_ns: int, end_ns: int) -> WindowSeries:
+        return WindowSeries(self, begin_ns, end_ns)
 
 
 @dataclass(frozen=True, eq=False)
-class Window:
+class WindowSeries:
     """The arrivals of a trial that were intended in [begin, end), which may be all of them."""
 
-    trial: Trial
+    trial: TrialSeries
     begin_ns: int
     end_ns: int
 

@@ -21,13 +21,13 @@ from benchmarks.analysis.summary_model import (
     FORMAT_VERSION,
     MeasuredTrial,
     RepeatedBlock,
-    Residuals,
+    ResidualSummary,
     Summary,
     Threshold,
     UsedFloor,
-    Variant,
+    VariantSummary,
 )
-from benchmarks.analysis.validity import Sent, Signs, TrialResult, findings, trial_reasons, variant_reasons
+from benchmarks.analysis.validity import Sent, SystemSigns, TrialResult, findings, trial_reasons, variant_reasons
 from benchmarks.analysis.verdict import comparison_of, comparisons_of, outlier_warnings
 from benchmarks.planning.utilisation import saturation_planned
 from benchmarks.scenario import Scenario
@@ -42,7 +42,7 @@ class _Trial:
     facts: TrialFacts
     metrics: TrialMetrics
     sent: Sent
-    signs: Signs
+    signs: SystemSigns
     reasons: tuple[str, ...]
     silent_faults: tuple[str, ...]  # those that never began
 
@@ -56,7 +56,7 @@ class _Trial:
             facts,
             metrics,
             Sent.of(frames.history),
-            Signs.of(trial, metrics),
+            SystemSigns.of(trial, metrics),
             tuple(trial_reasons(trial, scenario.drain_may_expire, saturation_planned=saturation_planned(scenario))),
             tuple(silent["name"]),
         )
@@ -69,13 +69,15 @@ class _Variant:
     name: str
     trials: tuple[_Trial, ...]
 
-    def told(self) -> Variant:
+    def told(self) -> VariantSummary:
         """The variant's part of the summary."""
         trials = tuple(
             MeasuredTrial(trial.facts.number, trial.facts.block, *_head([trial]), figures_of([trial.metrics]))
             for trial in self.trials
         )
-        return Variant(self.name, *_head(self.trials), figures_of([trial.metrics for trial in self.trials]), trials)
+        return VariantSummary(
+            self.name, *_head(self.trials), figures_of([trial.metrics for trial in self.trials]), trials
+        )
 
     def reasons(self) -> list[str]:
         """Why the variant's trials do not count; empty where nothing speaks against them."""
@@ -89,7 +91,7 @@ def summarise(
     *,
     run_problems: Sequence[str] = (),
     predicted: Mapping[str, Mapping[str, object]] | None = None,
-    residuals: Mapping[str, Residuals] | None = None,
+    residuals: Mapping[str, ResidualSummary] | None = None,
     environment: Mapping[str, object] | None = None,
 ) -> Summary:
     """What `summary.json` says (`docs/measurement.md`), before anything is rounded.
@@ -180,7 +182,7 @@ def _head(trials: Sequence[_Trial]) -> tuple[Mapping[str, object] | None, tuple[
     return trials[0].facts.broker, tuple(found)
 
 
-def _thresholds(thresholds: Mapping[str, Sequence[str]], variants: Mapping[str, Variant]) -> Iterator[Threshold]:
+def _thresholds(thresholds: Mapping[str, Sequence[str]], variants: Mapping[str, VariantSummary]) -> Iterator[Threshold]:
     """Each expectation on each variant it is about; one without a figure to judge has not passed."""
     for name, expressions in thresholds.items():
         metric = Metric.parse(name)

@@ -56,7 +56,7 @@ class MeasuredTrial(Measured):
 
 
 @dataclass(frozen=True)
-class Variant(Measured):
+class VariantSummary(Measured):
     """One variant over its trials, which are in block order."""
 
     name: str
@@ -66,7 +66,7 @@ class Variant(Measured):
     trials: tuple[MeasuredTrial, ...]
 
     @classmethod
-    def from_dict(cls, name: str, entry: Json) -> Variant:
+    def from_dict(cls, name: str, entry: Json) -> VariantSummary:
         """From its part of `summary.json`."""
         trials = entry["trials"]
         assert isinstance(trials, Sequence)
@@ -136,7 +136,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Judgement(Comparison):
+class PartVerdict(Comparison):
     """A part of the hypothesis with its verdict, null where there is none."""
 
     expect: str = ""
@@ -144,10 +144,10 @@ class Judgement(Comparison):
 
 
 @dataclass(frozen=True)
-class Judgements:
+class HypothesisVerdict:
     """A hypothesis of several parts."""
 
-    all: tuple[Judgement, ...]
+    all: tuple[PartVerdict, ...]
     verdict: str | None
     reason: str
 
@@ -209,7 +209,7 @@ class UsedFloor:
 
 
 @dataclass(frozen=True)
-class Residuals:
+class ResidualSummary:
     """One variant, measured minus predicted: percentiles in milliseconds, and counts of registrations."""
 
     n: int
@@ -224,9 +224,9 @@ class Residuals:
     not_compared: str | None
 
 
-def _variants(entries: Mapping[str, Json]) -> dict[str, Variant]:
+def _variants(entries: Mapping[str, Json]) -> dict[str, VariantSummary]:
     try:
-        return {name: Variant.from_dict(name, entry) for name, entry in entries.items()}
+        return {name: VariantSummary.from_dict(name, entry) for name, entry in entries.items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"a variant or a trial of it is not whole: {error!r}") from error
 
@@ -241,8 +241,8 @@ class Summary:
     seed: int
     valid: bool
     invalid_reasons: tuple[str, ...]
-    variants: Annotated[Mapping[str, Variant], BeforeValidator(_variants)]
-    comparison: Judgement | Judgements | None
+    variants: Annotated[Mapping[str, VariantSummary], BeforeValidator(_variants)]
+    comparison: PartVerdict | HypothesisVerdict | None
     comparisons: tuple[Comparison, ...]
     thresholds: tuple[Threshold, ...]
     repeated_blocks: tuple[RepeatedBlock, ...] = ()
@@ -250,7 +250,7 @@ class Summary:
     order_effect: tuple[OrderEffect, ...] = ()
     noise_floor: UsedFloor = field(default_factory=UsedFloor)
     predicted: Mapping[str, Json] | None = None
-    residuals: Mapping[str, Residuals] | None = None
+    residuals: Mapping[str, ResidualSummary] | None = None
     # What stands beside the figures of the table and is not among `comparisons`: each by itself, corrected for nothing.
     comparisons_alone: tuple[Comparison, ...] = ()
 
@@ -271,9 +271,9 @@ class Summary:
         return document
 
     @property
-    def parts(self) -> tuple[Judgement, ...]:
+    def parts(self) -> tuple[PartVerdict, ...]:
         """The parts of the hypothesis."""
-        if isinstance(self.comparison, Judgements):
+        if isinstance(self.comparison, HypothesisVerdict):
             return self.comparison.all
         return () if self.comparison is None else (self.comparison,)
 
@@ -329,9 +329,9 @@ def _reader() -> TypeAdapter[Summary]:
 
 def plain(value: object) -> object:
     """`value` for JSON: floats with six significant digits, null where one is not finite, plain Python values."""
-    if isinstance(value, Variant | MeasuredTrial):
-        trials = {"trials": value.trials} if isinstance(value, Variant) else {}
-        place = {} if isinstance(value, Variant) else {"trial": value.trial, "block": value.block}
+    if isinstance(value, VariantSummary | MeasuredTrial):
+        trials = {"trials": value.trials} if isinstance(value, VariantSummary) else {}
+        place = {} if isinstance(value, VariantSummary) else {"trial": value.trial, "block": value.block}
         return plain({**place, "broker": value.broker, "findings": value.findings, **value.figures, **trials})
     if is_dataclass(value):
         pairs = [(one, getattr(value, one.name)) for one in fields(value)]

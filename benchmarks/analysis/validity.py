@@ -1,6 +1,6 @@
 """The run judges itself: what the apparatus failed at makes it invalid, what the system failed at is a finding.
 
-    each trial → trial_reasons, Sent, Signs ─→ its frames can go
+    each trial → trial_reasons, Sent, SystemSigns ─→ its frames can go
     a variant  → variant_reasons, findings, from what stayed of its trials
     a block    → block_reasons → whether to repeat it, while the run goes on
 
@@ -124,7 +124,7 @@ def block_reasons(
 
 
 @dataclass(frozen=True)
-class Signs:
+class SystemSigns:
     """What one trial shows of the system under test; `pressure` where it is too much, `growth` as `backlog_growth`."""
 
     saturated: bool
@@ -132,11 +132,11 @@ class Signs:
     growth: Mapping[str, float]
 
     @classmethod
-    def of(cls, trial: TrialResult, metrics: TrialMetrics) -> Signs:
+    def of(cls, trial: TrialResult, metrics: TrialMetrics) -> SystemSigns:
         return cls(_saturated(trial), _pressure(trial), backlog_growth(trial, metrics))
 
 
-def findings(signs: Sequence[Signs], measured: Sequence[TrialMetrics]) -> list[str]:
+def findings(signs: Sequence[SystemSigns], measured: Sequence[TrialMetrics]) -> list[str]:
     """What is to be said of the system under test in one variant's trials.
 
     A limit that more than half of them share, and recovery wherever one of them has no time of it.

@@ -25,7 +25,7 @@ from benchmarks.analysis.statistics import (
     survivorship,
     unresolved,
 )
-from benchmarks.analysis.summary_model import Comparison, Judgement, Judgements, Kind, Variant
+from benchmarks.analysis.summary_model import Comparison, HypothesisVerdict, Kind, PartVerdict, VariantSummary
 from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
 from benchmarks.scenario.metric import Metric, rows
 
@@ -64,7 +64,7 @@ class Compared:
 
 
 def compare(
-    kind: Kind, metric: Metric, sides: Sequence[Variant], floor: NoiseFloor | None, *, paired: bool = True
+    kind: Kind, metric: Metric, sides: Sequence[VariantSummary], floor: NoiseFloor | None, *, paired: bool = True
 ) -> Compared:
     """A figure of one side (`variant`), or of two against each other, over the blocks that every side has.
 
@@ -81,7 +81,7 @@ def compare(
     return Compared(kind, metric, found, limit, limit[0] if limit is not None else mark(kind, found, near))
 
 
-def _limit(metric: Metric, sides: Sequence[Variant]) -> tuple[str, str] | None:
+def _limit(metric: Metric, sides: Sequence[VariantSummary]) -> tuple[str, str] | None:
     if len(sides) != 2:
         return None
     first, second = sides
@@ -93,7 +93,7 @@ def _limit(metric: Metric, sides: Sequence[Variant]) -> tuple[str, str] | None:
     return None
 
 
-def pairs_of(sides: Sequence[Variant]) -> list[tuple[Variant, Variant]]:
+def pairs_of(sides: Sequence[VariantSummary]) -> list[tuple[VariantSummary, VariantSummary]]:
     """Each event side with each direct side; where one of these kinds is missing, each side with the first."""
     mixed = [(first, second) for first in sides if first.uses_broker for second in sides if not second.uses_broker]
     return mixed or [(other, sides[0]) for other in sides[1:]]
@@ -114,8 +114,12 @@ def _others(*, with_faults: bool) -> list[Metric]:
 
 
 def comparison_of(
-    hypothesis: Hypothesis | None, variants: Mapping[str, Variant], *, valid: bool, floor: NoiseFloor | None = None
-) -> Judgement | Judgements | None:
+    hypothesis: Hypothesis | None,
+    variants: Mapping[str, VariantSummary],
+    *,
+    valid: bool,
+    floor: NoiseFloor | None = None,
+) -> PartVerdict | HypothesisVerdict | None:
     """`comparison` of the summary: one part, or `all` with the verdict on all of them; null without a hypothesis."""
     if hypothesis is None:
         return None
@@ -130,11 +134,13 @@ def comparison_of(
         return entries[0]
     verdict = combine([each for each, _ in judged])
     deciding = [entry for each, entry in judged if each is verdict]
-    return Judgements(entries, _word(verdict), "; ".join(f"{entry.metric}: {entry.reason}" for entry in deciding))
+    return HypothesisVerdict(
+        entries, _word(verdict), "; ".join(f"{entry.metric}: {entry.reason}" for entry in deciding)
+    )
 
 
 def comparisons_of(
-    variants: Sequence[Variant], *, with_faults: bool, floor: NoiseFloor | None = None
+    variants: Sequence[VariantSummary], *, with_faults: bool, floor: NoiseFloor | None = None
 ) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
     """`comparisons` of the summary: each of `pairs_of`, with Holm's correction over all of them; no verdicts here.
 
@@ -156,7 +162,7 @@ def comparisons_of(
 
 
 def compare_by(
-    metric: Metric, first: Variant, second: Variant, floor: NoiseFloor | None, *, paired: bool = True
+    metric: Metric, first: VariantSummary, second: VariantSummary, floor: NoiseFloor | None, *, paired: bool = True
 ) -> Compared:
     """Two sides by a metric, in the way in which it compares."""
     return compare(metric.definition.comparison, metric, (first, second), floor, paired=paired)
@@ -172,7 +178,7 @@ def reason_of(compared: Compared) -> str | None:
     return compared.found.reason
 
 
-def outlier_warnings(sides: Sequence[Variant]) -> list[str]:
+def outlier_warnings(sides: Sequence[VariantSummary]) -> list[str]:
     """A warning for each trial that is far from the others of its variant, with what to do about it."""
     warnings = []
     for side in sides:
@@ -188,7 +194,7 @@ def outlier_warnings(sides: Sequence[Variant]) -> list[str]:
     return warnings
 
 
-def _compared(part: HypothesisPart, sides: Mapping[str, Variant], floor: NoiseFloor | None) -> Compared:
+def _compared(part: HypothesisPart, sides: Mapping[str, VariantSummary], floor: NoiseFloor | None) -> Compared:
     chosen = [sides[name] for name in part.sides if name in sides]
     if len(chosen) < len(part.sides):
         missing = Estimate(None, None, (), "a side has no finished trial")
@@ -198,14 +204,14 @@ def _compared(part: HypothesisPart, sides: Mapping[str, Variant], floor: NoiseFl
 
 def _judged(
     part: HypothesisPart, compared: Compared, p_holm: float | None, *, valid: bool
-) -> tuple[Verdict | None, Judgement]:
+) -> tuple[Verdict | None, PartVerdict]:
     verdict, reason = judge(compared.found, part.expect)
     if compared.limit is not None:
         verdict, reason = None, compared.limit[1]
     if not valid:
         verdict, reason = None, "the run is not valid, so it gives no verdict"
     entry = {**compared.fields(part.label, p_holm), "reason": reason}
-    return verdict, Judgement(**entry, expect=str(part.expect), verdict=_word(verdict))
+    return verdict, PartVerdict(**entry, expect=str(part.expect), verdict=_word(verdict))
 
 
 def _word(verdict: Verdict | None) -> str | None:

@@ -13,17 +13,19 @@ from typing import Protocol, cast
 from benchmarks.brokers.broker import (
     Broker,
     BrokerInfo,
+    BrokerKind,
     BrokerUnavailable,
     FetchProgress,
-    Kind,
     ServerSpec,
     SilentProgress,
 )
 
 # What `broker.kind` of a scenario may name.
-KINDS: Mapping[str, Kind] = {
-    "kafka": Kind("benchmarks.brokers.kafka", durabilities=("os", "fsync"), profiles=("quick", "full"), fetches=True),
-    "embedded": Kind(
+KINDS: Mapping[str, BrokerKind] = {
+    "kafka": BrokerKind(
+        "benchmarks.brokers.kafka", durabilities=("os", "fsync"), profiles=("quick", "full"), fetches=True
+    ),
+    "embedded": BrokerKind(
         "benchmarks.brokers.embedded",
         durabilities=("memory",),
         partitions=4,

@@ -23,7 +23,7 @@ class BrokerUnavailable(Exception):  # noqa: N818 - reads as the state the user 
 
 
 @dataclass(frozen=True)
-class Kind:
+class BrokerKind:
     """What one kind of broker is, as its server goes.
 
     module: the file that starts it. durabilities: where an event may be when it is acknowledged, the default first: in

@@ -14,7 +14,7 @@ from typing import cast
 
 from benchmarks.brokers import KINDS
 from benchmarks.brokers.broker import BrokerInfo, BrokerUnavailable, ServerSpec, Untouched
-from benchmarks.processes.child import Child, ChildError, Message
+from benchmarks.processes.child import Child, ChildError, ControlMessage
 
 ROLE = "broker"
 
@@ -43,7 +43,7 @@ class ChildBroker(Untouched):
         """Close its input, which ends it; SIGKILL after 3 s. The CPU seconds that it used in all."""
         return (await self._child.stop(_STOP_WITHIN_S)).cpu_s
 
-    def _hear(self, message: Message) -> None:
+    def _hear(self, message: ControlMessage) -> None:
         if message.get("type") == "failed":
             self._trouble = BrokerUnavailable(f"The broker died: {message['message']}", "Run again.")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.brokers.broker import BrokerInfo, BrokerUnavailable, FetchProgress, ServerSpec
 from benchmarks.brokers.cache import Installation, damaged
 from benchmarks.brokers.java import PROFILES, REFUSED, Java, Profile, find
-from benchmarks.brokers.node import Node, NodeFailed, Place, lay_out, spawn
+from benchmarks.brokers.node import Node, NodeFailed, NodeFolder, lay_out, spawn
 from benchmarks.brokers.prepare import prepare
 from benchmarks.brokers.settings import DESCRIPTION, HOST, server_properties
 from benchmarks.processes.ports import NoFreePort, Ports, bindable
@@ -126,7 +126,7 @@ class _Setup:
     java: Java
     profile: Profile
     durability: str
-    place: Place
+    place: NodeFolder
     die_with_parent: bool
 
     async def start(self, *, fresh: bool) -> tuple[Node, bool]:
@@ -189,14 +189,14 @@ class _Setup:
         return BrokerUnavailable(str(failure), f"Look into its log, {self.place.log_path}, or use --broker host:port.")
 
 
-def _place(directory: Path, log_path: Path, port: int | None) -> Place:
+def _place(directory: Path, log_path: Path, port: int | None) -> NodeFolder:
     if port is not None and not bindable(port):
         raise BrokerUnavailable(
             f"Port {port} is taken on {HOST}", "End what listens there, choose another port, or let bench pick one."
         )
     ports = Ports()
     try:
-        return Place(directory, log_path, port or ports.take(), ports.take())
+        return NodeFolder(directory, log_path, port or ports.take(), ports.take())
     except NoFreePort as error:
         raise BrokerUnavailable(
             f"Kafka cannot listen: {error}", "End what listens on those ports, or use --broker host:port."

@@ -36,7 +36,7 @@ class NodeFailed(Exception):  # noqa: N818 - says what happened
 
 
 @dataclass(frozen=True)
-class Place:
+class NodeFolder:
     """Where a node works: all of its files, its log, and its two ports on loopback."""
 
     directory: Path
@@ -73,7 +73,7 @@ class Place:
 class Node:
     """A started Kafka process. It is reaped here and nowhere else, so that its CPU time is never lost."""
 
-    def __init__(self, process: subprocess.Popen[bytes], place: Place, log_began: int = 0) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], place: NodeFolder, log_began: int = 0) -> None:
         self._process = process
         self._place = place
         self._log_began = log_began
@@ -175,7 +175,7 @@ class Node:
         return "; its last words:\n  " + "\n  ".join(telling[-_LOG_LINES:]) if telling else "; its log is empty"
 
 
-def lay_out(installation: Installation, place: Place) -> None:
+def lay_out(installation: Installation, place: NodeFolder) -> None:
     """An empty data directory as `format` would leave it, with a cluster id of its own."""
     place.directory.mkdir(parents=True, exist_ok=True)
     for left_over in (place.data, place.temporary):
@@ -186,7 +186,12 @@ def lay_out(installation: Installation, place: Place) -> None:
 
 
 def spawn(
-    installation: Installation, java: Java, profile: Profile, place: Place, *flags: str, die_with_parent: bool = True
+    installation: Installation,
+    java: Java,
+    profile: Profile,
+    place: NodeFolder,
+    *flags: str,
+    die_with_parent: bool = True,
 ) -> Node:
     """Start the process on what lies in its directory, from the main thread only."""
     argv = java.command(

@@ -23,7 +23,7 @@ from benchmarks.brokers.cache import Installation, complete, damaged, installati
 from benchmarks.brokers.fetch import Abandoned, fetch_jars
 from benchmarks.brokers.java import PROFILES, Java, environment, find
 from benchmarks.brokers.maven import Downloads, MavenCentral
-from benchmarks.brokers.node import NodeFailed, Place, lay_out, spawn
+from benchmarks.brokers.node import NodeFailed, NodeFolder, lay_out, spawn
 from benchmarks.brokers.release import Release, load
 from benchmarks.brokers.settings import DATA, server_properties
 from benchmarks.processes import launcher
@@ -173,7 +173,7 @@ async def _train(found: Installation, java: Java) -> None:
         recorded = folder / cache.name
         try:
             ports = Ports()
-            place = Place(folder / "node", folder / "training.log", ports.take(), ports.take())
+            place = NodeFolder(folder / "node", folder / "training.log", ports.take(), ports.take())
             lay_out(found, place)
             place.properties.write_text(server_properties(place.port, place.controller_port), encoding="utf-8")
             node = spawn(found, java, _TRAINED, place, f"-XX:AOTCacheOutput={recorded}")

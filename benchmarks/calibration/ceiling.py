@@ -20,7 +20,7 @@ from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.workbench import Workbench
 from benchmarks.load.rows import NO_TIME, Outcome
 from benchmarks.load.rows import read as read_rows
-from benchmarks.planning.plan import Trial, make_plan
+from benchmarks.planning.plan import PlannedTrial, make_plan
 from benchmarks.processes.sampling import Sampler
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.trials.processes import ProcessSpec, trial_processes
@@ -133,7 +133,7 @@ def judged(rate_per_s: float, rows: NDArray[np.void], generator_share: float, se
     return Step(rate_per_s, float(p50_ms), float(p99_ms), dropped, unanswered, generator_share, server_share)
 
 
-def _generator(scenario: Scenario, trial: Trial, raw: Path, server: ProcessSpec) -> ProcessSpec:
+def _generator(scenario: Scenario, trial: PlannedTrial, raw: Path, server: ProcessSpec) -> ProcessSpec:
     """The generator of a trial whose API is `server`; that trial's other processes are not needed."""
     port = server.settings["port"]
     assert isinstance(port, int)

@@ -16,7 +16,7 @@ from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.workbench import Workbench
 from benchmarks.doctor.clocks import clock_source
 from benchmarks.processes.child import Child
-from registration.process import Link
+from registration.runtime.process import Runtime
 
 _MODULE = "benchmarks.calibration"
 _ANSWER_S = 5.0
@@ -24,7 +24,7 @@ _GRACE_S = 3.0
 _LOOKS = 10_000
 
 
-class Exchange(NamedTuple):
+class ClockReading(NamedTuple):
     """One question for the time, all in ns: our clock as we asked, the other's as it answered, ours as we heard it."""
 
     asked_ns: int
@@ -32,11 +32,11 @@ class Exchange(NamedTuple):
     heard_ns: int
 
 
-async def answer(link: Link) -> None:
+async def answer(runtime: Runtime) -> None:
     """The role `clock`: tell the time to whoever asks."""
-    link.send(type="ready")
-    async for _ in link.messages():
-        link.send(type="time", t_ns=time.monotonic_ns())
+    runtime.send(type="ready")
+    async for _ in runtime.messages():
+        runtime.send(type="time", t_ns=time.monotonic_ns())
 
 
 async def measure(bench: Workbench) -> Json:
@@ -51,7 +51,7 @@ async def measure(bench: Workbench) -> Json:
             asked_ns = time.monotonic_ns()
             child.send(type="time")
             told = await child.expect("time", _ANSWER_S)
-            exchanges.append(Exchange(asked_ns, cast(int, told["t_ns"]), time.monotonic_ns()))
+            exchanges.append(ClockReading(asked_ns, cast(int, told["t_ns"]), time.monotonic_ns()))
     finally:
         await child.stop(_GRACE_S)
     return {
@@ -70,7 +70,7 @@ def read_ns(clock_ns: Callable[[], int]) -> float:
     return (clock_ns() - began_ns) / _LOOKS
 
 
-def consistency(exchanges: Sequence[Exchange]) -> Json:
+def consistency(exchanges: Sequence[ClockReading]) -> Json:
     """How many answers lay outside, the interval that is left for the offset, and whether one clock explains them."""
     outside = sum(not each.asked_ns <= each.told_ns <= each.heard_ns for each in exchanges)
     low_ns = max(each.told_ns - each.heard_ns for each in exchanges)

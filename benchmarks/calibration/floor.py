@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from benchmarks.analysis.statistics import estimate, t_interval
-from benchmarks.analysis.summary_model import Summary, Variant
+from benchmarks.analysis.summary_model import Summary, VariantSummary
 from benchmarks.calibration.calibration import Json
 from benchmarks.metrics import METRICS
 from benchmarks.scenario.metric import WINDOWS, Metric
@@ -44,7 +44,7 @@ def _metrics() -> Iterator[Metric]:
                 yield from (Metric.parse(f"{definition.name}{stat}{window}") for window in windows)
 
 
-def _by_block(variant: Variant, metric: Metric) -> list[float | None]:
+def _by_block(variant: VariantSummary, metric: Metric) -> list[float | None]:
     figures = variant.by_block(metric)
     return [figures[block] for block in sorted(figures)]
 

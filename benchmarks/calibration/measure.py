@@ -65,7 +65,7 @@ class Failure:
     exit_code: ExitCode
 
 
-class Listener(Protocol):
+class CalibrationObserver(Protocol):
     """Told what goes on. Must not block and must not raise."""
 
     def part_began(self, name: str) -> None: ...
@@ -81,7 +81,7 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True)
-class Order:
+class CalibrationRequest:
     """What is to be measured. `parts`: of `NAMES`. `scenarios`: for A/A runs, as `noise.prepared` makes them."""
 
     parts: Sequence[str]
@@ -91,7 +91,7 @@ class Order:
     predict: Predict
 
 
-async def calibrate(order: Order, listener: Listener) -> list[Failure]:
+async def calibrate(order: CalibrationRequest, listener: CalibrationObserver) -> list[Failure]:
     """Measure what was ordered and store it; the parts that could not be. Raises OSError where it cannot be stored."""
     here = Fingerprint.here()
     found = kept(_stored(listener), here)
@@ -143,7 +143,7 @@ def kept(stored: Calibration | None, here: Fingerprint) -> Calibration:
     return Calibration(here, _now())
 
 
-def _stored(listener: Listener) -> Calibration | None:
+def _stored(listener: CalibrationObserver) -> Calibration | None:
     try:
         return store.load()
     except (OSError, ValueError) as error:

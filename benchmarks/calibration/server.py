@@ -7,7 +7,7 @@ from typing import cast
 
 import httptools
 
-from registration.process import Link
+from registration.runtime.process import Runtime
 
 _HOST = "127.0.0.1"
 _REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -36,11 +36,11 @@ class Trivial(asyncio.Protocol):
         self._transport.write(_REPLY)
 
 
-async def run(link: Link) -> None:
+async def run(runtime: Runtime) -> None:
     """The role `server`: serve until the harness closes the pipe."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Trivial, _HOST, cast(int, link.settings["port"]), backlog=4096)
-    link.send(type="ready")
-    async for _ in link.messages():
+    server = await loop.create_server(Trivial, _HOST, cast(int, runtime.settings["port"]), backlog=4096)
+    runtime.send(type="ready")
+    async for _ in runtime.messages():
         pass
     server.close()

@@ -22,7 +22,7 @@ from benchmarks.planning.plan import make_plan
 from benchmarks.progress import SilentObserver
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.broker import BrokerSpec
-from benchmarks.trials.trial import Stage, run_trial
+from benchmarks.trials.trial import RunContext, run_trial
 
 RATE_PER_S = 100
 
@@ -58,11 +58,13 @@ async def _trials(bench: Workbench, scenario: Scenario, broker: Broker, *, trace
     folder = bench.folder()
     plan = make_plan(scenario)
     tag = secrets.token_hex(4)
-    stage = Stage(plan, {BrokerSpec().server: broker}, folder, tag, bench.take_port, SilentObserver(), traced=traced)
+    context = RunContext(
+        plan, {BrokerSpec().server: broker}, folder, tag, bench.take_port, SilentObserver(), traced=traced
+    )
     results = []
     for trial in plan.trials:
         bench.step(f"{trial.variant.name}, {'with' if traced else 'without'} the trace")
-        results.append(await run_trial(trial, stage, folder / trial.label))
+        results.append(await run_trial(trial, context, folder / trial.label))
     return results
 
 

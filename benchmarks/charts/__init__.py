@@ -1,6 +1,6 @@
 """The charts: seven slides of one run, each as SVG and PNG, drawn from the stored results and nothing else.
 
-    results/ → Material → one `Chart` after the other → results/charts/<name>.svg, <name>.png
+    results/ → RunData → one `Chart` after the other → results/charts/<name>.svg, <name>.png
 
 Importing this package does not import matplotlib: only drawing does.
 """
@@ -19,7 +19,7 @@ from benchmarks.charts import (
     where_each_ended,
 )
 from benchmarks.charts.chart import Chart
-from benchmarks.charts.material import Material
+from benchmarks.charts.run_data import RunData
 
 # In the order in which a reader wants them.
 CHARTS: tuple[Chart, ...] = (
@@ -40,11 +40,11 @@ def draw_all(results: Path) -> list[Path]:
     """
     from benchmarks.charts.output import save, settings
 
-    material = Material.read(results)
+    data = RunData.read(results)
     folder = results / "charts"
     folder.mkdir(exist_ok=True)
     paths: list[Path] = []
     for chart in CHARTS:
         with settings(chart.name):
-            paths += save(chart.draw(material), chart, chart.title(material), folder)
+            paths += save(chart.draw(data), chart, chart.title(data), folder)
     return paths

@@ -17,53 +17,51 @@ from benchmarks.words.numbers import milliseconds, nominal_ms, percent, plural
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from benchmarks.charts.material import Material
+    from benchmarks.charts.run_data import RunData
 
 _SHARE_PT = 104.0  # the height of the panel below, with its axis
 _SHARES_NAMED = 4  # of many variants, so many shares get a label: the lowest
 _BOTH_NAMED = 3  # up to so many variants, p50 and p95 both get a label
 
 
-def title(material: Material) -> str:
-    medians = material.figures("accept_latency_ms", "p50")
+def title(data: RunData) -> str:
+    medians = data.figures("accept_latency_ms", "p50")
     if all(median is None for median in medians.values()):
-        return f"{while_clause(material)}, nobody was accepted"
+        return f"{while_clause(data)}, nobody was accepted"
     found = told(medians, milliseconds, "accepted nobody")
-    return f"{while_clause(material)}, the median answer took {found}{acked_note(material)}"
+    return f"{while_clause(data)}, the median answer took {found}{acked_note(data)}"
 
 
-def draw(material: Material) -> Figure:
+def draw(data: RunData) -> Figure:
     sheet = Sheet(
-        material,
-        title(material),
-        f"From when an arrival was due to its reply: p50 (thick) and p95 (thin) of each {material.bin_words}; "
-        f"{material.load}, pooled.",
+        data,
+        title(data),
+        f"From when an arrival was due to its reply: p50 (thick) and p95 (thin) of each {data.bin_words}; "
+        f"{data.load}, pooled.",
     )
-    bin_s = material.bin_s
-    series = {name: material.answers_over_time(name) for name in material.variants}
-    slo_ms = material.scenario.slo.accept_ms
+    bin_s = data.bin_s
+    series = {name: data.answers_over_time(name) for name in data.variants}
+    slo_ms = data.scenario.slo.accept_ms
     shown = [float(value) for frame in series.values() for value in frame[["p50", "p95"]].to_numpy().ravel()]
     shown = [value for value in shown if not np.isnan(value)]
     with_slo = bool(shown) and (axis.needs_log([*shown, slo_ms]) or slo_ms < 3 * max(shown))
     slo = EndLabel(slo_ms, f"SLO {nominal_ms(slo_ms)}", palette.QUIET)
 
-    ends = _ends(material, {name: frame["p50"].to_numpy(dtype=np.float64) for name, frame in series.items()}, "p50")
-    if len(material.variants) <= _BOTH_NAMED:
-        ends += _ends(
-            material, {name: frame["p95"].to_numpy(dtype=np.float64) for name, frame in series.items()}, "p95"
-        )
+    ends = _ends(data, {name: frame["p50"].to_numpy(dtype=np.float64) for name, frame in series.items()}, "p50")
+    if len(data.variants) <= _BOTH_NAMED:
+        ends += _ends(data, {name: frame["p95"].to_numpy(dtype=np.float64) for name, frame in series.items()}, "p95")
     ends += [slo] if with_slo else []
-    shares = _share_labels(material, series)
+    shares = _share_labels(data, series)
     texts = [label.text for label in (*ends, *shares)]
 
     left, bottom, right, top = sheet.body
-    x = (0.0, material.duration_s)
+    x = (0.0, data.duration_s)
     above = sheet.panel(
         (left, bottom + _SHARE_PT, right, top),
         "Accept latency",
         x=x,
         end_labels=texts,
-        windows=material.windows,
+        windows=data.windows,
         bottom=18,
     )
     below = sheet.panel(
@@ -71,12 +69,12 @@ def draw(material: Material) -> Figure:
         "Share of arrivals accepted",
         x=x,
         end_labels=texts,
-        windows=material.windows,
+        windows=data.windows,
         name_windows=False,
     )
     axis.latency(above, [*shown, slo_ms] if with_slo else shown)
     for number, (name, frame) in enumerate(series.items()):
-        colour = material.colours[name]
+        colour = data.colours[name]
         t_s, p50, p95, share = _steps(frame, bin_s)
         behind = len(series) - 1 - number  # lines on top of each other all stay visible: each next one is thinner
         above.fill_between(t_s, p50, p95, step="post", color=colour, alpha=0.13, linewidth=0)
@@ -107,22 +105,22 @@ def _steps(frame: pd.DataFrame, bin_s: float) -> tuple[NDArray[np.float64], ...]
     return (np.append(t_s, t_s[-1] + bin_s), *(np.append(values, values[-1]) for values in rest))
 
 
-def _ends(material: Material, lines: dict[str, NDArray[np.float64]], stat: str) -> list[EndLabel]:
+def _ends(data: RunData, lines: dict[str, NDArray[np.float64]], stat: str) -> list[EndLabel]:
     labels = []
     for name, line in lines.items():
         known = line[~np.isnan(line)]
         if known.size:
-            labels.append(EndLabel(float(known[-1]), f"{name} {stat}", material.colours[name], bold=stat == "p50"))
+            labels.append(EndLabel(float(known[-1]), f"{name} {stat}", data.colours[name], bold=stat == "p50"))
     return labels
 
 
-def _share_labels(material: Material, series: dict[str, pd.DataFrame]) -> list[EndLabel]:
+def _share_labels(data: RunData, series: dict[str, pd.DataFrame]) -> list[EndLabel]:
     """Each variant's share of the whole run; where there is no room for all, those with the same share as one."""
     last = {name: _last(frame["acked"] / frame["offered"]) for name, frame in series.items()}
-    shares = {name: material.summary.figure(name, "accept_ratio") for name in series}
+    shares = {name: data.summary.figure(name, "accept_ratio") for name in series}
     if len(series) <= _BOTH_NAMED:
         return [
-            EndLabel(last[name], f"{name} {percent(share)}", material.colours[name], bold=True)
+            EndLabel(last[name], f"{name} {percent(share)}", data.colours[name], bold=True)
             for name, share in shares.items()
         ]
     groups: dict[str, list[str]] = {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from benchmarks.charts.material import Material
+    from benchmarks.charts.run_data import RunData
 
 
 @dataclass(frozen=True)
@@ -20,5 +20,5 @@ class Chart:
     heading: str
     question: str
     how_to_read: str
-    title: Callable[[Material], str]
-    draw: Callable[[Material], Figure]
+    title: Callable[[RunData], str]
+    draw: Callable[[RunData], Figure]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from benchmarks.charts.material import Material
+    from benchmarks.charts.run_data import RunData
 
 _SERVICES_UP_TO = 4  # with more variants than this, only accept and completion fit
 _GAP = 0.75  # between groups, in rows
@@ -33,59 +33,59 @@ class _Row:
     metric: str
     service: str | None
 
-    def figure(self, material: Material, stat: str, window: str | None) -> float | None:
-        return material.summary.figure(self.variant, self.metric, stat, window=window, service=self.service)
+    def figure(self, data: RunData, stat: str, window: str | None) -> float | None:
+        return data.summary.figure(self.variant, self.metric, stat, window=window, service=self.service)
 
 
-def title(material: Material) -> str:
-    clause = while_clause(material)
-    accept = material.figures("accept_latency_ms", "p50")
-    done = material.figures("completion_latency_ms", "p50")
+def title(data: RunData) -> str:
+    clause = while_clause(data)
+    accept = data.figures("accept_latency_ms", "p50")
+    done = data.figures("completion_latency_ms", "p50")
     if all(value is None for value in (*accept.values(), *done.values())):
         return f"{clause}, nobody was accepted and nothing was done"
     reply = told(accept, milliseconds, "accepted nobody")
     work = told(done, milliseconds, "never")
-    return f"{clause}, the reply came after {reply}; all was done after {work}{acked_note(material)}"
+    return f"{clause}, the reply came after {reply}; all was done after {work}{acked_note(data)}"
 
 
-def draw(material: Material) -> Figure:
+def draw(data: RunData) -> Figure:
     sheet = Sheet(
-        material,
-        title(material),
-        f"From when an arrival was due. Dot: p50; bar: up to p95; geometric means of the trials; {material.load}.",
+        data,
+        title(data),
+        f"From when an arrival was due. Dot: p50; bar: up to p95; geometric means of the trials; {data.load}.",
     )
     panels: list[tuple[str, str | None]] = [("Over the whole run", None)]
-    if material.main_window:
-        panels = [("Before the fault", "before"), (window_name(material).capitalize(), "during")]
-    rows = list(_rows(material))
+    if data.main_window:
+        panels = [("Before the fault", "before"), (window_name(data).capitalize(), "during")]
+    rows = list(_rows(data))
     shown_ms = [
         value
         for _, window in panels
         for row in rows
         for stat in ("p50", "p95")
-        if (value := row.figure(material, stat, window)) is not None
+        if (value := row.figure(data, stat, window)) is not None
     ]
     left, bottom, right, top = sheet.body
-    names = sheet.widest(material.variants) + 14
+    names = sheet.widest(data.variants) + 14
     groups = sheet.widest([row.group for row in rows], weight="bold") + 14
     width = (right - left - groups - names) / len(panels)
     for number, (heading, window) in enumerate(panels):
         x0 = left + groups + names + width * number
         region = (x0, bottom, x0 + width - (18 if number + 1 < len(panels) else 0), top)
-        axes = _panel(sheet, material, region, heading, rows, window, shown_ms)
+        axes = _panel(sheet, data, region, heading, rows, window, shown_ms)
         if number == 0:
-            _name_rows(sheet, material, axes, rows, left, groups)
+            _name_rows(sheet, data, axes, rows, left, groups)
     return sheet.figure
 
 
-def _rows(material: Material) -> Iterator[_Row]:
+def _rows(data: RunData) -> Iterator[_Row]:
     groups: list[tuple[str, str, str | None]] = [("accepted", "accept_latency_ms", None)]
-    if len(material.variants) <= _SERVICES_UP_TO:
-        groups += [(f"{name} done", "completion_latency_ms", name) for name in material.services]
+    if len(data.variants) <= _SERVICES_UP_TO:
+        groups += [(f"{name} done", "completion_latency_ms", name) for name in data.services]
     groups.append(("all done", "completion_latency_ms", None))
     y = 0.0
     for group, metric, service in groups:
-        for variant in material.variants:
+        for variant in data.variants:
             yield _Row(y, group, variant, metric, service)
             y += 1
         y += _GAP
@@ -93,7 +93,7 @@ def _rows(material: Material) -> Iterator[_Row]:
 
 def _panel(
     sheet: Sheet,
-    material: Material,
+    data: RunData,
     region: Region,
     heading: str,
     rows: list[_Row],
@@ -115,14 +115,14 @@ def _panel(
         at = x1 - _COLUMN_PT * (1 - column)
         sheet.text(at, y1 - 18, stat, size=TICK_PT, colour=palette.QUIET, ha="right", va="top")
         for row in rows:
-            value = row.figure(material, stat, window)
+            value = row.figure(data, stat, window)
             y = sheet.height_of(axes, row.y)
-            colour = palette.ink(material.colours[row.variant]) if value is not None else palette.QUIET
+            colour = palette.ink(data.colours[row.variant]) if value is not None else palette.QUIET
             text = milliseconds(value) if value is not None else DASH
             sheet.text(at, y, text, colour=colour, ha="right", weight="bold" if stat == "p50" else "normal")
     for row in rows:
-        p50, p95 = (row.figure(material, stat, window) for stat in ("p50", "p95"))
-        colour = material.colours[row.variant]
+        p50, p95 = (row.figure(data, stat, window) for stat in ("p50", "p95"))
+        colour = data.colours[row.variant]
         if p50 is not None and p95 is not None:
             axes.plot([p50, p95], [row.y, row.y], color=colour, linewidth=4, alpha=0.45, solid_capstyle="round")
         if p50 is not None:
@@ -130,12 +130,12 @@ def _panel(
     return axes
 
 
-def _name_rows(sheet: Sheet, material: Material, axes: Axes, rows: list[_Row], left: float, groups: float) -> None:
+def _name_rows(sheet: Sheet, data: RunData, axes: Axes, rows: list[_Row], left: float, groups: float) -> None:
     for group in dict.fromkeys(row.group for row in rows):
         mine = [row for row in rows if row.group == group]
         sheet.text(left, sheet.height_of(axes, (mine[0].y + mine[-1].y) / 2), group, weight="bold")
         for row in mine:
-            colour = palette.ink(material.colours[row.variant])
+            colour = palette.ink(data.colours[row.variant])
             sheet.text(left + groups, sheet.height_of(axes, row.y), row.variant, colour=colour)
 
 

@@ -18,7 +18,7 @@ from benchmarks.words.numbers import milliseconds
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from benchmarks.charts.material import Material
+    from benchmarks.charts.run_data import RunData
 
 # How a title says a percentile, and the smallest sample of a trial that it takes.
 _STATS = {"p99": ("1 in 100", 1_000), "p95": ("1 in 20", 200), "p90": ("1 in 10", 100), "p50": ("1 in 2", 1)}
@@ -26,34 +26,34 @@ _BEYOND = 10  # a percentile needs as many samples beyond it: p99 from 1,000 sam
 _POINTS = 240
 
 
-def title(material: Material) -> str:
+def title(data: RunData) -> str:
     for stat, (people, smallest) in _STATS.items():
-        acked = material.figures("counts", "acked").values()
-        if any(0 < (number or 0) < smallest * material.blocks for number in acked):
+        acked = data.figures("counts", "acked").values()
+        if any(0 < (number or 0) < smallest * data.blocks for number in acked):
             continue  # fewer than ten people beyond it: too few to name
-        tails = material.figures("accept_latency_ms", stat)
+        tails = data.figures("accept_latency_ms", stat)
         if any(tail is not None for tail in tails.values()):
             found = told(tails, milliseconds, "accepted too few to say" if stat != "p50" else "accepted nobody")
-            return f"{while_clause(material)}, {people} waited longer than {found}{acked_note(material)}"
-    return f"{while_clause(material)}, nobody was accepted"
+            return f"{while_clause(data)}, {people} waited longer than {found}{acked_note(data)}"
+    return f"{while_clause(data)}, nobody was accepted"
 
 
-def draw(material: Material) -> Figure:
+def draw(data: RunData) -> Figure:
     sheet = Sheet(
-        material,
-        title(material),
+        data,
+        title(data),
         "Share of those accepted who were answered within a time. Thin: each trial; thick: geometric mean; "
-        f"{material.load}.",
+        f"{data.load}.",
     )
     bounds: list[tuple[str, tuple[int, int] | None]] = [("Over the whole run", None)]
-    during = windows_bounds_ns(material.scenario)["during"]
-    if material.main_window and during:
-        bounds.append((window_name(material).capitalize(), during))
-    curves = [{name: _curves(material, name, inside) for name in material.variants} for _, inside in bounds]
+    during = windows_bounds_ns(data.scenario)["during"]
+    if data.main_window and during:
+        bounds.append((window_name(data).capitalize(), during))
+    curves = [{name: _curves(data, name, inside) for name in data.variants} for _, inside in bounds]
     drawn = [values for panel in curves for trials in panel.values() for _, values in trials]
     shown_ms = [float(value) for values in drawn for value in (values[0], values[-1])]
     ends = [
-        [_end(material, name, trials, inside) for name, trials in panel.items() if trials]
+        [_end(data, name, trials, inside) for name, trials in panel.items() if trials]
         for panel, (_, inside) in zip(curves, bounds, strict=True)
     ]
 
@@ -70,7 +70,7 @@ def draw(material: Material) -> Figure:
         axis.latency(axes, shown_ms)
         axis.nines(axes, furthest, "share of those accepted")
         for name, trials in panel.items():
-            colour = material.colours[name]
+            colour = data.colours[name]
             for x, values in trials:
                 axes.plot(x, values, color=colour, linewidth=0.8, alpha=0.45)
             if trials:
@@ -85,11 +85,11 @@ def draw(material: Material) -> Figure:
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]  # places on the axis, milliseconds
 
 
-def _curves(material: Material, variant: str, inside: tuple[int, int] | None) -> list[Curve]:
+def _curves(data: RunData, variant: str, inside: tuple[int, int] | None) -> list[Curve]:
     """One curve for each trial with samples. A place on the axis is -log10(1 - q): each nine is as wide as the last."""
     curves = []
-    for facts in material.facts_of(variant):
-        sample = material.accepted_ms(facts, inside)
+    for facts in data.facts_of(variant):
+        sample = data.accepted_ms(facts, inside)
         if not sample.size:
             continue
         reach = max(np.log10(sample.size / _BEYOND), np.log10(2.0))
@@ -105,14 +105,14 @@ def _mean(trials: list[Curve]) -> Curve:
     return x, np.exp(np.mean(logs, axis=0))
 
 
-def _end(material: Material, variant: str, trials: list[Curve], inside: tuple[int, int] | None) -> EndLabel:
+def _end(data: RunData, variant: str, trials: list[Curve], inside: tuple[int, int] | None) -> EndLabel:
     """The variant and, from the summary, the furthest percentile that the curve reaches."""
     x, values = _mean(trials)
     reached = [stat for stat, q in PERCENTILES.items() if -np.log10(1 - q) <= x[-1] + 1e-9]
     window = None if inside is None else "during"
-    figures = {stat: material.summary.figure(variant, "accept_latency_ms", stat, window=window) for stat in reached}
+    figures = {stat: data.summary.figure(variant, "accept_latency_ms", stat, window=window) for stat in reached}
     told_of = [f" {stat} {milliseconds(value)}" for stat, value in figures.items() if value is not None]
-    return EndLabel(float(values[-1]), variant + (told_of[-1] if told_of else ""), material.colours[variant], bold=True)
+    return EndLabel(float(values[-1]), variant + (told_of[-1] if told_of else ""), data.colours[variant], bold=True)
 
 
 CHART = Chart(

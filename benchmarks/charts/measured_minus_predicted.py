@@ -16,7 +16,7 @@ from benchmarks.words.numbers import milliseconds
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from benchmarks.charts.material import Material
+    from benchmarks.charts.run_data import RunData
 
 # The two times, as `summary.residuals` and `residuals.parquet` call them, and the headings of their panels.
 _TIMES = {"accept_ms": "Until the answer", "completion_ms": "Until all was done"}
@@ -27,28 +27,28 @@ _POINTS = 240
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]  # places on the axis, milliseconds
 
 
-def title(material: Material) -> str:
-    medians = {time: {name: _median(material, name, time) for name in material.variants} for time in _TIMES}
+def title(data: RunData) -> str:
+    medians = {time: {name: _median(data, name, time) for name in data.variants} for time in _TIMES}
     if all(value is None for of_time in medians.values() for value in of_time.values()):
         return "No registration has both a measured and a predicted time"
     answer, done = (told(of_time, milliseconds, "not compared") for of_time in medians.values())
     return f"Beyond what the parameters say, the typical answer took {answer}; until all was done it took {done}"
 
 
-def draw(material: Material) -> Figure:
+def draw(data: RunData) -> Figure:
     sheet = Sheet(
-        material,
-        title(material),
-        f"Measured less predicted, of each registration; all trials of a variant together; {material.load}.",
+        data,
+        title(data),
+        f"Measured less predicted, of each registration; all trials of a variant together; {data.load}.",
     )
-    curves = [{name: _curve(material, name, time) for name in material.variants} for time in _TIMES]
+    curves = [{name: _curve(data, name, time) for name in data.variants} for time in _TIMES]
     known = [curve for panel in curves for curve in panel.values() if curve is not None]
     shown_ms = [float(value) for _, values in known for value in (values[0], values[-1])]
     left, bottom, right, top = sheet.body
     width = (right - left) / len(_TIMES)
     for number, (time, heading) in enumerate(_TIMES.items()):
         drawn = {name: curve for name, curve in curves[number].items() if curve is not None}
-        labels = [_end(material, name, time, curve) for name, curve in drawn.items()]
+        labels = [_end(data, name, time, curve) for name, curve in drawn.items()]
         furthest = max((float(x[-1]) for x, _ in drawn.values()), default=2.0)
         axes = sheet.panel(
             (left + width * number, bottom, left + width * (number + 1) - (16 if number + 1 < len(_TIMES) else 0), top),
@@ -59,7 +59,7 @@ def draw(material: Material) -> Figure:
         axis.latency(axes, shown_ms)
         axis.nines(axes, furthest, "share of the registrations")
         for name, (x, values) in drawn.items():
-            axes.plot(x, values, color=material.colours[name], linewidth=2.6, solid_capstyle="round")
+            axes.plot(x, values, color=data.colours[name], linewidth=2.6, solid_capstyle="round")
         if not drawn:
             axes.set_yticks([])
             axes.text(0.5, 0.5, "Nothing to compare", transform=axes.transAxes, ha="center", color=palette.QUIET)
@@ -67,9 +67,9 @@ def draw(material: Material) -> Figure:
     return sheet.figure
 
 
-def _curve(material: Material, variant: str, time: str) -> Curve | None:
+def _curve(data: RunData, variant: str, time: str) -> Curve | None:
     """The quantiles of a variant's residuals that are on no edge; None without any."""
-    rows = material.residuals
+    rows = data.residuals
     mine = rows[(rows["variant"] == variant) & ~rows["on_edge"].astype(bool)]
     sample = mine[time].dropna().to_numpy(dtype=np.float64)
     if not sample.size:
@@ -78,17 +78,17 @@ def _curve(material: Material, variant: str, time: str) -> Curve | None:
     return x, np.maximum(np.quantile(sample, 1 - 10**-x), _LEAST_MS)
 
 
-def _median(material: Material, variant: str, time: str) -> float | None:
-    found = (material.summary.residuals or {}).get(variant)
+def _median(data: RunData, variant: str, time: str) -> float | None:
+    found = (data.summary.residuals or {}).get(variant)
     if found is None:
         return None
     median: float | None = {"accept_ms": found.accept_ms, "completion_ms": found.completion_ms}[time]["p50"]
     return median
 
 
-def _end(material: Material, variant: str, time: str, curve: Curve) -> EndLabel:
-    median = milliseconds(_median(material, variant, time))
-    return EndLabel(float(curve[1][-1]), f"{variant} p50 {median}", material.colours[variant], bold=True)
+def _end(data: RunData, variant: str, time: str, curve: Curve) -> EndLabel:
+    median = milliseconds(_median(data, variant, time))
+    return EndLabel(float(curve[1][-1]), f"{variant} p50 {median}", data.colours[variant], bold=True)
 
 
 CHART = Chart(

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from benchmarks.charts.material import Material
+    from benchmarks.charts.run_data import RunData
 
 _COLUMNS_FROM = 4  # as many variants stand in two columns
 _LEGEND_ROW_PT = LABEL_PT * 1.5
 
 
-def title(material: Material) -> str:
+def title(data: RunData) -> str:
     """Who was accepted at all, and in time, in the window that the run is about."""
-    clause, slo = while_clause(material), nominal_ms(material.scenario.slo.accept_ms)
-    acked = material.figures("accept_ratio")
-    in_time = {name: material.share_in_time(name) for name in material.variants}
+    clause, slo = while_clause(data), nominal_ms(data.scenario.slo.accept_ms)
+    acked = data.figures("accept_ratio")
+    in_time = {name: data.share_in_time(name) for name in data.variants}
     if all(share == 1 for share in in_time.values()):
         return f"{clause}, every arrival was accepted within {slo}"
     if all(share == 1 for share in acked.values()):
@@ -38,22 +38,22 @@ def title(material: Material) -> str:
     return f"{clause}, accepted: {every}; within {slo}: {timely}"
 
 
-def draw(material: Material) -> Figure:
+def draw(data: RunData) -> Figure:
     sheet = Sheet(
-        material,
-        title(material),
-        f"How the arrivals of each {material.bin_words} ended, as shares; {material.load}, pooled. "
+        data,
+        title(data),
+        f"How the arrivals of each {data.bin_words} ended, as shares; {data.load}, pooled. "
         "Beside the panels: the whole run.",
     )
-    columns = 1 if len(material.variants) < _COLUMNS_FROM else 2
-    rows = -(-len(material.variants) // columns)
+    columns = 1 if len(data.variants) < _COLUMNS_FROM else 2
+    rows = -(-len(data.variants) // columns)
     left, bottom, right, top = sheet.body
     width, height = (right - left) / columns, (top - bottom) / rows
-    endings = {name: material.endings_over_time(name) for name in material.variants}
-    legends = {name: _legend(material, endings[name]) for name in material.variants}
-    for number, name in enumerate(material.variants):
+    endings = {name: data.endings_over_time(name) for name in data.variants}
+    legends = {name: _legend(data, endings[name]) for name in data.variants}
+    for number, name in enumerate(data.variants):
         column, row = divmod(number, rows)
-        last = row == rows - 1 or number == len(material.variants) - 1
+        last = row == rows - 1 or number == len(data.variants) - 1
         x1 = left + width * (column + 1) - (14 if column + 1 < columns else 0)
         y0 = top - height * (row + 1)
         legend = legends[name]
@@ -61,23 +61,21 @@ def draw(material: Material) -> Figure:
         axes = sheet.panel(
             (left + width * column, y0, x1, y0 + height - (8 if row else 0)),
             "",
-            x=(0.0, material.duration_s),
+            x=(0.0, data.duration_s),
             end_labels=[*every, name],
-            windows=material.windows,
+            windows=data.windows,
             name_windows=row == 0 and column == 0,
             bottom=32.0 if last else 20.0,
         )
-        _stack(material, axes, endings[name])
-        for window in material.windows:
+        _stack(data, axes, endings[name])
+        for window in data.windows:
             for edge_s in (window.begin_s, window.end_s):
                 axes.axvline(edge_s, color=window.shade.ink, linewidth=1.0, linestyle=(0, (3, 2)))
         axis.share(axes)
         axis.seconds(axes, label=(axis.TIME_LABEL if columns == 1 else "seconds into the run") if last else "")
         box = axes.get_position()
         x, y = sheet.point(box.x1, box.y1)
-        sheet.text(
-            x + 10, y, name, size=HEADING_PT, weight="bold", colour=palette.ink(material.colours[name]), va="top"
-        )
+        sheet.text(x + 10, y, name, size=HEADING_PT, weight="bold", colour=palette.ink(data.colours[name]), va="top")
         room = height - HEADING_PT * LINE - 12
         pitch = min(_LEGEND_ROW_PT, room / max(len(legend), 1))
         size = min(LABEL_PT, pitch / 1.2)
@@ -89,10 +87,10 @@ def draw(material: Material) -> Figure:
     return sheet.figure
 
 
-def _legend(material: Material, endings: pd.DataFrame) -> list[tuple[palette.Style, str]]:
+def _legend(data: RunData, endings: pd.DataFrame) -> list[tuple[palette.Style, str]]:
     """Only what occurred, with how many and what share."""
     number, every = endings.groupby("ending")["number"].sum(), endings["number"].sum()
-    slo = nominal_ms(material.scenario.slo.accept_ms)
+    slo = nominal_ms(data.scenario.slo.accept_ms)
     names = {"acked": f"accepted within {slo}", "acked late": "accepted, but later"}
     return [
         (style, f"{names.get(key, style.label)}: {count(number[key])} ({percent(number[key] / every)})")
@@ -101,11 +99,11 @@ def _legend(material: Material, endings: pd.DataFrame) -> list[tuple[palette.Sty
     ]
 
 
-def _stack(material: Material, axes: Axes, endings: pd.DataFrame) -> None:
+def _stack(data: RunData, axes: Axes, endings: pd.DataFrame) -> None:
     known = endings.dropna(subset=["ending"])
     table = known.pivot_table(index="bin", columns="ending", values="number", aggfunc="sum", fill_value=0)
     share = table.div(endings.groupby("bin")["number"].sum(), axis=0).dropna()
-    begin_s = share.index.to_numpy(dtype=float) * material.bin_s
+    begin_s = share.index.to_numpy(dtype=float) * data.bin_s
     floor = np.zeros(len(share))
     for key, style in palette.OUTCOMES.items():
         if key not in share:
@@ -114,7 +112,7 @@ def _stack(material: Material, axes: Axes, endings: pd.DataFrame) -> None:
         axes.bar(
             begin_s,
             height,
-            width=material.bin_s,
+            width=data.bin_s,
             bottom=floor,
             align="edge",
             facecolor=style.fill,

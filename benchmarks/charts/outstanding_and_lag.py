@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
-from benchmarks.charts.material import Window
+from benchmarks.charts.run_data import FaultSpan
 from benchmarks.charts.sheet import EndLabel, Sheet
 from benchmarks.charts.wording import told
 from benchmarks.words.numbers import DASH, NBSP, count
@@ -18,7 +18,7 @@ from benchmarks.words.numbers import DASH, NBSP, count
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from benchmarks.charts.material import Material
+    from benchmarks.charts.run_data import RunData
 
 _POINTS = 240
 _SAMPLES = 8  # of a step series behind each point, so that no short peak decides how a line looks
@@ -27,9 +27,9 @@ _GROUPS_NAMED = 1  # with more event variants than this, only each one's largest
 _MARGIN = 1.0  # seconds kept free after the last drain
 
 
-def title(material: Material) -> str:
-    highest = {name: material.summary.figure(name, "outstanding_max") for name in material.variants}
-    drains = {name: _drain_s(material, name) for name in material.variants}
+def title(data: RunData) -> str:
+    highest = {name: data.summary.figure(name, "outstanding_max") for name in data.variants}
+    drains = {name: _drain_s(data, name) for name in data.variants}
     text = f"At most {told(highest, count, 'unknown')} registrations were under way at once"
     if len(highest) > 1:
         text = f"Registrations under way at once: at most {told(highest, count, 'unknown')}"
@@ -38,26 +38,26 @@ def title(material: Material) -> str:
     return text
 
 
-def draw(material: Material) -> Figure:
+def draw(data: RunData) -> Figure:
     sheet = Sheet(
-        material,
-        title(material),
+        data,
+        title(data),
         "From when an arrival was due to the later of its answer and its last effect. Thin: each trial; thick: mean; "
-        f"{material.load}.",
+        f"{data.load}.",
     )
-    end_s = max([facts.end_ns / 1e9 for facts in material.facts] + [material.duration_s])
+    end_s = max([facts.end_ns / 1e9 for facts in data.facts] + [data.duration_s])
     x = (0.0, end_s + min(_MARGIN, 0.04 * end_s))
     grid = np.linspace(0.0, x[1], _POINTS)
-    load_over = Window("drain", material.duration_s, x[1], palette.DRAIN)
-    windows = [*material.windows, load_over]
+    load_over = FaultSpan("drain", data.duration_s, x[1], palette.DRAIN)
+    windows = [*data.windows, load_over]
 
-    counts = {name: _counts(material, name, grid) for name in material.variants}
+    counts = {name: _counts(data, name, grid) for name in data.variants}
     ends = [
-        EndLabel(0.0, _drain_text(material, name), material.colours[name], bold=True)
+        EndLabel(0.0, _drain_text(data, name), data.colours[name], bold=True)
         for name, trials in counts.items()
         if len(trials)
     ]
-    lags = _lags(material, grid)
+    lags = _lags(data, grid)
     groups = [EndLabel(0.0, f"{label}: max {count(float(peak.max()))}", colour) for label, colour, _, _, peak in lags]
     texts = [label.text for label in (*ends, *groups)]
 
@@ -74,7 +74,7 @@ def draw(material: Material) -> Figure:
     every = [values for trials in counts.values() for values in trials]
     axis.whole(above, max((float(values.max()) for values in every), default=1))
     for number, (name, trials) in enumerate(counts.items()):
-        colour = material.colours[name]
+        colour = data.colours[name]
         for values in trials:
             above.plot(grid, values, color=colour, linewidth=0.7, alpha=0.35)
         if trials:
@@ -84,7 +84,7 @@ def draw(material: Material) -> Figure:
     axis.seconds(above, label="" if lags else "seconds into the run")
     sheet.label_ends(above, ends)
     if lags:
-        heading = "Consumer lag: records past the committed offset" + ("" if _by_group(material) else ", largest group")
+        heading = "Consumer lag: records past the committed offset" + ("" if _by_group(data) else ", largest group")
         below = sheet.panel(
             (left, bottom, right, split), heading, x=x, end_labels=texts, windows=windows, name_windows=False
         )
@@ -96,11 +96,11 @@ def draw(material: Material) -> Figure:
     return sheet.figure
 
 
-def _counts(material: Material, variant: str, grid: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+def _counts(data: RunData, variant: str, grid: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     """What was outstanding on average from each time of the grid to the next, one array for each trial."""
     trials = []
-    for facts in material.facts_of(variant):
-        series = material.outstanding_of(facts)
+    for facts in data.facts_of(variant):
+        series = data.outstanding_of(facts)
         fine = np.linspace(grid[0], grid[-1] + (grid[1] - grid[0]), len(grid) * _SAMPLES, endpoint=False)
         place = np.searchsorted(series["t_s"].to_numpy(), fine, side="right") - 1
         sampled = series["count"].to_numpy(dtype=np.float64)[np.maximum(place, 0)]
@@ -108,9 +108,9 @@ def _counts(material: Material, variant: str, grid: NDArray[np.float64]) -> list
     return trials
 
 
-def _drain_s(material: Material, variant: str) -> float | None:
+def _drain_s(data: RunData, variant: str) -> float | None:
     """The mean drain to a tenth of a second: an end is noticed by asking again and again, which takes its time."""
-    drain_s = material.summary.figure(variant, "drain_s")
+    drain_s = data.summary.figure(variant, "drain_s")
     return None if drain_s is None else round(drain_s, 1)
 
 
@@ -118,9 +118,9 @@ def _tenths(value_s: float | None) -> str:
     return DASH if value_s is None else f"{value_s:.1f}{NBSP}s"
 
 
-def _drain_text(material: Material, variant: str) -> str:
-    highest = count(material.summary.figure(variant, "outstanding_max"))
-    drain_s = _drain_s(material, variant)
+def _drain_text(data: RunData, variant: str) -> str:
+    highest = count(data.summary.figure(variant, "outstanding_max"))
+    drain_s = _drain_s(data, variant)
     drained = "" if drain_s is None else f", drain {_tenths(drain_s)}"
     return f"{variant}: max {highest}{drained}"
 
@@ -128,25 +128,25 @@ def _drain_text(material: Material, variant: str) -> str:
 Lag = tuple[str, str, tuple[int, tuple[int, ...]], NDArray[np.float64], NDArray[np.float64]]
 
 
-def _by_group(material: Material) -> bool:
-    return material.lag["variant"].nunique() <= _GROUPS_NAMED
+def _by_group(data: RunData) -> bool:
+    return data.lag["variant"].nunique() <= _GROUPS_NAMED
 
 
-def _lags(material: Material, grid: NDArray[np.float64]) -> list[Lag]:
+def _lags(data: RunData, grid: NDArray[np.float64]) -> list[Lag]:
     """The lines of the lower panel: label, colour, dashes, mean over the trials, and their maximum."""
-    lag = material.lag
+    lag = data.lag
     lag = lag[(lag["t_ns"] >= 0) & lag["lag"].notna()] if len(lag) else lag
     lines: list[Lag] = []
-    for variant in material.variants:
+    for variant in data.variants:
         mine = lag[lag["variant"] == variant]
         groups = list(dict.fromkeys(mine["group"]))
-        if groups and not _by_group(material):
+        if groups and not _by_group(data):
             mine = mine.groupby(["trial", "t_ns"], as_index=False)["lag"].max().assign(group=variant)
             groups = [variant]
         for number, group in enumerate(groups):
             trials = [_sampled(trial, grid) for _, trial in mine[mine["group"] == group].groupby("trial")]
             mean, peak = np.mean(trials, axis=0), np.max(trials, axis=0)
-            lines.append((str(group), material.colours[variant], _DASHES[number % len(_DASHES)], mean, peak))
+            lines.append((str(group), data.colours[variant], _DASHES[number % len(_DASHES)], mean, peak))
     # Their labels all start from the empty log at the end: the largest on top.
     return sorted(lines, key=lambda line: float(line[-1].max()))
 

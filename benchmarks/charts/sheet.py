@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from benchmarks.charts.material import Material, Window
+    from benchmarks.charts.run_data import FaultSpan, RunData
 
 WIDTH_PT, HEIGHT_PT = 921.6, 518.4  # 12.8 × 7.2 inches: 16:9
 MARGIN_PT = 26.0
@@ -54,15 +54,15 @@ class EndLabel:
 class Sheet:
     """A figure with its title, subtitle, banner and footer set; `body` is what is left for the panels."""
 
-    def __init__(self, material: Material, title: str, subtitle: str) -> None:
+    def __init__(self, data: RunData, title: str, subtitle: str) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         self.figure: Figure = Figure(figsize=(WIDTH_PT / 72, HEIGHT_PT / 72), dpi=100, facecolor="white")
         self._canvas: FigureCanvasAgg = FigureCanvasAgg(self.figure)
         top = HEIGHT_PT - MARGIN_PT * 0.8
-        if not material.valid:
-            top = self._banner(material.invalid_reason)
+        if not data.valid:
+            top = self._banner(data.invalid_reason)
         width = WIDTH_PT - 2 * MARGIN_PT
         for text, size, weight, colour in (
             (title, TITLE_PT, "bold", palette.INK),
@@ -72,7 +72,7 @@ class Sheet:
                 self.text(MARGIN_PT, top, line, size=size, weight=weight, colour=colour, va="top")
                 top -= size * LINE
             top -= 3
-        self.text(MARGIN_PT, 11, material.source, size=FOOTER_PT, colour=palette.QUIET, va="bottom")
+        self.text(MARGIN_PT, 11, data.source, size=FOOTER_PT, colour=palette.QUIET, va="bottom")
         self.body: Region = (MARGIN_PT, 11 + FOOTER_PT + 10, WIDTH_PT - MARGIN_PT, top - 7)
 
     # -- text ---------------------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ class Sheet:
         end_labels: Sequence[str] = (),
         left: float = 44.0,
         bottom: float = 32.0,
-        windows: Sequence[Window] = (),
+        windows: Sequence[FaultSpan] = (),
         name_windows: bool = True,
     ) -> Axes:
         """Axes inside `region`, with room for its heading, ticks, the fault strip and the labels at the right."""
@@ -206,10 +206,10 @@ class Sheet:
         return HEIGHT_PT - height - 12
 
     def _window_rows(
-        self, windows: Sequence[Window], x: tuple[float, float], span: tuple[float, float]
-    ) -> list[tuple[Window, float, int]]:
+        self, windows: Sequence[FaultSpan], x: tuple[float, float], span: tuple[float, float]
+    ) -> list[tuple[FaultSpan, float, int]]:
         """Each window with the centre of its label and the row it fits in without touching another (0 the lowest)."""
-        placed: list[tuple[Window, float, int]] = []
+        placed: list[tuple[FaultSpan, float, int]] = []
         taken: list[tuple[float, float, int]] = []
         for window in sorted(windows, key=lambda window: window.begin_s):
             scale = (span[1] - span[0]) / (x[1] - x[0])

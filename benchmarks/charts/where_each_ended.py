@@ -13,7 +13,7 @@ from benchmarks.words.numbers import count, percent, upper_bound
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from benchmarks.charts.material import Material
+    from benchmarks.charts.run_data import RunData
 
 # Where the figure stands in the summary, what it is called, and what it means.
 ENDINGS: tuple[tuple[tuple[str, str], str, str], ...] = (
@@ -34,54 +34,54 @@ _BARS_UP_TO = 3
 _SMALLEST_PT = 3.0  # even one in ten thousand stays visible
 
 
-def title(material: Material) -> str:
+def title(data: RunData) -> str:
     """All complete, or what was not: lost and stranded first, since nobody will notice those."""
-    summary = material.summary
-    offered = {name: summary.figure(name, "counts", "offered") or 0 for name in material.variants}
-    complete = {name: summary.figure(name, "registrations", "complete") or 0 for name in material.variants}
+    summary = data.summary
+    offered = {name: summary.figure(name, "counts", "offered") or 0 for name in data.variants}
+    complete = {name: summary.figure(name, "registrations", "complete") or 0 for name in data.variants}
     if not any(offered.values()):
         return "No registration was offered"
     if complete == offered:
         return f"Every registration was completed exactly once: {told(offered, count, 'none')}"
     parts = []
     for word in ("lost", "stranded", "pending"):
-        numbers = {name: summary.figure(name, "registrations", word) for name in material.variants}
+        numbers = {name: summary.figure(name, "registrations", word) for name in data.variants}
         if any(numbers.values()):
             parts.append(f"{word}: {told(numbers, count, 'unknown', alike=1.0)}")
-    shares = {name: complete[name] / offered[name] if offered[name] else None for name in material.variants}
+    shares = {name: complete[name] / offered[name] if offered[name] else None for name in data.variants}
     return f"Completed: {told(shares, percent, 'none offered', alike=1.0)}; " + (
         "; ".join(parts) or "nothing lost, nothing stranded"
     )
 
 
-def draw(material: Material) -> Figure:
+def draw(data: RunData) -> Figure:
     sheet = Sheet(
-        material,
-        title(material),
-        f"After the drain, all trials together; categories may overlap; {material.load}. "
+        data,
+        title(data),
+        f"After the drain, all trials together; categories may overlap; {data.load}. "
         "This holds against process crash, not power loss.",
     )
-    if len(material.variants) <= _BARS_UP_TO:
-        _bars(sheet, material)
+    if len(data.variants) <= _BARS_UP_TO:
+        _bars(sheet, data)
     else:
-        _matrix(sheet, material)
+        _matrix(sheet, data)
     return sheet.figure
 
 
-def _bars(sheet: Sheet, material: Material) -> None:
+def _bars(sheet: Sheet, data: RunData) -> None:
     """One row for each ending, one column for each variant."""
     left, bottom, right, top = sheet.body
     words = sheet.widest([word for _, word, _ in ENDINGS], weight="bold")
-    beside = len(material.variants) <= _MEANING_BESIDE_UP_TO
+    beside = len(data.variants) <= _MEANING_BESIDE_UP_TO
     size = TICK_PT if beside else 7.5
     meanings = sheet.widest([meaning for *_, meaning in ENDINGS], size)
     names = (words + 12 + meanings if beside else max(words, meanings)) + 20
-    width = (right - left - names) / max(len(material.variants), 1)
+    width = (right - left - names) / max(len(data.variants), 1)
     row = (top - bottom - 38) / len(ENDINGS)
-    for number, name in enumerate(material.variants):
+    for number, name in enumerate(data.variants):
         x = left + names + width * number
-        offered = count(material.summary.figure(name, "counts", "offered"))
-        sheet.text(x, top, name, size=HEADING_PT, weight="bold", colour=palette.ink(material.colours[name]), va="top")
+        offered = count(data.summary.figure(name, "counts", "offered"))
+        sheet.text(x, top, name, size=HEADING_PT, weight="bold", colour=palette.ink(data.colours[name]), va="top")
         sheet.text(x, top - 15, f"{offered} offered", size=TICK_PT, colour=palette.QUIET, va="top")
     for number, (path, word, meaning) in enumerate(ENDINGS):
         y = top - 38 - row * (number + 0.5)
@@ -90,54 +90,54 @@ def _bars(sheet: Sheet, material: Material) -> None:
         sheet.text(
             left + words + 12 if beside else left, y if beside else y - 6, meaning, size=size, colour=palette.QUIET
         )
-        for column, name in enumerate(material.variants):
-            _cell(sheet, material, name, path, word, left + names + width * column, y, width - 16)
+        for column, name in enumerate(data.variants):
+            _cell(sheet, data, name, path, word, left + names + width * column, y, width - 16)
 
 
-def _matrix(sheet: Sheet, material: Material) -> None:
+def _matrix(sheet: Sheet, data: RunData) -> None:
     """Many variants: one row for each, one column for each ending, with a bar below what is not zero."""
     left, bottom, right, top = sheet.body
-    names = sheet.widest(material.variants, weight="bold") + 16
+    names = sheet.widest(data.variants, weight="bold") + 16
     width = (right - left - names) / len(ENDINGS)
-    row = min((top - bottom - 24) / len(material.variants), 44.0)
-    most = max(material.variants, key=lambda name: material.summary.figure(name, "counts", "offered") or 0)
-    bound = upper_bound(material.summary.variants[most].zero_upper95)
-    offered = count(material.summary.figure(most, "counts", "offered"))
+    row = min((top - bottom - 24) / len(data.variants), 44.0)
+    most = max(data.variants, key=lambda name: data.summary.figure(name, "counts", "offered") or 0)
+    bound = upper_bound(data.summary.variants[most].zero_upper95)
+    offered = count(data.summary.figure(most, "counts", "offered"))
     sheet.text(left, top, f"0 of {offered}: {bound}", size=8.5, colour=palette.QUIET, va="top")
     for column, (_, word, _) in enumerate(ENDINGS):
         x = left + names + width * (column + 1)
         sheet.text(x, top, word, size=8.5, weight="bold", colour=palette.QUIET, ha="right", va="top")
-    for number, name in enumerate(material.variants):
+    for number, name in enumerate(data.variants):
         y = top - 24 - row * (number + 0.5)
         sheet.rule(left, right, y + row / 2)
-        sheet.text(left, y, name, weight="bold", colour=palette.ink(material.colours[name]))
-        mine = material.summary.figure(name, "counts", "offered") or 0
+        sheet.text(left, y, name, weight="bold", colour=palette.ink(data.colours[name]))
+        mine = data.summary.figure(name, "counts", "offered") or 0
         for column, (path, word, _) in enumerate(ENDINGS):
-            value = material.summary.figure(name, *path)
+            value = data.summary.figure(name, *path)
             x = left + names + width * (column + 1)
             colour = palette.ALARM if value and word in _BAD else palette.INK if value else palette.QUIET
             sheet.text(x, y, count(value), ha="right", weight="bold" if value else "normal", colour=colour)
             if value and mine:
                 length = max(value / mine * (width - 14), _SMALLEST_PT)
-                fill = palette.ALARM if word in _BAD else material.colours[name]
+                fill = palette.ALARM if word in _BAD else data.colours[name]
                 sheet.bar(x - length, y - 9, length, 3.0, fill)
 
 
 def _cell(
-    sheet: Sheet, material: Material, variant: str, path: tuple[str, str], word: str, x: float, y: float, width: float
+    sheet: Sheet, data: RunData, variant: str, path: tuple[str, str], word: str, x: float, y: float, width: float
 ) -> None:
-    number = material.summary.figure(variant, *path)
-    offered = int(material.summary.figure(variant, "counts", "offered") or 0)
+    number = data.summary.figure(variant, *path)
+    offered = int(data.summary.figure(variant, "counts", "offered") or 0)
     if number is None or not offered:
         sheet.text(x, y, count(number), colour=palette.QUIET)
         return
     if number == 0:
-        sheet.text(x, y, f"0  ({upper_bound(material.summary.variants[variant].zero_upper95)})", colour=palette.QUIET)
+        sheet.text(x, y, f"0  ({upper_bound(data.summary.variants[variant].zero_upper95)})", colour=palette.QUIET)
         return
     text = f"{count(number)}  ({percent(number / offered)})"
     room = width - sheet.widest([f"{count(offered)}  (> 99.9 %)"], LABEL_PT, "bold") - 8
     length = max(number / offered * room, _SMALLEST_PT)
-    fill = palette.ALARM if word in _BAD else material.colours[variant]
+    fill = palette.ALARM if word in _BAD else data.colours[variant]
     sheet.bar(x, y, length, 12.0, fill, hatch="///" if word in _BAD else "")
     sheet.text(x + length + 6, y, text, weight="bold")
 

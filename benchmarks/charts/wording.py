@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from benchmarks.charts.material import Material
+from benchmarks.charts.run_data import RunData
 from benchmarks.words.lists import listed
 from benchmarks.words.numbers import percent
 
@@ -16,19 +16,19 @@ ALIKE = 1.1
 _MOST_NAMED = 3  # more variants than this are told as a range
 
 
-def while_clause(material: Material) -> str:
+def while_clause(data: RunData) -> str:
     """`While email was slower by 800 ms`: how a title about the window `during` begins."""
-    faults = material.scenario.faults
-    if material.main_window is None:
+    faults = data.scenario.faults
+    if data.main_window is None:
         return "Over the whole run"
     return f"While {faults[0].clause}" if len(faults) == 1 else f"While {len(faults)} faults were on"
 
 
-def window_name(material: Material) -> str:
+def window_name(data: RunData) -> str:
     """`during the fault`, `over the whole run`: for subtitles and panel headings."""
-    if material.main_window is None:
+    if data.main_window is None:
         return "over the whole run"
-    return "during the fault" if len(material.scenario.faults) == 1 else "during the faults"
+    return "during the fault" if len(data.scenario.faults) == 1 else "during the faults"
 
 
 def told(
@@ -65,12 +65,12 @@ def _names(names: Sequence[str], of: int) -> str:
     return f"all {of} variants" if len(names) == of else f"{len(names)} of {of} variants"
 
 
-def acked_note(material: Material) -> str:
+def acked_note(data: RunData) -> str:
     """` (accepted: 61.2 % with sync and 100 % with events)` where the shares differ by more than a point.
 
     A title that tells a latency says whose it is.
     """
-    if not material.summary.survivorship(material.main_window):
+    if not data.summary.survivorship(data.main_window):
         return ""
-    shares = material.figures("accept_ratio")
+    shares = data.figures("accept_ratio")
     return f" (accepted: {told(shares, percent, 'unknown', alike=1.0)})"

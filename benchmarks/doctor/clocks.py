@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.doctor.finding import Finding, note, ok
-from registration.timerfd import has_timerfd
+from registration.runtime.timerfd import has_timerfd
 
 _COARSE_S = 1e-6
 _NAPS = 100

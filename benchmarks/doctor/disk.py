@@ -18,7 +18,7 @@ _AMPLE = 5  # times what is needed
 
 
 @dataclass(frozen=True)
-class Place:
+class Folder:
     """A folder, there or to be made. obstacle: why it cannot be written; empty where it can."""
 
     subject: str
@@ -33,7 +33,7 @@ class Place:
 class Facts:
     """latest_in_the_way: `results/latest` is something of the user's, and no link that can be moved on."""
 
-    places: Sequence[Place]
+    places: Sequence[Folder]
     latest_in_the_way: bool = False
 
 
@@ -59,14 +59,14 @@ def look() -> Facts:
     )
 
 
-def _place(subject: str, path: Path, needed_mb: float, remedy: str) -> Place:
+def _place(subject: str, path: Path, needed_mb: float, remedy: str) -> Folder:
     there = nearest(path)
     obstacle = ""
     if not there.is_dir():
         obstacle = f"{there} is not a folder"
     elif not os.access(there, os.W_OK | os.X_OK):
         obstacle = f"{there} cannot be written to"
-    return Place(subject, path, shutil.disk_usage(there).free / 2**20, needed_mb, obstacle, remedy)
+    return Folder(subject, path, shutil.disk_usage(there).free / 2**20, needed_mb, obstacle, remedy)
 
 
 def nearest(path: Path) -> Path:
@@ -87,7 +87,7 @@ def judge(facts: Facts) -> list[Finding]:
     return findings
 
 
-def _judge_place(place: Place) -> Finding:
+def _judge_place(place: Folder) -> Finding:
     words = f"{place.path}, {place.free_mb:,.0f} MB free"
     # A cache that is complete needs neither room nor the right to write.
     if place.obstacle and place.needed_mb:

@@ -40,7 +40,7 @@ class Shade:
     ink: str
 
 
-class Variant(Protocol):
+class FaultedVariant(Protocol):
     """What a fault asks of a variant."""
 
     @property
@@ -157,7 +157,7 @@ class FaultKind(Model):
         """What it makes of the mean work time of an attempt; infinite where none comes to an end."""
         return work_ms if self.effect is Effect.WORKS or self.share == 0 else math.inf
 
-    def concerns(self, variant: Variant) -> bool:
+    def concerns(self, variant: FaultedVariant) -> bool:
         """Whether it meets a variant: one that the file wants it to meet, and that has its target."""
         return (self.variants is None or variant.name in self.variants) and not variant.lacks(self.process)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.faults import Fault, Processes, ProcessKind
-from benchmarks.faults.fault import Variant
+from benchmarks.faults.fault import FaultedVariant
 from registration.clock import Clock
 
 
@@ -24,7 +24,7 @@ class PlannedFault:
 
 
 @dataclass(frozen=True)
-class Happened:
+class FaultRecord:
     """What one fault did to one process; instants of the clock. `ready_s`: from the heal until it was ready again."""
 
     fault: str
@@ -34,7 +34,7 @@ class Happened:
     ready_s: float
 
 
-def planned_faults(faults: Iterable[Fault], variant: Variant, processes: Sequence[str]) -> list[PlannedFault]:
+def planned_faults(faults: Iterable[Fault], variant: FaultedVariant, processes: Sequence[str]) -> list[PlannedFault]:
     """Those of `faults` that meet the processes of a trial of `variant`, one entry for each process."""
     return [
         PlannedFault(fault, name)
@@ -46,9 +46,9 @@ def planned_faults(faults: Iterable[Fault], variant: Variant, processes: Sequenc
 
 
 async def carry_out(
-    planned: Iterable[PlannedFault], processes: Processes, clock: Clock, start_ns: int, happened: list[Happened]
+    planned: Iterable[PlannedFault], processes: Processes, clock: Clock, start_ns: int, records: list[FaultRecord]
 ) -> None:
-    """Carry out every fault; scenario time 0 is `start_ns` of `clock`, and `happened` grows as they heal.
+    """Carry out every fault; scenario time 0 is `start_ns` of `clock`, and `records` grows as they heal.
 
     Raises what a respawn raises.
     """
@@ -56,7 +56,7 @@ async def carry_out(
     turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
     async with asyncio.TaskGroup() as group:
         for one in planned:
-            group.create_task(_carry_out_one(one, processes, clock, start_ns, turns[one.process], happened))
+            group.create_task(_carry_out_one(one, processes, clock, start_ns, turns[one.process], records))
 
 
 async def _carry_out_one(
@@ -65,7 +65,7 @@ async def _carry_out_one(
     clock: Clock,
     start_ns: int,
     turn: asyncio.Lock,
-    happened: list[Happened],
+    records: list[FaultRecord],
 ) -> None:
     fault, name = planned.fault, planned.process
     await clock.sleep_until(start_ns + fault.begin_ns)
@@ -80,4 +80,4 @@ async def _carry_out_one(
         except BaseException:
             fault.release(processes, name)
             raise
-        happened.append(Happened(fault.name, name, begin_ns, end_ns, (clock.now_ns() - end_ns) / 1e9))
+        records.append(FaultRecord(fault.name, name, begin_ns, end_ns, (clock.now_ns() - end_ns) / 1e9))

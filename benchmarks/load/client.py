@@ -9,7 +9,7 @@ from benchmarks.load.pool import Pool
 from benchmarks.load.settings import Address
 
 
-class Client:
+class RoundRobin:
     """One pool per server."""
 
     def __init__(self, addresses: Sequence[Address], loop: Loop, clock_ns: Callable[[], int]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from benchmarks.load.exchange import Exchange, Loop, Watcher
-from benchmarks.load.reply import Reply, ReplyError
+from benchmarks.load.reply import ReplyError, ReplyParser
 from benchmarks.load.settings import Address
 
 _READ_BYTES = 65_536
@@ -22,14 +22,14 @@ _LOCAL_ERRORS = (errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
 class ConnectionOwner(Protocol):
     """Who keeps the connections."""
 
-    def idle(self, connection: Connection) -> None:
+    def idle(self, connection: HttpConnection) -> None:
         """It is open and free."""
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: HttpConnection) -> None:
         """It is gone; called once, also for one that never opened."""
 
 
-class Connection:
+class HttpConnection:
     """A TCP connection, opened at once.
 
     It uses the C socket: Locust's patch puts one in its place that waits in greenlets, and these never wait.
@@ -41,7 +41,7 @@ class Connection:
         self._owner = owner
         self._exchange: Exchange | None = None
         self._unsent: memoryview | None = None
-        self._reply = Reply()
+        self._reply = ReplyParser()
         self._writing: Watcher | None = None
         self._reading: Watcher | None = None
         self._is_closed = False

@@ -27,7 +27,7 @@ from benchmarks.load.rows import ROW_DTYPE, SCHEDULE_DTYPE, Rows
 from benchmarks.load.run import FILES_NEXT_STEP, GeneratorError
 from benchmarks.load.settings import MasterSettings, read_schedule
 from benchmarks.load.shares import deal, merge, split
-from benchmarks.load.wire import Collected, Inbox, Said, chunks
+from benchmarks.load.wire import Collected, WireInbox, WireMessage, chunks
 
 _LOOK_S = 0.25
 _READY_LIMIT_S = 60.0
@@ -148,7 +148,7 @@ class Master:
         # Before anybody else has a turn, or the first word of a worker that waits could be missed. A ping is answered
         # at once, not through the inbox: whatever waits between the two readings of a worker's clock is its error.
         runner.register_message(wire.PING, self._pong)
-        self._inbox = Inbox(runner, (wire.HERE, wire.READY, wire.PROGRESS, wire.ROWS, wire.DONE, wire.ERROR))
+        self._inbox = WireInbox(runner, (wire.HERE, wire.READY, wire.PROGRESS, wire.ROWS, wire.DONE, wire.ERROR))
         return runner
 
     def _pong(self, msg: Any, **_: object) -> None:
@@ -214,7 +214,7 @@ class Master:
         elif said.by in self._workers:
             self._take(self._workers[said.by], said)
 
-    def _take(self, worker: _Worker, said: Said) -> None:
+    def _take(self, worker: _Worker, said: WireMessage) -> None:
         match said.kind:
             case wire.ERROR:
                 raise GeneratorError(

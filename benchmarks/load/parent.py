@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 _READ_BYTES = 65_536
 
-Message = Mapping[str, object]
+ControlMessage = Mapping[str, object]
 
 
 class Lines:
@@ -45,13 +45,13 @@ class Parent:
             for line in lines.feed(data):
                 yield json.loads(line)
 
-    def say(self, message: Message) -> None:
+    def say(self, message: ControlMessage) -> None:
         """Send a message. Raises OSError where nobody reads any more."""
         data = json.dumps(message).encode() + b"\n"
         while data:
             data = data[os.write(self._output_fd, data) :]
 
-    def mention(self, message: Message) -> None:
+    def mention(self, message: ControlMessage) -> None:
         """Send a message if that takes no waiting, else leave it: for news that is soon old."""
         if select.select([], [self._output_fd], [], 0)[1]:
             self.say(message)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
-from benchmarks.load.settings import Address, Keys, Settings
+from benchmarks.load.settings import Address, KeySettings, Settings
 from registration import luck
 from registration.registration import Registration, body_of, traceparent_of, user_id
 
@@ -33,7 +33,9 @@ def ready_request(address: Address) -> bytes:
     return f"GET /ready HTTP/1.1\r\nHost: {_host(address)}\r\n\r\n".encode()
 
 
-def registration_payload(block_seed: int, index: int, path: str, address: Address, keys: Keys | None = None) -> Payload:
+def registration_payload(
+    block_seed: int, index: int, path: str, address: Address, keys: KeySettings | None = None
+) -> Payload:
     """Arrival `index` of a block as one HTTP/1.1 request, head and body. Without `keys` everybody is a new person."""
     id_ = luck.registration_id(block_seed, index)
     key = index if keys is None else luck.key(block_seed, index, keys.distribution, keys.count, keys.s)

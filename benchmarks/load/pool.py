@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from benchmarks.load.connection import Connection
+from benchmarks.load.connection import HttpConnection
 from benchmarks.load.exchange import Exchange, Loop
 from benchmarks.load.settings import Address
 
@@ -32,8 +32,8 @@ class Pool:
         self._loop = loop
         self._clock_ns = clock_ns
         self._spares = spares
-        self._free: list[Connection] = []  # the last one used comes first: the rest may age and go
-        self._opening: deque[Connection] = deque()
+        self._free: list[HttpConnection] = []  # the last one used comes first: the rest may age and go
+        self._opening: deque[HttpConnection] = deque()
         self._no_spares_until_ns = 0
 
     def dispatch(self, exchange: Exchange) -> None:
@@ -64,12 +64,12 @@ class Pool:
         if now_ns >= self._no_spares_until_ns:
             self._open_some(OPENED_AT_ONCE)
 
-    def idle(self, connection: Connection) -> None:
+    def idle(self, connection: HttpConnection) -> None:
         if connection in self._opening:
             self._opening.remove(connection)
         self._free.append(connection)
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: HttpConnection) -> None:
         if connection in self._opening:
             self._opening.remove(connection)
         elif connection in self._free:
@@ -88,5 +88,5 @@ class Pool:
     def _hold_spares(self) -> None:
         self._no_spares_until_ns = self._clock_ns() + RETRY_SPARES_NS
 
-    def _open(self) -> Connection:
-        return Connection(self._address, self._loop, self._clock_ns, self)
+    def _open(self) -> HttpConnection:
+        return HttpConnection(self._address, self._loop, self._clock_ns, self)

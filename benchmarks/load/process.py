@@ -22,7 +22,7 @@ from benchmarks.load.master import Master
 from benchmarks.load.parent import Parent
 from benchmarks.load.run import GeneratorError, Run
 from benchmarks.load.settings import MasterSettings, Settings, master_address
-from benchmarks.load.worker import Worker
+from benchmarks.load.worker import LoadWorker
 
 
 class Load(Protocol):
@@ -46,7 +46,7 @@ class Load(Protocol):
         """Tell Locust's listeners that it is over."""
 
 
-class Process:
+class LoadProcess:
     """Answers the harness while a run is prepared and carried out."""
 
     def __init__(self, parent: Parent, plugins: list[str]) -> None:
@@ -84,7 +84,7 @@ class Process:
     def _work(self) -> None:
         match first := self._first.get():
             case {"role": "load-worker"}:
-                Worker(master_address(first), self._plugins, self._parent.say).serve()
+                LoadWorker(master_address(first), self._plugins, self._parent.say).serve()
                 self._exit_code.set(0)
                 return
             case {"role": "load-master"}:
@@ -117,4 +117,4 @@ class Process:
 def main() -> int:
     """Run the process on standard input and output; its exit code."""
     plugins = [name.strip() for name in os.environ.get(PLUGINS_VARIABLE, "").split(",") if name.strip()]
-    return Process(Parent(0, 1, wait_read), plugins).main()
+    return LoadProcess(Parent(0, 1, wait_read), plugins).main()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import gevent
 from gevent.event import Event
 
-from benchmarks.load.client import Client
+from benchmarks.load.client import RoundRobin
 from benchmarks.load.exchange import Exchange
 from benchmarks.load.payloads import ready_request
 from benchmarks.load.settings import Address
@@ -42,7 +42,7 @@ class _Answer:
 
 
 def prove_ready(
-    client: Client, addresses: Sequence[Address], clock_ns: Callable[[], int], limit_s: float = READY_LIMIT_S
+    client: RoundRobin, addresses: Sequence[Address], clock_ns: Callable[[], int], limit_s: float = READY_LIMIT_S
 ) -> None:
     """Ask `GET /ready` of each server until it answers 200. Raises NotReadyError after `limit_s` in all."""
     deadline_ns = clock_ns() + round(limit_s * 1e9)
@@ -55,7 +55,7 @@ def prove_ready(
             gevent.sleep(_RETRY_S)
 
 
-def _ask(client: Client, number: int, address: Address, clock_ns: Callable[[], int], deadline_ns: int) -> _Answer:
+def _ask(client: RoundRobin, number: int, address: Address, clock_ns: Callable[[], int], deadline_ns: int) -> _Answer:
     answer = _Answer()
     now_ns = clock_ns()
     exchange = Exchange(0, number, "", ready_request(address), now_ns, deadline_ns, listener=answer)

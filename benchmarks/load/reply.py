@@ -11,7 +11,7 @@ class ReplyError(Exception):
     """What came is not an HTTP reply."""
 
 
-class Reply:
+class ReplyParser:
     """One reply at a time; `reset` before the next on the same connection.
 
     A reply is whole after its length, its last chunk or, where it declares neither, the end of the stream.

@@ -10,7 +10,7 @@ from typing import Any
 from gevent.event import Event
 
 from benchmarks.load.carrier import PLUGINS_VARIABLE, Carrier, anybody_listens
-from benchmarks.load.client import Client
+from benchmarks.load.client import RoundRobin
 from benchmarks.load.engine import Engine
 from benchmarks.load.executors import make_executor
 from benchmarks.load.loop import GeventLoop
@@ -48,7 +48,7 @@ class Run:
             raise GeneratorError(f"the load generator cannot use its files: {error}", FILES_NEXT_STEP) from error
         clock_ns = time.monotonic_ns
         loop = GeventLoop(self._crash)
-        client = Client(settings.addresses, loop, clock_ns)
+        client = RoundRobin(settings.addresses, loop, clock_ns)
         self._crashed: Exception | None = None
         self._finished = Event()
         news = Event()

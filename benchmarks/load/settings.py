@@ -33,7 +33,7 @@ class ConstantVusSettings:
 
 
 @dataclass(frozen=True)
-class Keys:
+class KeySettings:
     """How people come back: each arrival is one of `count`, see `registration.luck.key`."""
 
     distribution: str
@@ -48,7 +48,7 @@ class Settings:
     addresses: tuple[Address, ...]
     path: str
     executor: OpenSettings | ConstantVusSettings
-    keys: Keys | None
+    keys: KeySettings | None
     block_seed: int
     timeout_ns: int
     max_in_flight: int
@@ -166,10 +166,10 @@ def _executor(settings: Mapping[str, Any]) -> OpenSettings | ConstantVusSettings
             raise ValueError(f"no such executor: {other!r}")
 
 
-def _keys(keys: Mapping[str, Any] | None) -> Keys | None:
+def _keys(keys: Mapping[str, Any] | None) -> KeySettings | None:
     if keys is None:
         return None
-    found = Keys(str(keys["distribution"]), int(keys["count"]), float(keys["s"]))
+    found = KeySettings(str(keys["distribution"]), int(keys["count"]), float(keys["s"]))
     if found.distribution not in ("uniform", "zipf") or found.count <= 0:
         raise ValueError(f"keys must be uniform or zipf over at least one: {found}")
     return found

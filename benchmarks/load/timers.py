@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from benchmarks.load.exchange import Loop, Watcher
-from registration.timerfd import TimerFd, has_timerfd
+from registration.runtime.timerfd import TimerFd, has_timerfd
 
 
 class TimerLoop(Loop, Protocol):

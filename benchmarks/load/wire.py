@@ -39,7 +39,7 @@ CHUNK_BYTES = 2**22
 
 
 @dataclass(frozen=True)
-class Said:
+class WireMessage:
     """One message: who sent it, of what kind, and what it holds."""
 
     by: str
@@ -47,15 +47,15 @@ class Said:
     data: Mapping[str, Any]
 
 
-class Inbox:
+class WireInbox:
     """Puts a runner's messages of some kinds into a queue, since Locust would swallow what a listener raises."""
 
     def __init__(self, runner: Runner, kinds: Sequence[str]) -> None:
-        self._queue: Queue[Said] = Queue()
+        self._queue: Queue[WireMessage] = Queue()
         for kind in kinds:
             runner.register_message(kind, self._listener(kind))
 
-    def next(self, limit_s: float) -> Said | None:
+    def next(self, limit_s: float) -> WireMessage | None:
         """The next message; None where none comes in time."""
         try:
             return self._queue.get(timeout=limit_s)
@@ -65,7 +65,7 @@ class Inbox:
     def _listener(self, kind: str) -> Callable[..., None]:
         def put(msg: Any, **_: object) -> None:
             data = msg.data if isinstance(msg.data, Mapping) else {}
-            self._queue.put(Said(str(msg.node_id), kind, data))
+            self._queue.put(WireMessage(str(msg.node_id), kind, data))
 
         return put
 

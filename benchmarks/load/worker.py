@@ -28,7 +28,7 @@ from benchmarks.load.clocks import Offset, Ping, estimate, host_identity, over
 from benchmarks.load.rows import SCHEDULE_DTYPE
 from benchmarks.load.run import GeneratorError, Run
 from benchmarks.load.settings import Address, Settings
-from benchmarks.load.wire import Collected, Inbox, Said, chunks
+from benchmarks.load.wire import Collected, WireInbox, WireMessage, chunks
 
 _LOOK_S = 0.25
 _HEARTBEAT_LIMIT_S = 10.0
@@ -40,7 +40,7 @@ _FLUSH_MS = 2_000
 _NEXT_STEP = "look at what the run says on the master's host"
 
 
-class Worker:
+class LoadWorker:
     """One share of one load. `say` tells the command that started it how things go."""
 
     def __init__(self, master: Address, plugins: list[str], say: Callable[[Mapping[str, object]], None]) -> None:
@@ -56,7 +56,7 @@ class Worker:
         self._pong: AsyncResult[tuple[int, Mapping[str, Any]]] = AsyncResult()
         # Stamped in its listener: whatever waits between the two readings of our clock is its error.
         self._runner.register_message(wire.PONG, self._on_pong)
-        self._inbox = Inbox(self._runner, (wire.SHARE, wire.SCHEDULE, wire.START, wire.THANKS))
+        self._inbox = WireInbox(self._runner, (wire.SHARE, wire.SCHEDULE, wire.START, wire.THANKS))
 
     def serve(self) -> None:
         """Make the share. Raises GeneratorError where something is wrong, after telling the master."""
@@ -138,7 +138,7 @@ class Worker:
             raise GeneratorError(f"the master answered none of {_PINGS} pings within {_PING_LIMIT_S:g} s", _NEXT_STEP)
         return estimate(pings), hosts == {host_identity()}
 
-    def _expect(self, kind: str) -> Said:
+    def _expect(self, kind: str) -> WireMessage:
         """The master's next message, which must be of this kind. Raises GeneratorError where it has gone."""
         while (said := self._inbox.next(_LOOK_S)) is None:
             self._check_master()

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from benchmarks.metrics.definition import Definition, Row
+from benchmarks.metrics.definition import Definition, MetricRow
 from benchmarks.metrics.folds import largest, mean
 
 if TYPE_CHECKING:
     from benchmarks.analysis.recovery import Recovery
-    from benchmarks.analysis.series import Window
+    from benchmarks.analysis.series import WindowSeries
 
 
-def _lag_max(window: Window) -> int | None:
+def _lag_max(window: WindowSeries) -> int | None:
     """The largest lag of any group at any sample after the warm-up; null without a sample."""
     lag = window.trial.lag
     if lag is None or lag.empty:
@@ -64,7 +64,7 @@ OUTSTANDING_MAX = Definition(
     ),
     measure=lambda window: int(window.trial.outstanding["count"].max()),
     combine=largest,
-    rows=(Row("outstanding at most", section="cost", compared=False),),
+    rows=(MetricRow("outstanding at most", section="cost", compared=False),),
 )
 CONSUMER_LAG_MAX = Definition(
     name="consumer_lag_max",
@@ -77,7 +77,7 @@ CONSUMER_LAG_MAX = Definition(
     ),
     measure=_lag_max,
     combine=largest,
-    rows=(Row("consumer lag at most", section="cost", missing="no broker", compared=False),),
+    rows=(MetricRow("consumer lag at most", section="cost", missing="no broker", compared=False),),
     why_missing=_why_no_lag,
 )
 DRAIN_S = Definition(
@@ -91,7 +91,7 @@ DRAIN_S = Definition(
     ),
     measure=lambda window: window.trial.facts.drain_s,
     combine=mean,  # a drain can take no time at all, so there is no geometric mean of it
-    rows=(Row("drain", section="cost", missing="not timed", compared=False),),
+    rows=(MetricRow("drain", section="cost", missing="not timed", compared=False),),
 )
 RECOVERY_S = Definition(
     name="recovery_s",
@@ -105,7 +105,7 @@ RECOVERY_S = Definition(
     measure=lambda window: window.trial.recovery,
     combine=_recovery_s,
     beside=_recovered,
-    rows=(Row("recovery after the fault", section="cost", missing="not observed long enough", compared=False),),
+    rows=(MetricRow("recovery after the fault", section="cost", missing="not observed long enough", compared=False),),
     needs_fault=True,
     why_missing=_why_not_recovered,
 )

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.metrics.definition import Definition, Row
+from benchmarks.metrics.definition import Definition, MetricRow
 from benchmarks.metrics.folds import share
 
 if TYPE_CHECKING:
-    from benchmarks.analysis.series import Window
+    from benchmarks.analysis.series import WindowSeries
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Spent:
     idle_ms: float | None = None
 
 
-def _spent(window: Window) -> Spent:
+def _spent(window: WindowSeries) -> Spent:
     facts = window.trial.facts
     idle = facts.broker_idle_ms_per_s
     done_ms = window.of_each("completion_latency_ms")
@@ -87,7 +87,7 @@ CPU = Definition(
     stats=("total",),
     default_stat="total",
     rows=(
-        Row(
+        MetricRow(
             "CPU per completed registration",
             "total",
             section="cost",
@@ -111,5 +111,7 @@ RSS_MB_MAX = Definition(
     measure=lambda window: window.trial.facts.rss_mb_max,
     combine=_largest_each,
     number=lambda by_process: sum(by_process.values()) if by_process else None,
-    rows=(Row("memory at most, all processes", section="cost", better="low", missing="not sampled", compared=False),),
+    rows=(
+        MetricRow("memory at most, all processes", section="cost", better="low", missing="not sampled", compared=False),
+    ),
 )

@@ -1,7 +1,7 @@
 """What a metric is: one value that says how its figure is measured, combined, named, shown and compared.
 
-    Window ── measure ──→ part of one trial ─┐
-    Window ── measure ──→ part of another ───┴ combine ──→ what the summary has of one trial, or of several
+    WindowSeries ── measure ──→ part of one trial ─┐
+    WindowSeries ── measure ──→ part of another ───┴ combine ──→ what the summary has of one trial, or of several
 
 Metrics are read with every scenario, so nothing here imports an array library before a trial is measured.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.analysis.arrivals import Arrivals
-    from benchmarks.analysis.series import Window
+    from benchmarks.analysis.series import WindowSeries
 
 PERCENTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 STATS = (*PERCENTILES, "max", "mean")
@@ -36,7 +36,7 @@ Stats = dict[str, float | None]
 
 
 @dataclass(frozen=True)
-class Row:
+class MetricRow:
     """One row of the table of sides. `missing` says why there is no figure; `better`: which figures are, if any.
     `in_fault`: it stands a second time, for the fault's window.
 
@@ -85,12 +85,12 @@ class Definition(Generic[Part]):
     unit: str
     words: str
     meaning: str
-    measure: Callable[[Window], Part]
+    measure: Callable[[WindowSeries], Part]
     combine: Callable[[Sequence[Part]], object]
     stats: tuple[str, ...] = ()
     default_stat: str | None = None
     tags: tuple[str, ...] = ()
-    rows: tuple[Row, ...] = ()
+    rows: tuple[MetricRow, ...] = ()
     # Of latencies: the milliseconds of every arrival, NaN where it has none.
     each: Callable[[Arrivals], NDArray[np.float64]] | None = None
     # It is about those who got through, and looks the better, the more gave up.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks.metrics.definition import Definition, Row
+from benchmarks.metrics.definition import Definition, MetricRow
 from benchmarks.metrics.folds import summed
 
 REGISTRATION_CATEGORIES = (
@@ -35,7 +35,7 @@ REGISTRATIONS = Definition(
     combine=summed,
     stats=REGISTRATION_CATEGORIES,
     rows=tuple(
-        Row(
+        MetricRow(
             name.replace("_", "-"),
             name,
             section="ended",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.metrics.definition import PERCENTILES, SMALLEST_SAMPLE, STATS, Definition, Row, Stats
+from benchmarks.metrics.definition import PERCENTILES, SMALLEST_SAMPLE, STATS, Definition, MetricRow, Stats
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,13 +59,13 @@ def latency(name: str, each: Callable[[Arrivals], NDArray[np.float64]], **more: 
     return Definition(name=name, nature="latency", unit="ms", stats=STATS, each=each, **{**known, **more})
 
 
-def time_rows(label: str, missing: str, *, p95_in_fault: bool = False) -> tuple[Row, ...]:
+def time_rows(label: str, missing: str, *, p95_in_fault: bool = False) -> tuple[MetricRow, ...]:
     """The rows of a latency by which sides are compared: p50, p95 and p99."""
     like: dict[str, Any] = {"better": "low", "missing": missing, "in_fault": True}
     return (
-        Row(f"{label} p50", "p50", listed=True, watched=True, planned=True, **like),
-        Row(f"{label} p95", "p95", listed=True, listed_in_fault=p95_in_fault, **like),
-        Row(f"{label} p99", "p99", **like),
+        MetricRow(f"{label} p50", "p50", listed=True, watched=True, planned=True, **like),
+        MetricRow(f"{label} p95", "p95", listed=True, listed_in_fault=p95_in_fault, **like),
+        MetricRow(f"{label} p99", "p99", **like),
     )
 
 

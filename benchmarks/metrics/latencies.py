@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.analysis.arrivals import Arrivals
-    from benchmarks.analysis.series import Window
+    from benchmarks.analysis.series import WindowSeries
 
 
 def _accept_ms(arrivals: Arrivals) -> NDArray[np.float64]:
@@ -29,7 +29,7 @@ def _completion_ms(arrivals: Arrivals) -> NDArray[np.float64]:
     return last
 
 
-def _completion(window: Window) -> dict[str, Stats]:
+def _completion(window: WindowSeries) -> dict[str, Stats]:
     """By service, and of all under an empty name."""
     names = ("", *window.trial.facts.services)
     if window.trial.facts.clock_error_ns is not None:  # its two ends were read from the clocks of two hosts

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from benchmarks.metrics.definition import Definition, Row
+from benchmarks.metrics.definition import Definition, MetricRow
 from benchmarks.metrics.folds import share_of_sums, summed
 
 if TYPE_CHECKING:
-    from benchmarks.analysis.series import Window
+    from benchmarks.analysis.series import WindowSeries
 
 OUTCOMES = ("acked", "refused", "failed", "indeterminate", "dropped")
 
@@ -25,7 +25,7 @@ def zero_upper95(offered: int) -> float:
     return 1.0 if offered <= 0 else -math.expm1(math.log(0.05) / offered)
 
 
-def _counts(window: Window) -> dict[str, int]:
+def _counts(window: WindowSeries) -> dict[str, int]:
     return {
         "offered": window.offered,
         "sent": int(window.column("sent_ns").notna().sum()),
@@ -37,18 +37,18 @@ def _zero_bound(parts: Sequence[Mapping[str, int]]) -> dict[str, object]:
     return {"zero_upper95": zero_upper95(sum(part["offered"] for part in parts))}
 
 
-def _accepted(window: Window) -> tuple[int, int]:
+def _accepted(window: WindowSeries) -> tuple[int, int]:
     return window.ended.get("acked", 0), window.offered
 
 
-def _in_slo(window: Window) -> tuple[int, int]:
+def _in_slo(window: WindowSeries) -> tuple[int, int]:
     slo = window.trial.slo
     accepted = window.of_each("accept_latency_ms") <= slo.accept_ms
     in_slo = accepted & (window.of_each("completion_latency_ms") <= slo.complete_ms)
     return int(in_slo.sum()), len(in_slo)
 
 
-def _done_inside(window: Window) -> tuple[int, float]:
+def _done_inside(window: WindowSeries) -> tuple[int, float]:
     """Work that arrived earlier and was completed here counts here: this is a rate of work done."""
     trial, window_s = window.trial, (window.end_ns - window.begin_ns) / 1e9
     done_ns = trial.intended_ns + trial.of_each("completion_latency_ms") * 1e6
@@ -84,7 +84,9 @@ SLO_RATIO = Definition(
     combine=share_of_sums,
     tags=("window",),
     rows=(
-        Row("accepted and complete within the SLO", better="high", in_fault=True, listed=True, listed_in_fault=True),
+        MetricRow(
+            "accepted and complete within the SLO", better="high", in_fault=True, listed=True, listed_in_fault=True
+        ),
     ),
 )
 ACCEPT_RATIO = Definition(
@@ -96,7 +98,7 @@ ACCEPT_RATIO = Definition(
     measure=_accepted,
     combine=share_of_sums,
     tags=("window",),
-    rows=(Row("accepted", better="high", in_fault=True, listed=True),),
+    rows=(MetricRow("accepted", better="high", in_fault=True, listed=True),),
 )
 THROUGHPUT = Definition(
     name="throughput_per_s",
@@ -110,5 +112,5 @@ THROUGHPUT = Definition(
     measure=_done_inside,
     combine=share_of_sums,
     tags=("window",),
-    rows=(Row("completed per second", better="high", listed=True),),
+    rows=(MetricRow("completed per second", better="high", listed=True),),
 )

@@ -28,7 +28,7 @@ _MOST_LISTED = 3
 
 
 @dataclass(frozen=True)
-class Trial:
+class PlannedTrial:
     """One fresh run of one variant. `number` counts from 1 in the order of the run, `block` from 0."""
 
     number: int
@@ -66,7 +66,7 @@ class Plan:
     """
 
     scenario: Scenario
-    trials: tuple[Trial, ...]
+    trials: tuple[PlannedTrial, ...]
     fault_windows: tuple[FaultWindow, ...]
     during: tuple[int, int] | None
     after_ns: int | None
@@ -137,12 +137,12 @@ def make_plan(scenario: Scenario, floor: NoiseFloor | None = None) -> Plan:
     )
 
 
-def _trials(scenario: Scenario) -> tuple[Trial, ...]:
-    trials: list[Trial] = []
+def _trials(scenario: Scenario) -> tuple[PlannedTrial, ...]:
+    trials: list[PlannedTrial] = []
     for block in range(scenario.blocks):
         seed = luck.block_seed(scenario.seed, block)
         for variant in _order(scenario.variants, block):
-            trials.append(Trial(len(trials) + 1, block, variant, seed))
+            trials.append(PlannedTrial(len(trials) + 1, block, variant, seed))
     return tuple(trials)
 
 

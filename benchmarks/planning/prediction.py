@@ -28,7 +28,7 @@ def arrivals_of(scenario: Scenario) -> int:
 
 
 @dataclass(frozen=True)
-class Figures:
+class PredictedFigures:
     """One window of one variant; None where nothing was acked, or complete. Milliseconds from the intended time."""
 
     offered: int
@@ -66,8 +66,8 @@ class Prediction:
 
     variant: str
     block: int
-    whole: Figures
-    windows: Mapping[str, Figures | None]
+    whole: PredictedFigures
+    windows: Mapping[str, PredictedFigures | None]
     index: NDArray[np.int64]
     intended_ns: NDArray[np.int64]
     replied_ns: NDArray[np.int64]
@@ -115,7 +115,7 @@ def figures_of(
     replied_ns: NDArray[np.int64],
     accepted: NDArray[np.bool_],
     applied_ns: Mapping[str, NDArray[np.int64]],
-) -> Figures:
+) -> PredictedFigures:
     """The figures of some arrivals; arrays as in `Prediction`."""
     last_ns = np.max(np.stack(list(applied_ns.values())), axis=0)
     complete = last_ns != NEVER
@@ -126,7 +126,7 @@ def figures_of(
     accept_p50, accept_p95 = _p50_p95(accept_ms[accepted])
     completion_p50, completion_p95 = _p50_p95(completion_ms[complete])
     by_service = {name: _p50_p95(((times - intended_ns) / 1e6)[times != NEVER]) for name, times in applied_ns.items()}
-    return Figures(
+    return PredictedFigures(
         offered=offered,
         accept_ratio=share(int(accepted.sum()), offered),
         slo_ratio=share(int(kept.sum()), offered),

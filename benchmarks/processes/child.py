@@ -21,7 +21,7 @@ from benchmarks.processes import launcher
 
 TREE = Path(__file__).resolve().parents[2]  # what holds the packages that children import
 
-Message = Mapping[str, object]
+ControlMessage = Mapping[str, object]
 
 _LINE_LIMIT = 2**24  # bytes; a list of pending registrations is one line
 _LOG_TAIL_LINES = 5
@@ -50,11 +50,11 @@ class Child:
         self.name = name
         self.pid = process.pid
         self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
-        self.on_message: Callable[[Message], None] = lambda _message: None
+        self.on_message: Callable[[ControlMessage], None] = lambda _message: None
         self._process = process
         self._log_path = log_path
-        self._waiting: dict[str, list[asyncio.Future[Message]]] = {}
-        self._arrived: dict[str, Message] = {}
+        self._waiting: dict[str, list[asyncio.Future[ControlMessage]]] = {}
+        self._arrived: dict[str, ControlMessage] = {}
         self._reading: asyncio.Task[None] | None = None
         self._writer: asyncio.WriteTransport | None = None
         self._stopping = False
@@ -108,7 +108,7 @@ class Child:
         if self._writer is not None and not self._writer.is_closing():
             self._writer.write(json.dumps(message).encode() + b"\n")
 
-    async def expect(self, type_: str, timeout_s: float) -> Message:
+    async def expect(self, type_: str, timeout_s: float) -> ControlMessage:
         """The next message of a type, or one that has come since it was last asked for.
 
         Raises ChildError where the child ends, reports an error, or says nothing in time.
@@ -117,7 +117,7 @@ class Child:
             return self._arrived.pop(type_)
         if self._failure is not None:
             raise self._failure
-        future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[ControlMessage] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(type_, []).append(future)
         try:
             async with asyncio.timeout(timeout_s):
@@ -172,7 +172,7 @@ class Child:
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while line := await reader.readline():
             try:
-                message: Message = json.loads(line)
+                message: ControlMessage = json.loads(line)
             except ValueError:
                 continue  # something printed by a library; not a word of ours
             self._take(message)
@@ -180,7 +180,7 @@ class Child:
         if not self._stopping:
             self._fail(ChildError(f"{self.name} ended by itself ({_how(ended)}){self.log_tail()}", "look at its log"))
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: ControlMessage) -> None:
         type_ = str(message.get("type"))
         self.on_message(message)
         if type_ == "error":

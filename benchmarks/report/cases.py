@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from benchmarks.charts.material import Material
+from benchmarks.charts.run_data import RunData
 from benchmarks.report.pages import Page
 from benchmarks.words.numbers import milliseconds
 
@@ -15,30 +15,30 @@ _KINDS = ("lost", "stranded", "duplicated", "unexpected", "pending", "dead_lette
 _ANSWERS = {"acked": "accepted", "failed": "told no", "refused": "refused"}
 
 
-def cases(material: Material) -> Page | None:
+def cases(data: RunData) -> Page | None:
     """One row for each case, whatever kinds it is of; None where every registration ended well."""
     shown = pd.concat(
-        [material.first_that_ended(variant, kind, SHOWN) for variant in material.variants for kind in _KINDS]
+        [data.first_that_ended(variant, kind, SHOWN) for variant in data.variants for kind in _KINDS]
     ).drop_duplicates(["trial", "index"])
     which = shown["trial"].tolist(), shown["index"].tolist()
-    history, effects = material.rows_of("history", *which), material.rows_of("effects", *which)
+    history, effects = data.rows_of("history", *which), data.rows_of("effects", *which)
     rows = []
     for registration in shown.to_dict("records"):
         trial, index = int(registration["trial"]), int(registration["index"])
         arrival = history[(history["trial"] == trial) & (history["index"] == index)].iloc[0]
         mine = effects[(effects["trial"] == trial) & (effects["index"] == index)]
         kinds = ", ".join(kind.replace("_", "-") for kind in _KINDS if registration[kind])
-        told = "; ".join(_told(material, arrival, mine, str(registration["missing_pending"]).split(",")))
+        told = "; ".join(_told(data, arrival, mine, str(registration["missing_pending"]).split(",")))
         rows.append((str(registration["variant"]), kinds, str(trial), str(registration["registration_id"]), told))
     headings = ("variant", "ended as", "trial", "registration", "what happened")
     return Page(headings, tuple(rows), (False, False, True, False, False)) if rows else None
 
 
-def _told(material: Material, arrival: pd.Series, attempts: pd.DataFrame, waiting: list[str]) -> Iterator[str]:
+def _told(data: RunData, arrival: pd.Series, attempts: pd.DataFrame, waiting: list[str]) -> Iterator[str]:
     yield f"due at {_at(arrival['intended_ns'])}, {_answer(arrival)}"
     if pd.isna(arrival["stored_ns"]):
         yield "user not stored"
-    for service in material.services:
+    for service in data.services:
         yield f"{service} {_work(attempts[attempts['service'] == service], pending=service in waiting)}"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.analysis.summary_model import Comparison, Summary
-from benchmarks.charts.material import Material
+from benchmarks.charts.run_data import RunData
 from benchmarks.charts.where_each_ended import ENDINGS
 from benchmarks.scenario.metric import Metric, rows
 from benchmarks.words.lists import listed
@@ -46,9 +46,9 @@ class Page:
     numeric: tuple[bool, ...]
 
 
-def predicted(material: Material) -> Page | None:
+def predicted(data: RunData) -> Page | None:
     """What the parameters alone predict beside what was measured, in the window that the run is about."""
-    summary, window = material.summary, material.main_window
+    summary, window = data.summary, data.main_window
     known = [name for name in summary.predicted or {} if name in summary.variants and not summary.not_predicted(name)]
     lines = []
     for row, metric in rows():
@@ -63,21 +63,21 @@ def predicted(material: Material) -> Page | None:
     return Page(headings, tuple(lines), (False, *[True] * (len(headings) - 1)))
 
 
-def unsettled(material: Material) -> tuple[str, ...]:
+def unsettled(data: RunData) -> tuple[str, ...]:
     """For each variant that the parameters alone do not settle, why; and what they leave open of the others, once."""
-    summary = material.summary
-    reasons = {name: summary.not_predicted(name) for name in material.variants}
-    notes = (note for name in material.variants for note in summary.prediction_notes(name))
+    summary = data.summary
+    reasons = {name: summary.not_predicted(name) for name in data.variants}
+    notes = (note for name in data.variants for note in summary.prediction_notes(name))
     return (
         *(f"{name}: not predicted: {reason}" for name, reason in reasons.items() if reason is not None),
         *(note[0].upper() + note[1:] for note in dict.fromkeys(notes)),
     )
 
 
-def residuals(material: Material) -> Page | None:
+def residuals(data: RunData) -> Page | None:
     """Measured minus predicted, registration by registration, over the whole run; None where nothing was compared."""
-    every = material.summary.residuals or {}
-    known = {name: every[name] for name in material.variants if name in every and every[name].n}
+    every = data.summary.residuals or {}
+    known = {name: every[name] for name in data.variants if name in every and every[name].n}
     if not known:
         return None
     rows = []
@@ -85,38 +85,38 @@ def residuals(material: Material) -> Page | None:
         times = (
             milliseconds(of[stat]) for of in (found.accept_ms, found.completion_ms) for stat in ("p50", "p95", "p99")
         )
-        works = ", ".join(milliseconds(found.work_ms["by_service"][service]["p50"]) for service in material.services)
+        works = ", ".join(milliseconds(found.work_ms["by_service"][service]["p50"]) for service in data.services)
         rows.append((name, *times, works, *(count(getattr(found, part)) for part in ("n", *_APART))))
     headings = (
         *("variant", "answer p50", "p95", "p99", "all done p50", "p95", "p99"),
-        f"the work of {listed(material.services)}, p50 each",
+        f"the work of {listed(data.services)}, p50 each",
         *("compared", *_APART.values()),
     )
     return Page(headings, tuple(rows), (False, *[True] * (len(headings) - 1)))
 
 
-def endings(material: Material) -> Page:
+def endings(data: RunData) -> Page:
     rows = []
     for path, word, meaning in ENDINGS:
         cells = []
-        for name in material.variants:
-            number = material.summary.figure(name, *path)
-            bound = upper_bound(material.summary.variants[name].zero_upper95) if number == 0 else ""
+        for name in data.variants:
+            number = data.summary.figure(name, *path)
+            bound = upper_bound(data.summary.variants[name].zero_upper95) if number == 0 else ""
             cells.append(count(number) + (f" ({bound})" if bound else ""))
         rows.append((word, meaning, *cells))
-    headings = ("", "what it means", *material.variants)
-    return Page(headings, tuple(rows), (False, False, *[True] * len(material.variants)))
+    headings = ("", "what it means", *data.variants)
+    return Page(headings, tuple(rows), (False, False, *[True] * len(data.variants)))
 
 
-def services(material: Material) -> Page:
+def services(data: RunData) -> Page:
     """Effects of each service: (registration, service) pairs, and when they were done."""
     names = ("expected", "applied", "pending", "dead_lettered", "stranded", "lost", "duplicated")
     rows = []
-    for variant in material.variants:
-        for service in material.services:
-            cells = [count(material.summary.figure(variant, "effects", name, service=service)) for name in names]
+    for variant in data.variants:
+        for service in data.services:
+            cells = [count(data.summary.figure(variant, "effects", name, service=service)) for name in names]
             times = [
-                milliseconds(material.summary.figure(variant, "completion_latency_ms", stat, service=service))
+                milliseconds(data.summary.figure(variant, "completion_latency_ms", stat, service=service))
                 for stat in ("p50", "p95")
             ]
             rows.append((variant, service, *cells, *times))

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from benchmarks.analysis.summary_model import Summary
 from benchmarks.charts import CHARTS
-from benchmarks.charts.material import Material
+from benchmarks.charts.run_data import RunData
 from benchmarks.report import pages
 from benchmarks.report.cases import SHOWN, cases
 from benchmarks.report.claims import CLAIMS
@@ -28,7 +28,7 @@ from benchmarks.words.calibration import calibration_lines
 from benchmarks.words.numbers import DASH, milliseconds, percent
 from benchmarks.words.repeated import repeated_sentences
 from benchmarks.words.sentence import metric_words, verdict_sentence
-from benchmarks.words.table import ENDED, Row, side_by_side
+from benchmarks.words.table import ENDED, TableRow, side_by_side
 
 _TEMPLATE = "report.html.jinja"
 _OUTSIDE_SVG = re.compile(r"^.*?(?=<svg )", re.DOTALL)
@@ -47,7 +47,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Glance:
+class AtAGlance:
     """One variant at the top of the report: both times, and how many had both in time."""
 
     variant: str
@@ -64,8 +64,8 @@ def write_report(results: Path) -> Path:
 
     The same results give the same bytes. Raises OSError where a file is missing.
     """
-    material = Material.read(results)
-    workload = material.scenario.workload
+    data = RunData.read(results)
+    workload = data.scenario.workload
     run, ran_in = (_optional_json(results / name) for name in ("run.json", "environment.json"))
     environment = Environment(
         loader=PackageLoader("benchmarks.report", "templates"),
@@ -74,38 +74,38 @@ def write_report(results: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    summary = material.summary
+    summary = data.summary
     rows = side_by_side(summary)
     text = environment.get_template(_TEMPLATE).render(
-        scenario=material.scenario,
-        source=material.source,
-        load=material.load,
+        scenario=data.scenario,
+        source=data.source,
+        load=data.load,
         valid=summary.valid,
         reasons=summary.invalid_reasons,
         verdict=_verdict(summary),
         caution=broker_caution(summary),
         # Its head, "Confirmed" or the like, stands out.
         sentence=verdict_sentence(summary).partition(": "),
-        claim=CLAIMS.get(material.scenario.claim or "", ""),
+        claim=CLAIMS.get(data.scenario.claim or "", ""),
         hypothesis=[
             f"{metric_words(part.metric)}, {part.label} {part.expect}"
-            for part in (material.scenario.hypothesis.parts if material.scenario.hypothesis else ())
+            for part in (data.scenario.hypothesis.parts if data.scenario.hypothesis else ())
         ],
-        fault_labels=[window.label for window in material.windows],
+        fault_labels=[window.label for window in data.windows],
         warnings=[*repeated_sentences(summary), *summary.warnings],
-        variants=material.variants,
-        colours=material.colours,
-        glances=[_glance(material, name) for name in material.variants],
-        window="during the fault" if material.main_window else "over the whole run",
+        variants=data.variants,
+        colours=data.colours,
+        glances=[_glance(data, name) for name in data.variants],
+        window="during the fault" if data.main_window else "over the whole run",
         sections=_sections(rows),
-        predicted=pages.predicted(material),
-        unsettled=pages.unsettled(material),
-        residuals=pages.residuals(material),
-        figures=[_figure(results, material, chart.name) for chart in CHARTS],
-        endings=pages.endings(material),
-        cases=cases(material),
+        predicted=pages.predicted(data),
+        unsettled=pages.unsettled(data),
+        residuals=pages.residuals(data),
+        figures=[_figure(results, data, chart.name) for chart in CHARTS],
+        endings=pages.endings(data),
+        cases=cases(data),
         cases_shown=SHOWN,
-        services=pages.services(material),
+        services=pages.services(data),
         comparisons=pages.comparisons(summary),
         comparison_reasons=pages.reasons(summary),
         noise_floor=pages.noise_floor(summary),
@@ -115,7 +115,7 @@ def write_report(results: Path) -> Path:
         trials=pages.trials(summary),
         scenario_yaml=(results / "scenario.yaml").read_text(encoding="utf-8"),
         calibration=calibration_lines(
-            ran_in.get("calibration"), material.scenario.name, workload.highest_rate(0.0, workload.duration_s)
+            ran_in.get("calibration"), data.scenario.name, workload.highest_rate(0.0, workload.duration_s)
         ),
         environment=list(_flat({name: value for name, value in ran_in.items() if name != "calibration"})),
         started=str(run.get("started", "")),
@@ -143,13 +143,13 @@ def _verdict(summary: Summary) -> str:
     return (summary.comparison.verdict if summary.comparison else None) or "no verdict"
 
 
-def _glance(material: Material, variant: str) -> Glance:
-    summary, window = material.summary, material.main_window
-    bases = {spec.name: spec.base for spec in material.scenario.variants}
-    return Glance(
+def _glance(data: RunData, variant: str) -> AtAGlance:
+    summary, window = data.summary, data.main_window
+    bases = {spec.name: spec.base for spec in data.scenario.variants}
+    return AtAGlance(
         variant=variant,
         base=bases.get(variant, variant),
-        colour=material.colours[variant],
+        colour=data.colours[variant],
         accept=milliseconds(summary.figure(variant, "accept_latency_ms", "p50", window=window)),
         complete=milliseconds(summary.figure(variant, "completion_latency_ms", "p50", window=window)),
         in_slo=percent(summary.figure(variant, "slo_ratio", window=window)),
@@ -157,17 +157,17 @@ def _glance(material: Material, variant: str) -> Glance:
     )
 
 
-def _sections(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+def _sections(rows: Sequence[TableRow]) -> list[tuple[str, list[TableRow]]]:
     """The rows under their sections; the endings have a table of their own."""
     names = dict.fromkeys(row.section for row in rows if row.section != ENDED)
     return [(name, [row for row in rows if row.section == name]) for name in names]
 
 
-def _figure(results: Path, material: Material, name: str) -> Figure:
+def _figure(results: Path, data: RunData, name: str) -> Figure:
     chart = next(chart for chart in CHARTS if chart.name == name)
     svg = (results / "charts" / f"{name}.svg").read_text(encoding="utf-8")
     inline = _COMMENT.sub("", _OUTSIDE_SVG.sub("", svg, count=1))
-    return Figure(name, chart.heading, chart.title(material), chart.how_to_read, Markup(inline))  # noqa: S704  # own drawing
+    return Figure(name, chart.heading, chart.title(data), chart.how_to_read, Markup(inline))  # noqa: S704  # own drawing
 
 
 def _flat(value: object, name: str = "") -> Iterator[tuple[str, str]]:

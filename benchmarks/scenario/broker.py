@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from benchmarks.brokers import KINDS, Kind, ServerSpec
+from benchmarks.brokers import KINDS, ServerSpec
 from benchmarks.values.checked import Model
 from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
 
 if TYPE_CHECKING:
-    BrokerKind = str
+    KindName = str
 else:
-    BrokerKind = Literal[tuple(KINDS)]
+    KindName = Literal[tuple(KINDS)]
 
 # What means one thing for one kind, and nothing for another.
 _OF_A_KIND = ("profile", "durability")
@@ -26,7 +26,7 @@ class BrokerSpec(Model):
     A kind whose topics are cut in one way has that number of partitions, whatever is asked.
     """
 
-    kind: BrokerKind = "kafka"
+    kind: KindName = "kafka"
     partitions: Annotated[int, Field(strict=True, ge=1, le=64)] = 6
     profile: str | None = None
     durability: str | None = None
@@ -80,11 +80,11 @@ class BrokerSpec(Model):
         return self
 
 
-def _offered(kind: Kind, key: str) -> tuple[str, ...]:
+def _offered(kind: KindName, key: str) -> tuple[str, ...]:
     return {"profile": kind.profiles, "durability": kind.durabilities}[key]
 
 
-def _default(kind: Kind, key: str) -> str | None:
+def _default(kind: BrokerKind, key: str) -> str | None:
     return next(iter(_offered(kind, key)), None)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from benchmarks.faults import KINDS, Fault, ProcessKind
-from benchmarks.faults.fault import Variant
+from benchmarks.faults.fault import FaultedVariant
 from benchmarks.scenario.metric import WINDOWS
 from benchmarks.values.checked import NAME
 from benchmarks.values.problems import Flaw
@@ -60,7 +60,7 @@ def windows_of(faults: object) -> frozenset[str]:
     return frozenset(WINDOWS) if lasting else frozenset(WINDOWS) - {"during"}
 
 
-def beyond_every_variant(faults: Sequence[Fault], variants: Sequence[Variant]) -> Iterator[Flaw]:
+def beyond_every_variant(faults: Sequence[Fault], variants: Sequence[FaultedVariant]) -> Iterator[Flaw]:
     """Faults that no variant of the run can have."""
     for place, fault in enumerate(faults):
         if all(variant.lacks(fault.process) for variant in variants):

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from benchmarks.metrics import DEFINITIONS, METRICS
-from benchmarks.metrics.definition import SMALLEST_SAMPLE, Definition, Row
+from benchmarks.metrics.definition import SMALLEST_SAMPLE, Definition, MetricRow
 from benchmarks.values.problems import choice_hint
 
 WINDOWS = ("before", "during", "after")
@@ -122,7 +122,7 @@ def _parse_tags(name: str, text: str, allowed: tuple[str, ...]) -> tuple[tuple[s
     return tuple((tag, tags[tag]) for tag in TAGS if tag in tags)
 
 
-def rows() -> Iterator[tuple[Row, Metric]]:
+def rows() -> Iterator[tuple[MetricRow, Metric]]:
     """The rows of the table of sides, and what each shows, in the order of the table of metrics."""
     for definition in METRICS:
         for row in definition.rows:

@@ -63,7 +63,7 @@ class Service(Model):
     instances: Instances = 1
 
 
-class Api(Model):
+class ApiSpec(Model):
     """The API in front, the same for every variant."""
 
     instances: Instances = 1
@@ -100,7 +100,7 @@ class Scenario(Model):
     services: Annotated[dict[ServiceName, Service], BeforeValidator(merged_services)] = Field(
         default_factory=dict, validate_default=True
     )
-    api: Api = Field(default_factory=Api)
+    api: ApiSpec = Field(default_factory=ApiSpec)
     broker: BrokerSpec = Field(default_factory=BrokerSpec)
     variants: Annotated[tuple[VariantSpec, ...], AfterValidator(some)] = Field(
         default=DEFAULT_VARIANTS, validate_default=True

@@ -13,7 +13,7 @@ from benchmarks.faults import KINDS, FaultKind
 from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.document import Document
 from benchmarks.scenario.faults import why_not_here
-from benchmarks.scenario.model import Api, Scenario, Service, Slo
+from benchmarks.scenario.model import ApiSpec, Scenario, Service, Slo
 from benchmarks.scenario.variant import VariantSpec
 from benchmarks.scenario.workload import Keys, Stage, Workload
 from benchmarks.values.checked import Model
@@ -26,7 +26,7 @@ _MODELS: tuple[tuple[Location, type[Model]], ...] = (
     (("workload", "stages", "*"), Stage),
     (("workload", "keys"), Keys),
     (("services", "*"), Service),
-    (("api",), Api),
+    (("api",), ApiSpec),
     (("broker",), BrokerSpec),
     (("variants", "*"), VariantSpec),
     (("variants", "*", "broker"), BrokerSpec),

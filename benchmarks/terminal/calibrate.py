@@ -14,7 +14,7 @@ from benchmarks.brokers import BrokerUnavailable
 from benchmarks.brokers.prepare import prepare
 from benchmarks.calibration import store
 from benchmarks.calibration.calibration import Json
-from benchmarks.calibration.measure import NOISE, PARTS, Failure, Order, calibrate
+from benchmarks.calibration.measure import NOISE, PARTS, CalibrationRequest, Failure, calibrate
 from benchmarks.progress import Observer
 from benchmarks.run import ExitCode
 from benchmarks.terminal.command import ORDER
@@ -27,7 +27,7 @@ from benchmarks.words.calibration import part_words, stale_words
 _FLOOR = "noise_floor"
 
 
-class Telling:
+class CalibrationLines:
     """A line for each part, and one for each step of it; an A/A run is shown as any run is."""
 
     def __init__(self, console: Console) -> None:
@@ -50,7 +50,7 @@ class Telling:
         return LivePanel(self._console) if self._console.is_terminal else PlainLines(self._console)
 
 
-def run_calibration(order: Order, *, as_json: bool) -> ExitCode:
+def run_calibration(order: CalibrationRequest, *, as_json: bool) -> ExitCode:
     """Measure, store and show; with `as_json` only the calibration reaches standard output."""
     talk = console(stderr=True)
     uses_broker = any(PARTS[name].uses_broker for name in order.parts if name in PARTS) or (
@@ -62,7 +62,7 @@ def run_calibration(order: Order, *, as_json: bool) -> ExitCode:
         if uses_broker:
             with FetchBar(talk) as bar:
                 asyncio.run(interruptible(prepare(bar)))
-        failures = asyncio.run(interruptible(calibrate(order, Telling(talk))))
+        failures = asyncio.run(interruptible(calibrate(order, CalibrationLines(talk))))
         codes = [failure.exit_code for failure in failures]
     except BrokerUnavailable as error:
         complain(talk, error.message, error.next_step)

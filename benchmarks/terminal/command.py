@@ -17,7 +17,7 @@ from rich.text import Text
 from benchmarks.brokers import KINDS, BrokerUnavailable, fetch_kind, manage
 from benchmarks.planning.plan import Plan
 from benchmarks.planning.prediction import Predict, Prediction, Unpredicted, arrivals_of
-from benchmarks.run import ExitCode, Outcome, described, planned, rebuild, run
+from benchmarks.run import ExitCode, RunResult, described, planned, rebuild, run
 from benchmarks.store import Results, ResultsError, default_directory, write_text
 from benchmarks.terminal.console import complain, console, say
 from benchmarks.terminal.fetchbar import FetchBar
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from benchmarks.analysis.summary_model import Summary
     from benchmarks.scenario import Scenario, Workload
     from benchmarks.trials.load_workers import LoadWorkers
-    from benchmarks.words.table import Row
+    from benchmarks.words.table import TableRow
 
 # Arrivals of a trial from which on a prediction takes several seconds.
 _MANY_ARRIVALS = 20_000
@@ -158,7 +158,7 @@ def _run_one(
     typed: str,
     repeat_invalid: int,
     load_workers: LoadWorkers,
-) -> Outcome:
+) -> RunResult:
     observing: AbstractContextManager[LivePanel | PlainLines] = (
         LivePanel(talk) if talk.is_terminal else PlainLines(talk)
     )
@@ -199,7 +199,7 @@ def print_summary(summary: Summary, directory: Path, console: Console) -> None:
         console.print(Text(f"report: {directory / 'report.html'}"), soft_wrap=True)
 
 
-def _sides(rows: Sequence[Row], variants: Sequence[str]) -> Table:
+def _sides(rows: Sequence[TableRow], variants: Sequence[str]) -> Table:
     """The table of the sides, a heading above each section, without the rows that say nothing of any side."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("")

@@ -9,10 +9,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.analysis.across import Across, Change, DamagedRunError, NoRunError, StoredRun, across
+from benchmarks.analysis.run_comparison import (
+    DamagedRunError,
+    MetricChange,
+    NoRunError,
+    RunComparison,
+    StoredRun,
+    comparison_of_runs,
+)
 from benchmarks.analysis.summary_model import plain
 from benchmarks.run import ExitCode
-from benchmarks.words.across import across_sentence, change_cells, stated_words
+from benchmarks.words.run_comparison import change_cells, run_comparison_sentence, stated_words
 
 USAGE = 2
 _HEADINGS = ("old", "new", "new ÷ old", "95 % interval", "p, Holm", "")
@@ -21,7 +28,7 @@ _HEADINGS = ("old", "new", "new ÷ old", "95 % interval", "p, Holm", "")
 def compare_runs(old: Path, new: Path, console: Console, complaints: Console, *, as_json: bool) -> int:
     """Print what changed from one run to another. Returns the exit code: see docs/statistics.md."""
     try:
-        found = across(StoredRun.read(old), StoredRun.read(new))
+        found = comparison_of_runs(StoredRun.read(old), StoredRun.read(new))
     except NoRunError as error:
         return _complain(complaints, str(error), "give two directories of runs, such as results/latest", USAGE)
     except DamagedRunError as error:
@@ -41,7 +48,7 @@ def compare_runs(old: Path, new: Path, console: Console, complaints: Console, *,
     return ExitCode.OK
 
 
-def _print(found: Across, console: Console) -> None:
+def _print(found: RunComparison, console: Console) -> None:
     for words in stated_words(found):
         console.print(Text(words, "dim"), soft_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -57,10 +64,10 @@ def _print(found: Across, console: Console) -> None:
         _row(table, change)
     console.print(table)
     console.print()
-    console.print(Text(across_sentence(found), "bold"))
+    console.print(Text(run_comparison_sentence(found), "bold"))
 
 
-def _row(table: Table, change: Change) -> None:
+def _row(table: Table, change: MetricChange) -> None:
     label, *cells = change_cells(change)
     table.add_row(f"  {label}", *cells, style="" if change.found.differs else "dim")
 

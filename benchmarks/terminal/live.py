@@ -21,7 +21,7 @@ from rich.text import Text
 
 from benchmarks.load.rows import NO_TIME, Outcome
 from benchmarks.load.rows import read as read_rows
-from benchmarks.planning.plan import Plan, Trial
+from benchmarks.planning.plan import Plan, PlannedTrial
 from benchmarks.words.load import load_words
 from benchmarks.words.numbers import count, milliseconds, plural
 
@@ -68,7 +68,7 @@ class Scoreboard:
     clock_ns: Callable[[], int] = time.monotonic_ns
     plan: Plan | None = None
     out: Path | None = None
-    trial: Trial | None = None
+    trial: PlannedTrial | None = None
     step: str = "preparing"
     start_ns: int | None = None  # scenario time 0 of the trial under load
     rows: Path | None = None
@@ -134,18 +134,18 @@ class _Telling:
     def step(self, message: str) -> None:
         self._board.step = message
 
-    def trial_began(self, trial: Trial) -> None:
+    def trial_began(self, trial: PlannedTrial) -> None:
         self._board.trial = trial
 
-    def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
+    def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
         self._board.trial = trial
         self._board.rows, self._board.start_ns = rows, start_ns
         self._board.step = "under load"
 
-    def load_ended(self, _trial: Trial) -> None:
+    def load_ended(self, _trial: PlannedTrial) -> None:
         self._board.start_ns = None
 
-    def trial_ended(self, _trial: Trial) -> None:
+    def trial_ended(self, _trial: PlannedTrial) -> None:
         self._board.step = "saved"
 
     def warn(self, message: str) -> None:
@@ -209,7 +209,7 @@ class PlainLines(_Telling):
         if self._board.trial is None or message == "drawing the charts":
             self._console.print(message)
 
-    def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
+    def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
         super().load_began(trial, rows, start_ns)
         total = len(self._board.plan.trials) if self._board.plan else 0
         self._console.print(f"trial {trial.number} of {total}: {trial.variant.name}, block {trial.block + 1}")

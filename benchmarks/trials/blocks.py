@@ -16,44 +16,44 @@ from itertools import groupby
 
 from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.validity import Reason, TrialResult, block_reasons
-from benchmarks.planning.plan import Plan, Trial
+from benchmarks.planning.plan import Plan, PlannedTrial
 from benchmarks.planning.utilisation import saturation_planned
 from benchmarks.store import Results
-from benchmarks.trials.trial import Stage, run_trial
+from benchmarks.trials.trial import RunContext, run_trial
 
 
-async def run_blocks(stage: Stage, results: Results, ended: list[TrialFacts], *, repeats: int) -> None:
-    """Run every trial of the stage's plan, and repeat a disturbed block at most `repeats` times.
+async def run_blocks(context: RunContext, results: Results, ended: list[TrialFacts], *, repeats: int) -> None:
+    """Run every trial of the context's plan, and repeat a disturbed block at most `repeats` times.
 
     `ended` grows as they end and are saved; attempts that do not count are in it as superseded. Raises as `run_trial`.
     Only the block under way is held in memory.
     """
-    numbers = _numbers_after(stage.plan)
-    for _, planned in groupby(stage.plan.trials, key=lambda trial: trial.block):
+    numbers = _numbers_after(context.plan)
+    for _, planned in groupby(context.plan.trials, key=lambda trial: trial.block):
         block = list(planned)
         for attempt in range(repeats + 1):
             if attempt:
                 block = [replace(trial, number=next(numbers)) for trial in block]
             done: list[TrialResult] = []
             for trial in block:
-                done.append(await _run_one(trial, attempt, stage, results))
+                done.append(await _run_one(trial, attempt, context, results))
                 ended.append(done[-1].facts)
             # The last attempt stands whatever it was: the run then judges itself.
-            if attempt == repeats or not (disturbances := _disturbances(done, stage.plan)):
+            if attempt == repeats or not (disturbances := _disturbances(done, context.plan)):
                 break
             ended[-len(done) :] = [_supersede(result, disturbances, results) for result in done]
-            stage.observer.warn(
+            context.observer.warn(
                 f"block {block[0].block + 1} was disturbed and is repeated ({attempt + 1} of at most {repeats}): "
                 + "; ".join(disturbances)
             )
 
 
-async def _run_one(trial: Trial, attempt: int, stage: Stage, results: Results) -> TrialResult:
-    stage.observer.trial_began(trial)
-    result = await run_trial(trial, stage, results.trial_directory(trial.label))
+async def _run_one(trial: PlannedTrial, attempt: int, context: RunContext, results: Results) -> TrialResult:
+    context.observer.trial_began(trial)
+    result = await run_trial(trial, context, results.trial_directory(trial.label))
     result = replace(result, facts=replace(result.facts, attempt=attempt))
     results.save_trial(result)
-    stage.observer.trial_ended(trial)
+    context.observer.trial_ended(trial)
     return result
 
 

@@ -10,9 +10,9 @@ import pandas as pd
 
 from benchmarks.analysis.history import TrialFacts
 from benchmarks.faults import Effect
-from benchmarks.faults.schedule import Happened
+from benchmarks.faults.schedule import FaultRecord
 from benchmarks.scenario import Scenario
-from registration import in_flight
+from registration.runtime import in_flight
 
 
 def lag_frame(rows: Sequence[tuple[int, str, int]], facts: TrialFacts) -> pd.DataFrame:
@@ -48,16 +48,16 @@ def in_flight_frame(paths: Iterable[Path], facts: TrialFacts) -> pd.DataFrame:
 def fault_frame(
     scenario: Scenario,
     edges: Mapping[tuple[str, str], Sequence[int]],
-    happened: Sequence[Happened],
+    records: Sequence[FaultRecord],
     facts: TrialFacts,
 ) -> pd.DataFrame:
     """One row per fault of the scenario: as planned, and as it really began (first) and ended (last).
 
-    `edges` is what services saw of faults in their work, `happened` what was done to processes; times absolute.
+    `edges` is what services saw of faults in their work, `records` what was done to processes; times absolute.
     """
     rows = []
     for fault in scenario.faults:
-        mine = [done for done in happened if done.fault == fault.name]
+        mine = [done for done in records if done.fault == fault.name]
         begins = [*edges.get((fault.name, "begin"), []), *(done.begin_ns for done in mine)]
         ends = [*edges.get((fault.name, "end"), []), *(done.end_ns for done in mine)]
         # Only a process that was started anew had to become ready.

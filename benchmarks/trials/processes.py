@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.brokers import BrokerInfo
 from benchmarks.load.shares import path_of, split
-from benchmarks.planning.plan import Trial
+from benchmarks.planning.plan import PlannedTrial
 from benchmarks.planning.work import work_settings
 from benchmarks.scenario import Scenario, VariantSpec
 from benchmarks.scenario.workload import Workload
@@ -83,7 +83,7 @@ def side_of(variant: VariantSpec) -> str:
 
 def trial_processes(
     scenario: Scenario,
-    trial: Trial,
+    trial: PlannedTrial,
     *,
     raw: Path,
     schedule: Path,
@@ -149,7 +149,7 @@ def _broker(name: str, broker: BrokerInfo, *, used: bool) -> ProcessSpec:
 
 
 def _topics(
-    scenario: Scenario, trial: Trial, common: Mapping[str, object], run_tag: str, broker: BrokerInfo
+    scenario: Scenario, trial: PlannedTrial, common: Mapping[str, object], run_tag: str, broker: BrokerInfo
 ) -> ProcessSpec:
     settings = {
         **common,
@@ -180,7 +180,7 @@ def _topics(
 
 def _services(
     scenario: Scenario,
-    trial: Trial,
+    trial: PlannedTrial,
     common: Mapping[str, object],
     run_tag: str,
     ports: Mapping[tuple[str, int], int],
@@ -218,7 +218,7 @@ def _services(
 def _own(
     process: OwnProcess,
     scenario: Scenario,
-    trial: Trial,
+    trial: PlannedTrial,
     common: Mapping[str, object],
     run_tag: str,
     there: tuple[str, ...],
@@ -239,7 +239,7 @@ def _own(
 
 def _apis(
     scenario: Scenario,
-    trial: Trial,
+    trial: PlannedTrial,
     common: Mapping[str, object],
     api_ports: Sequence[int],
     ports: Mapping[tuple[str, int], int],
@@ -269,7 +269,7 @@ def _apis(
 
 
 def _load(
-    scenario: Scenario, trial: Trial, addresses: list[object], rows: Path, schedule: Path, workers: LoadWorkers
+    scenario: Scenario, trial: PlannedTrial, addresses: list[object], rows: Path, schedule: Path, workers: LoadWorkers
 ) -> tuple[ProcessSpec, ...]:
     """The processes that make the load: one, one for each worker of this machine, or the master of those elsewhere."""
     whole: dict[str, object] = {
@@ -321,7 +321,7 @@ def _load_model(workload: Workload, schedule: Path) -> dict[str, object]:
     }
 
 
-def _event_wiring(trial: Trial, run_tag: str, broker: BrokerInfo) -> dict[str, object]:
+def _event_wiring(trial: PlannedTrial, run_tag: str, broker: BrokerInfo) -> dict[str, object]:
     assert trial.variant.broker is not None, "a variant that uses a broker has one"
     return {
         "broker": broker.kind,
@@ -332,18 +332,18 @@ def _event_wiring(trial: Trial, run_tag: str, broker: BrokerInfo) -> dict[str, o
     }
 
 
-def _topic(trial: Trial, run_tag: str) -> str:
+def _topic(trial: PlannedTrial, run_tag: str) -> str:
     return f"user-registered-{run_tag}-{trial.number:02d}"
 
 
-def _own_topics(service: str, trial: Trial, run_tag: str) -> dict[str, str]:
+def _own_topics(service: str, trial: PlannedTrial, run_tag: str) -> dict[str, str]:
     """The topics that the variant has for each service, by the name that it gives them."""
     return {name: f"{_topic(trial, run_tag)}-{service}-{name}" for name in trial.variant.listed.topics}
 
 
-def _every_own_topic(scenario: Scenario, trial: Trial, run_tag: str) -> dict[str, dict[str, str]]:
+def _every_own_topic(scenario: Scenario, trial: PlannedTrial, run_tag: str) -> dict[str, dict[str, str]]:
     return {service: _own_topics(service, trial, run_tag) for service in scenario.services}
 
 
-def _group(service: str, trial: Trial, run_tag: str) -> str:
+def _group(service: str, trial: PlannedTrial, run_tag: str) -> str:
     return f"{service}-{run_tag}-{trial.number:02d}"

@@ -18,7 +18,7 @@ from benchmarks.progress import SilentObserver
 from benchmarks.scenario import Scenario, VariantSpec, load_text
 from benchmarks.scenario.resolve import dump
 from benchmarks.trials.load_workers import ONE_HERE
-from benchmarks.trials.trial import Stage, run_trial
+from benchmarks.trials.trial import RunContext, run_trial
 
 RATE_PER_S = 150
 DURATION_S = 1.5
@@ -27,27 +27,27 @@ _DRAIN_S = 10
 _NUMBER = 0
 
 
-async def short_start(stage: Stage) -> None:
-    """Load each broker of the stage's run for a moment, by way of the first variant that has it. Raises as `run_trial`.
+async def short_start(context: RunContext) -> None:
+    """Load each broker of the run for a moment, by way of the first variant that has it. Raises as `run_trial`.
 
     Does nothing where there is none to warm: no variant uses a broker, or it is somebody else's, or a stand-in, which
     has nothing to compile.
     """
-    first = {variant.broker.server: variant for variant in reversed(stage.plan.scenario.variants) if variant.broker}
-    for server, broker in stage.brokers.items():
+    first = {variant.broker.server: variant for variant in reversed(context.plan.scenario.variants) if variant.broker}
+    for server, broker in context.brokers.items():
         if broker.info.ours and not broker.info.emulator:
-            stage.observer.step("warming the broker")
-            await _warm(stage, short_scenario(stage.plan.scenario, first[server]))
+            context.observer.step("warming the broker")
+            await _warm(context, short_scenario(context.plan.scenario, first[server]))
 
 
-async def _warm(stage: Stage, short: Scenario) -> None:
+async def _warm(context: RunContext, short: Scenario) -> None:
     plan = make_plan(short)
     directory = scratch.make()
     try:
         trial = replace(plan.trials[0], number=_NUMBER)
         await run_trial(
             trial,
-            replace(stage, plan=plan, observer=SilentObserver(), load_workers=ONE_HERE),
+            replace(context, plan=plan, observer=SilentObserver(), load_workers=ONE_HERE),
             directory / trial.label,
         )
     finally:

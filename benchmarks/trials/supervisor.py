@@ -18,7 +18,7 @@ from typing import TypeVar, cast
 
 from benchmarks.brokers import Broker, BrokerUnavailable
 from benchmarks.faults.process_kind import END_GRACE_S
-from benchmarks.processes.child import Child, ChildError, Message
+from benchmarks.processes.child import Child, ChildError, ControlMessage
 from benchmarks.processes.sampling import Sampler
 from benchmarks.trials.drain import Drained, Sample, drain, together
 from benchmarks.trials.processes import READY_LIMIT_S, ProcessSpec
@@ -152,7 +152,7 @@ class Supervisor:
 
         return await self.unless_failed(drain(busy, lag, load_end_ns + round(patience_s * 1e9)))
 
-    async def done(self, limit_s: float) -> list[Message]:
+    async def done(self, limit_s: float) -> list[ControlMessage]:
         """What those say whose part comes to an end of its own, when it has."""
         ending = [name for name, spec in self._specs.items() if spec.ends]
         return await self.unless_failed(
@@ -254,7 +254,7 @@ class Supervisor:
         except (ChildError, TimeoutError):
             return 1
 
-    def _hear(self, name: str, message: Message) -> None:
+    def _hear(self, name: str, message: ControlMessage) -> None:
         match message.get("type"):
             case "probed":
                 self.probed.add(name)

@@ -24,12 +24,12 @@ from benchmarks import subject
 from benchmarks.analysis.history import TrialFacts, TrialFrames, read_trial
 from benchmarks.analysis.validity import TrialResult
 from benchmarks.brokers import Broker, ServerSpec
-from benchmarks.faults.schedule import Happened, PlannedFault, carry_out, planned_faults
+from benchmarks.faults.schedule import FaultRecord, PlannedFault, carry_out, planned_faults
 from benchmarks.load.rows import read as read_rows
 from benchmarks.load.rows import schedule_of
 from benchmarks.load.shares import deal, path_of
-from benchmarks.planning.plan import Plan, Trial
-from benchmarks.processes.child import ChildError, Message
+from benchmarks.planning.plan import Plan, PlannedTrial
+from benchmarks.processes.child import ChildError, ControlMessage
 from benchmarks.processes.sampling import Sampler
 from benchmarks.progress import Observer
 from benchmarks.scenario import VariantSpec
@@ -38,7 +38,7 @@ from benchmarks.trials.frames import fault_frame, in_flight_frame, lag_frame, re
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.processes import ProcessSpec, trial_processes
 from benchmarks.trials.supervisor import Supervisor
-from registration.alarm import MonotonicClock
+from registration.runtime.alarm import MonotonicClock
 
 # From the word to the first warm-up arrival: time enough for every process to hear it.
 _START_LEAD_S = 0.1
@@ -51,7 +51,7 @@ _RETURN_S = 60.0
 
 
 @dataclass
-class Stage:
+class RunContext:
     """What the trials of one run share. `brokers` holds one for each server that a variant of the plan asks for.
 
     `idle_ms_per_s`: what each uses while nobody uses it, learned in trials that do not. `traced` False: the processes
@@ -85,7 +85,7 @@ class _Measured:
     cpu_begin_ms: Mapping[str, float]
     cpu_end_ms: Mapping[str, float]
     drained: Drained
-    made: Sequence[Message]
+    made: Sequence[ControlMessage]
     pending: Mapping[str, list[str]]
     dead_lettered: Mapping[str, list[str]]
     sampler: Sampler
@@ -95,7 +95,7 @@ class _Measured:
         return (self.drained.end_ns - self.start_ns) / 1e9
 
 
-async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
+async def run_trial(trial: PlannedTrial, context: RunContext, directory: Path) -> TrialResult:
     """Run one trial in `directory` (its raw files go to `directory/raw`).
 
     Raises ChildError where a process cannot do its part, dies or stays silent, BrokerUnavailable where the broker dies.
@@ -103,12 +103,12 @@ async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
     """
     raw = directory / "raw"
     raw.mkdir(parents=True)
-    schedule = _save_schedule(trial, stage, raw)
-    specs, brokers = _listed(trial, stage, raw)
-    running = Supervisor(trial.label, stage.logs, specs, brokers)
-    happened: list[Happened] = []
+    schedule = _save_schedule(trial, context, raw)
+    specs, brokers = _listed(trial, context, raw)
+    running = Supervisor(trial.label, context.logs, specs, brokers)
+    records: list[FaultRecord] = []
     try:
-        measured = await _perform(trial, running, specs, stage, raw, happened)
+        measured = await _perform(trial, running, specs, context, raw, records)
     except ChildError as error:
         # A broker that dies can take a client with it: then the broker is what to tell of.
         if (trouble := running.broker_trouble()) is not None:
@@ -119,7 +119,7 @@ async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
         await running.stop()
     if schedule is None:  # a closed loop's arrivals are known only now
         np.save(raw / "schedule.npy", schedule_of(read_rows(raw / "load.rows")))
-    facts = _facts(trial, stage, specs, measured)
+    facts = _facts(trial, context, specs, measured)
     frames = read_trial(raw, facts, schedule)
     if facts.drain_s is None:
         facts = replace(facts, drain_s=_last_work_s(frames, facts))
@@ -130,57 +130,57 @@ async def run_trial(trial: Trial, stage: Stage, directory: Path) -> TrialResult:
         frames,
         lag_frame(running.lag_rows if lists_lag else [], facts),
         resource_frame(measured.sampler.rows, facts),
-        fault_frame(stage.plan.scenario, running.fault_edges, happened, facts),
+        fault_frame(context.plan.scenario, running.fault_edges, records, facts),
         in_flight_frame(sorted(raw.glob("*.inflight")), facts),
     )
 
 
-def _save_schedule(trial: Trial, stage: Stage, raw: Path) -> NDArray[np.void] | None:
+def _save_schedule(trial: PlannedTrial, context: RunContext, raw: Path) -> NDArray[np.void] | None:
     """Put the arrivals where the load finds them; None for a closed loop, which has none yet."""
-    if stage.plan.scenario.workload.closed:
+    if context.plan.scenario.workload.closed:
         return None
-    schedule = stage.plan.schedule(trial.block_seed)
+    schedule = context.plan.schedule(trial.block_seed)
     np.save(raw / "schedule.npy", schedule)
-    if stage.load_workers.master is None and stage.load_workers.count > 1:
-        for worker, share in enumerate(deal(schedule, stage.load_workers.count)):
+    if context.load_workers.master is None and context.load_workers.count > 1:
+        for worker, share in enumerate(deal(schedule, context.load_workers.count)):
             np.save(path_of(raw / "schedule.npy", worker), share)
     return schedule
 
 
-def _listed(trial: Trial, stage: Stage, raw: Path) -> tuple[tuple[ProcessSpec, ...], dict[str, Broker]]:
+def _listed(trial: PlannedTrial, context: RunContext, raw: Path) -> tuple[tuple[ProcessSpec, ...], dict[str, Broker]]:
     """The trial's processes, and by name those of them that stand already."""
-    broker = stage.broker_of(trial.variant)
-    standing = [*([] if broker is None else [broker]), *stage.brokers_beside(broker)]
+    broker = context.broker_of(trial.variant)
+    standing = [*([] if broker is None else [broker]), *context.brokers_beside(broker)]
     specs = trial_processes(
-        stage.plan.scenario,
+        context.plan.scenario,
         trial,
         raw=raw,
         schedule=raw / "schedule.npy",
-        run_tag=stage.run_tag,
+        run_tag=context.run_tag,
         broker=broker.info if broker is not None else None,
         others=[other.info for other in standing if other is not broker],
         own=trial.variant.listed.processes,
-        take_port=stage.take_port,
-        traced=stage.traced,
-        load_workers=stage.load_workers,
+        take_port=context.take_port,
+        traced=context.traced,
+        load_workers=context.load_workers,
     )
     names = [spec.name for spec in specs if spec.module is None]
     return specs, dict(zip(names, standing, strict=True))
 
 
 async def _perform(
-    trial: Trial,
+    trial: PlannedTrial,
     running: Supervisor,
     specs: Sequence[ProcessSpec],
-    stage: Stage,
+    context: RunContext,
     raw: Path,
-    happened: list[Happened],
+    records: list[FaultRecord],
 ) -> _Measured:
-    scenario, workload = stage.plan.scenario, stage.plan.scenario.workload
-    elsewhere = stage.load_workers.master is not None
-    stage.observer.step("starting the processes")
-    await running.assemble(stage.observer.step)
-    stage.observer.step("proving that every service hears")
+    scenario, workload = context.plan.scenario, context.plan.scenario.workload
+    elsewhere = context.load_workers.master is not None
+    context.observer.step("starting the processes")
+    await running.assemble(context.observer.step)
+    context.observer.step("proving that every service hears")
     proven = await running.prove()
     async with _sampled(running) as sampler:
         lead_s = _START_LEAD_ELSEWHERE_S if elsewhere else _START_LEAD_S
@@ -188,15 +188,15 @@ async def _perform(
         end_ns = start_ns + round(workload.duration_s * 1e9)
         running.start(start_ns, sampler)
         planned = planned_faults(scenario.faults, trial.variant, [spec.name for spec in specs if spec.targets])
-        async with _faults(running, planned, start_ns, happened) as faults:
-            stage.observer.load_began(trial, raw / "load.rows", start_ns)
+        async with _faults(running, planned, start_ns, records) as faults:
+            context.observer.load_began(trial, raw / "load.rows", start_ns)
             await running.until(start_ns)
             cpu_begin_ms = sampler.cpu_ms()
             await running.until(end_ns)
-            stage.observer.load_ended(trial)
+            context.observer.load_ended(trial)
             # A restart near the end may still be under way; the drain is for a system that is whole.
             await running.unless_failed(asyncio.shield(faults))
-        stage.observer.step("draining")
+        context.observer.step("draining")
         drained = await running.drain(scenario.drain_s, end_ns)
         cpu_end_ms = sampler.cpu_ms()
         # After the drain nobody works; only a person's unanswered request can keep the generator.
@@ -217,10 +217,10 @@ async def _sampled(running: Supervisor) -> AsyncIterator[Sampler]:
 
 @asynccontextmanager
 async def _faults(
-    running: Supervisor, planned: Sequence[PlannedFault], start_ns: int, happened: list[Happened]
+    running: Supervisor, planned: Sequence[PlannedFault], start_ns: int, records: list[FaultRecord]
 ) -> AsyncIterator[asyncio.Task[None]]:
     """The faults at their times. One that is cut short lets go of its process, which then can be ended."""
-    task = asyncio.create_task(carry_out(planned, running, MonotonicClock(), start_ns, happened))
+    task = asyncio.create_task(carry_out(planned, running, MonotonicClock(), start_ns, records))
     task.add_done_callback(partial(_fail_with, running))
     async with _under_way(task):
         yield task
@@ -244,13 +244,13 @@ def _fail_with(running: Supervisor, faults: asyncio.Task[None]) -> None:
     running.fail(error if isinstance(error, Exception) else RuntimeError(repr(error)))
 
 
-def _facts(trial: Trial, stage: Stage, specs: Sequence[ProcessSpec], measured: _Measured) -> TrialFacts:
-    scenario, workload = stage.plan.scenario, stage.plan.scenario.workload
-    broker = stage.broker_of(trial.variant)
-    _learn_idle(stage, broker, specs, measured)
+def _facts(trial: PlannedTrial, context: RunContext, specs: Sequence[ProcessSpec], measured: _Measured) -> TrialFacts:
+    scenario, workload = context.plan.scenario, context.plan.scenario.workload
+    broker = context.broker_of(trial.variant)
+    _learn_idle(context, broker, specs, measured)
     # The system under test; the generator, the harness and the role that looks at the broker are the measuring.
     mine = {spec.name for spec in specs if spec.counts}
-    elsewhere = stage.load_workers.master is not None
+    elsewhere = context.load_workers.master is not None
     return TrialFacts(
         number=trial.number,
         variant=trial.variant.name,
@@ -270,24 +270,24 @@ def _facts(trial: Trial, stage: Stage, specs: Sequence[ProcessSpec], measured: _
         broker=broker.info.as_dict() if broker is not None else None,
         cpu_begin_ms={name: ms for name, ms in measured.cpu_begin_ms.items() if name in mine},
         cpu_end_ms={name: ms for name, ms in measured.cpu_end_ms.items() if name in mine},
-        broker_idle_ms_per_s=stage.idle_ms_per_s.get(broker.info.label) if broker is not None else None,
+        broker_idle_ms_per_s=context.idle_ms_per_s.get(broker.info.label) if broker is not None else None,
         rss_mb_max={name: mb for name, mb in measured.sampler.rss_mb_max().items() if name in mine},
         cores=psutil.cpu_count() or 1,
         cpu_span_s=measured.span_s,
         closed=workload.closed,
-        load_workers=stage.load_workers.count,
+        load_workers=context.load_workers.count,
         load_clock=cast(dict[str, object], measured.made[0]["clock"]) if elsewhere else None,
         load_busy_share=max(cast(float, one["cpu_share_max_5s"]) for one in measured.made) if elsewhere else None,
     )
 
 
-def _learn_idle(stage: Stage, used: Broker | None, specs: Sequence[ProcessSpec], measured: _Measured) -> None:
+def _learn_idle(context: RunContext, used: Broker | None, specs: Sequence[ProcessSpec], measured: _Measured) -> None:
     """What the brokers took that stood by, for the trials that use them."""
     idle = [spec.name for spec in specs if spec.module is None and not spec.counts]
-    for name, broker in zip(idle, stage.brokers_beside(used), strict=True):
+    for name, broker in zip(idle, context.brokers_beside(used), strict=True):
         if name in measured.cpu_begin_ms:
             took_ms = measured.cpu_end_ms[name] - measured.cpu_begin_ms[name]
-            stage.idle_ms_per_s[broker.info.label] = took_ms / measured.span_s
+            context.idle_ms_per_s[broker.info.label] = took_ms / measured.span_s
 
 
 def _last_work_s(frames: TrialFrames, facts: TrialFacts) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.analysis.summary_model import Judgement, Judgements, Summary
+from benchmarks.analysis.summary_model import HypothesisVerdict, PartVerdict, Summary
 from benchmarks.scenario.metric import Metric
 from benchmarks.words.numbers import NBSP, figure, plural, signed
 
@@ -20,7 +20,7 @@ def verdict_sentence(summary: Summary) -> str:
     judged, variants = summary.comparison, tuple(summary.variants)
     if judged is None:
         return "No hypothesis was set, so there is no verdict: the table says what was measured."
-    if isinstance(judged, Judgements):
+    if isinstance(judged, HypothesisVerdict):
         told = [f"{part.verdict or 'no verdict'}: {found_words(part, variants)}" for part in judged.all]
         return f"{_head(judged.verdict)}, of {plural(len(told), 'part')}. {'; '.join(told)}."
     if judged.verdict is None:
@@ -35,7 +35,7 @@ def metric_words(metric: Metric) -> str:
     return metric.definition.said(metric.stat) + service + (f" {_WINDOWS[metric.window]}" if metric.window else "")
 
 
-def found_words(found: Judgement, variants: Sequence[str]) -> str:
+def found_words(found: PartVerdict, variants: Sequence[str]) -> str:
     """A comparison and what was expected, in words: `… was 97.1 points higher with events than with sync (…)`."""
     metric, kind, value = found.measured, found.kind, found.estimate
     first, second = _sides(found.label, variants)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.analysis.summary_model import Comparison, Summary, Variant
+from benchmarks.analysis.summary_model import Comparison, Summary, VariantSummary
 from benchmarks.analysis.verdict import pairs_of
 from benchmarks.metrics import definition
 from benchmarks.metrics.definition import STATS, Section
@@ -33,7 +33,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One metric of every variant; `cells` are by variant. `comparison` is empty where nothing is compared."""
 
     section: str
@@ -64,13 +64,13 @@ def label_of(metric: Metric) -> str:
     return name if metric.window is None else f"{name}, {metric.window} the fault"
 
 
-def side_by_side(summary: Summary) -> list[Row]:
+def side_by_side(summary: Summary) -> list[TableRow]:
     """Every row of the table, in sections: the fault's window if there is one, the whole run, the endings, the cost."""
     during = list(_rows(summary, "whole", "during")) if summary.has_window("during") else []
     return during + [row for section in _HEADINGS for row in _rows(summary, section, None)]
 
 
-def _rows(summary: Summary, section: Section, window: str | None) -> Iterator[Row]:
+def _rows(summary: Summary, section: Section, window: str | None) -> Iterator[TableRow]:
     for row, metric in rows():
         of = metric.definition
         if row.section != section or (window and not row.in_fault):
@@ -88,10 +88,10 @@ def _rows(summary: Summary, section: Section, window: str | None) -> Iterator[Ro
             cells[best] = Cell(cells[best].text, cells[best].note, best=True)
         # More than two pairs would not fit beside the figures: the report lists them all.
         text = "; ".join(_compared(one, a, b) for a, b, one in known) if len(known) <= 2 else ""
-        yield Row(DURING if window else _HEADINGS[section], row.label, of.unit, cells, text)
+        yield TableRow(DURING if window else _HEADINGS[section], row.label, of.unit, cells, text)
 
 
-def _cell(variant: Variant, row: definition.Row, metric: Metric, value: float | None) -> Cell:
+def _cell(variant: VariantSummary, row: definition.MetricRow, metric: Metric, value: float | None) -> Cell:
     if value is None:
         return Cell(DASH, _why_missing(variant, row, metric))
     bound = upper_bound(variant.zero_upper95) if row.section == "ended" and not value else ""
@@ -103,14 +103,14 @@ def value_words(metric: Metric, value: float | None) -> str:
     return {"share": percent, "count": count}.get(metric.definition.nature, figure)(value)
 
 
-def _why_missing(variant: Variant, row: definition.Row, metric: Metric) -> str:
+def _why_missing(variant: VariantSummary, row: definition.MetricRow, metric: Metric) -> str:
     """A percentile is missing because nothing was measured, or too little for it."""
     if metric.stat in STATS and variant.of(Metric(metric.name, "max", metric.tags)) is not None:
         return "n too small"
     return variant.why_missing(metric) or row.missing
 
 
-def _best(row: definition.Row, values: Mapping[str, float | None], cells: Mapping[str, Cell]) -> str | None:
+def _best(row: definition.MetricRow, values: Mapping[str, float | None], cells: Mapping[str, Cell]) -> str | None:
     """The variant with the best figure; None where a figure is missing or the two best read alike."""
     known = [(value, name) for name, value in values.items() if value is not None]
     if row.better is None or len(known) < max(2, len(values)):

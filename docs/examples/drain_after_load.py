@@ -13,14 +13,14 @@ from benchmarks.words.numbers import DASH, nominal_ms
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from benchmarks.charts.material import Material
+    from benchmarks.charts.run_data import RunData
 
 _ROW_PT = 44.0
 _BAR_PT = 14.0
 
 
-def _drains_ms(material: Material) -> dict[str, float | None]:
-    found = {name: material.summary.figure(name, "drain_s") for name in material.variants}
+def _drains_ms(data: RunData) -> dict[str, float | None]:
+    found = {name: data.summary.figure(name, "drain_s") for name in data.variants}
     return {name: None if seconds is None else round(seconds, 2) * 1000 for name, seconds in found.items()}
 
 
@@ -28,20 +28,20 @@ def _time(ms: float | None) -> str:
     return DASH if ms is None else nominal_ms(ms)
 
 
-def title(material: Material) -> str:
-    return f"After the last arrival, work went on for {told(_drains_ms(material), _time, 'an unknown time')}"
+def title(data: RunData) -> str:
+    return f"After the last arrival, work went on for {told(_drains_ms(data), _time, 'an unknown time')}"
 
 
-def draw(material: Material) -> Figure:
-    sheet = Sheet(material, title(material), f"Until nothing waited and nobody worked; {material.load}.")
+def draw(data: RunData) -> Figure:
+    sheet = Sheet(data, title(data), f"Until nothing waited and nobody worked; {data.load}.")
     left, _, right, top = sheet.body
-    names = sheet.widest(material.variants, weight="bold") + 16
-    drains_ms = _drains_ms(material)
+    names = sheet.widest(data.variants, weight="bold") + 16
+    drains_ms = _drains_ms(data)
     longest_ms = max((drain_ms for drain_ms in drains_ms.values() if drain_ms), default=1.0)
     room = right - left - names - sheet.widest([nominal_ms(longest_ms)], LABEL_PT, "bold") - 16
     for row, (name, drain_ms) in enumerate(drains_ms.items()):
         y = top - _ROW_PT * (row + 0.5)
-        colour = material.colours[name]
+        colour = data.colours[name]
         sheet.text(left, y, name, weight="bold", colour=palette.ink(colour))
         length = room * (drain_ms or 0.0) / longest_ms
         sheet.bar(left + names, y, length, _BAR_PT, colour)

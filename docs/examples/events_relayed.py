@@ -16,9 +16,9 @@ from event_impl.variants import events
 from event_impl.variants.variant import ApiTools, Register, Variant
 from registration import event
 from registration.options import duration
-from registration.process import Link
 from registration.registration import Registration
-from registration.role import RoleError
+from registration.runtime.process import Runtime
+from registration.runtime.role import RoleError
 from registration.users import Users
 from registration.variant import OwnProcess, Promise
 
@@ -41,27 +41,27 @@ def in_api(_options: Options, tools: ApiTools) -> Register:
     return register
 
 
-async def relay(link: Link) -> None:
+async def relay(runtime: Runtime) -> None:
     """The process: it publishes in the order of the rows, and a row goes when the broker has its event."""
-    options = Options(**cast(Mapping[str, Any], link.settings["options"]))
-    client = client_for(link.settings)
-    publisher = client.publisher(cast(str, link.settings["topic"]), Publishing(options.timeout_s))
+    options = Options(**cast(Mapping[str, Any], runtime.settings["options"]))
+    client = client_for(runtime.settings)
+    publisher = client.publisher(cast(str, runtime.settings["topic"]), Publishing(options.timeout_s))
     try:
         await publisher.open()
     except BrokerError as error:
         raise RoleError(str(error), error.next_step) from error
-    users = link.open_users()
+    users = runtime.open_users()
     announcing = asyncio.create_task(_announce_forever(users, publisher, options.look_every_s))
-    announcing.add_done_callback(lambda ended: _report_if_broken(link, ended))
-    link.ready()
-    async for message in link.messages():
+    announcing.add_done_callback(lambda ended: _report_if_broken(runtime, ended))
+    runtime.ready()
+    async for message in runtime.messages():
         match message["type"]:
             case "idle":
-                link.send(type="idle", question=message["question"], busy=users.waiting())
+                runtime.send(type="idle", question=message["question"], busy=users.waiting())
             case "pending":
                 waiting = [str(registration.registration_id) for _, registration in users.to_announce(_ALL)]
                 services = cast(list[str], message["services"])
-                link.send(type="pending", services=dict.fromkeys(services, waiting))
+                runtime.send(type="pending", services=dict.fromkeys(services, waiting))
     announcing.cancel()
     with suppress(asyncio.CancelledError):
         await announcing
@@ -69,9 +69,9 @@ async def relay(link: Link) -> None:
     users.close()
 
 
-def _report_if_broken(link: Link, ended: asyncio.Task[None]) -> None:
+def _report_if_broken(runtime: Runtime, ended: asyncio.Task[None]) -> None:
     if not ended.cancelled() and (error := ended.exception()) is not None:
-        link.broken(error)
+        runtime.broken(error)
 
 
 async def _announce_forever(users: Users, publisher: Publisher, look_every_s: float) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.metrics.definition import Definition, Row
+from benchmarks.metrics.definition import Definition, MetricRow
 from benchmarks.metrics.folds import share_of_sums
 
 if TYPE_CHECKING:
-    from benchmarks.analysis.series import Window
+    from benchmarks.analysis.series import WindowSeries
 
 
-def _told_no(window: Window) -> tuple[int, int]:
+def _told_no(window: WindowSeries) -> tuple[int, int]:
     """Those who were told no, and all, of one window of one trial."""
     return window.ended.get("refused", 0) + window.ended.get("failed", 0), window.offered
 
@@ -25,5 +25,5 @@ TOLD_NO = Definition(
     measure=_told_no,
     combine=share_of_sums,  # of several trials: from the sums, since trials may differ in size
     tags=("window",),
-    rows=(Row("told no", better="low", in_fault=True, listed=True),),
+    rows=(MetricRow("told no", better="low", in_fault=True, listed=True),),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import cast
 
-from event_impl.brokers.port import Client
+from event_impl.brokers.port import BrokerClient
 
 # Named, and imported when asked for: a client brings its library along, which whoever only looks at this table, such as
 # `bench list`, need not wait for.
@@ -17,13 +17,13 @@ CLIENTS: dict[str, str] = {
 }
 
 
-def client_of(kind: str) -> type[Client]:
+def client_of(kind: str) -> type[BrokerClient]:
     """The client of a kind of broker. Raises KeyError."""
     module, _, name = CLIENTS[kind].partition(":")
-    found: type[Client] = getattr(import_module(module), name)
+    found: type[BrokerClient] = getattr(import_module(module), name)
     return found
 
 
-def client_for(settings: Mapping[str, object]) -> Client:
+def client_for(settings: Mapping[str, object]) -> BrokerClient:
     """The way to the broker that a process's settings name."""
     return client_of(cast(str, settings["broker"]))(cast(str, settings["bootstrap"]))

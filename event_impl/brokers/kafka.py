@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError, ProducerFenced, for_code
 from event_impl.brokers import security
 from event_impl.brokers.port import BrokerError, Capabilities, Delivery, Message, Output, Publishing, Subscription
 from event_impl.brokers.progress import PartitionProgress
-from event_impl.brokers.security import Connection, connection
+from event_impl.brokers.security import SecurityOptions, connection
 from event_impl.brokers.transactions import OffsetTransactions
 
 _log = logging.getLogger(__name__)
@@ -275,7 +275,7 @@ def _told_as(what: str, next_step: str = "look at the broker's log") -> Iterator
 class KafkaAdmin:
     """Topics, lag and what is left in the log, from outside the groups."""
 
-    def __init__(self, connected: Connection, admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer) -> None:
+    def __init__(self, connected: SecurityOptions, admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer) -> None:
         self._connection = connected
         self._admin = admin
         self._reader = reader

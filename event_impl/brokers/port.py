@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
-from registration.role import RoleError
+from registration.runtime.role import RoleError
 
 Headers = list[tuple[str, bytes]]
 
@@ -168,7 +168,7 @@ class Admin(Protocol):
     async def close(self) -> None: ...
 
 
-class Client(Protocol):
+class BrokerClient(Protocol):
     """The way to one broker of one kind."""
 
     capabilities: ClassVar[Capabilities]

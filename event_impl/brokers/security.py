@@ -15,7 +15,7 @@ from typing import TypedDict
 _PREFIX = "BENCH_KAFKA_"
 
 
-class Connection(TypedDict, total=False):
+class SecurityOptions(TypedDict, total=False):
     """What every client of the library takes."""
 
     bootstrap_servers: str
@@ -26,12 +26,12 @@ class Connection(TypedDict, total=False):
     sasl_plain_password: str
 
 
-def connection(bootstrap: str, environment: Mapping[str, str] = os.environ) -> Connection:
+def connection(bootstrap: str, environment: Mapping[str, str] = os.environ) -> SecurityOptions:
     """The library's settings for `[protocol://]host:port[,host:port…]`. OSError: a file of it cannot be read."""
     protocol, _, servers = bootstrap.rpartition("://")
     if not protocol:
         return {"bootstrap_servers": servers}
-    made: Connection = {"bootstrap_servers": servers, "security_protocol": protocol}
+    made: SecurityOptions = {"bootstrap_servers": servers, "security_protocol": protocol}
     if protocol.endswith("SSL"):
         made["ssl_context"] = _ssl_context(environment)
     if protocol.startswith("SASL"):
@@ -41,7 +41,7 @@ def connection(bootstrap: str, environment: Mapping[str, str] = os.environ) -> C
     return made
 
 
-def next_step(connected: Connection) -> str:
+def next_step(connected: SecurityOptions) -> str:
     """What to look at where such a connection does not come about."""
     if "sasl_mechanism" in connected:
         return f"check {_PREFIX}USERNAME, {_PREFIX}PASSWORD and {_PREFIX}SASL_MECHANISM, and the broker's log"

@@ -13,31 +13,31 @@ from typing import cast
 from event_impl.brokers import client_for
 from event_impl.brokers.port import Admin, BrokerError, own_group
 from registration import event, luck
-from registration.process import Link, Message
+from registration.runtime.process import ControlMessage, Runtime
 
 _log = logging.getLogger(__name__)
 
 
-async def run(link: Link) -> None:
+async def run(runtime: Runtime) -> None:
     """Serve the harness until it closes the pipe. Raises BrokerError where the broker does not do its part."""
-    settings = link.settings
+    settings = runtime.settings
     topics = _Topics.of(settings)
     admin = client_for(settings).admin()
     await admin.open()
     for topic in topics.every:
         await admin.create_topic(topic, cast(int, settings["partitions"]), cast(int | None, settings["replicas"]))
-    link.ready()
+    runtime.ready()
     # One at a time: the sampler and a request of the harness share a connection and a consumer.
     turn = asyncio.Lock()
     pace = _Pace(cast(float, settings["sample_period_s"]))
-    sampler = asyncio.create_task(_sample_forever(link, admin, topics, turn, pace))
-    async for message in link.messages():
+    sampler = asyncio.create_task(_sample_forever(runtime, admin, topics, turn, pace))
+    async for message in runtime.messages():
         if message["type"] == "drain":
             pace.period_s = cast(float, settings["drain_sample_period_s"])
         elif message["type"] in ("pending", "dead_lettered"):
             asked = topics.heard if message["type"] == "pending" else topics.dead_letters
             async with turn:
-                link.send(type=message["type"], services=await _unfinished(admin, asked))
+                runtime.send(type=message["type"], services=await _unfinished(admin, asked))
     sampler.cancel()
     with suppress(asyncio.CancelledError):
         await sampler
@@ -62,7 +62,7 @@ class _Topics:
     dead_letters: tuple[tuple[str, str, str], ...]
 
     @classmethod
-    def of(cls, settings: Message) -> _Topics:
+    def of(cls, settings: ControlMessage) -> _Topics:
         shared = cast(str, settings["topic"])
         groups = cast(Mapping[str, str], settings["groups"])
         own = cast(Mapping[str, Mapping[str, str]], settings.get("own_topics", {}))
@@ -88,19 +88,19 @@ class _Pace:
     period_s: float
 
 
-async def _sample_forever(link: Link, admin: Admin, topics: _Topics, turn: asyncio.Lock, pace: _Pace) -> None:
+async def _sample_forever(runtime: Runtime, admin: Admin, topics: _Topics, turn: asyncio.Lock, pace: _Pace) -> None:
     by_topic: dict[str, list[tuple[str, str]]] = {}
     for service, topic, group in topics.heard:
         by_topic.setdefault(topic, []).append((service, group))
     while True:
-        t_ns = link.clock.now_ns()
+        t_ns = runtime.clock.now_ns()
         try:
             lags: Counter[str] = Counter()
             async with turn:
                 for topic, heard in by_topic.items():
                     backlog = await admin.backlog(topic, [group for _, group in heard])
                     lags.update({service: backlog[group] for service, group in heard})
-            link.send(type="lag", t_ns=t_ns, groups=dict(lags))
+            runtime.send(type="lag", t_ns=t_ns, groups=dict(lags))
         except Exception as error:  # noqa: BLE001 - a sample that fails is a gap in a curve, not the end of the trial
             _log.warning("no sample of the lag: %r", error)
         await asyncio.sleep(pace.period_s)

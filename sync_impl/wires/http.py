@@ -10,7 +10,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from registration.call import PATHS, Call
-from registration.http import HOST
+from registration.runtime.http import HOST
 from sync_impl.wires.port import WireError
 
 # No client pool binds: a slow service must not be slow because its caller ran out of connections.

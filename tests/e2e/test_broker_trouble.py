@@ -84,9 +84,9 @@ def test_a_damaged_jar_of_the_same_size_is_111_and_named(here: Path, tmp_path: P
     real = asyncio.run(prepare())
     found = installation(load(), tmp_path / "cache")
     for jar in load().jars:  # links, so that the test is quick; the damaged one is a copy
-        link = found.repository / jar.path
-        link.parent.mkdir(parents=True)
-        link.symlink_to(real.repository / jar.path)
+        runtime = found.repository / jar.path
+        runtime.parent.mkdir(parents=True)
+        runtime.symlink_to(real.repository / jar.path)
     shutil.copytree(real.template, found.template)
     broken = next(path for path in found.jars if path.name.startswith("kafka_2.13"))
     size = broken.stat().st_size

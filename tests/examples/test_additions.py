@@ -289,13 +289,13 @@ DRAWS = """
 from pathlib import Path
 from stored import stored_run
 from benchmarks.charts import CHARTS
-from benchmarks.charts.material import Material
+from benchmarks.charts.run_data import RunData
 from benchmarks.charts.output import save, settings
 
 stored_run(Path("out"))
-material, chart = Material.read(Path("out")), CHARTS[-1]
+data, chart = RunData.read(Path("out")), CHARTS[-1]
 with settings(chart.name):
-    save(chart.draw(material), chart, chart.title(material), Path("out"))
+    save(chart.draw(data), chart, chart.title(data), Path("out"))
 """
 
 

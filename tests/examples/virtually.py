@@ -23,7 +23,7 @@ try:
         "replied_ms": [(at - due) / 1e6 for at, due in zip(people.replied_ns, people.intended_ns, strict=True)],
         "intended_s": [due / 1e9 for due in people.intended_ns],
         "effects": {service: [effects[id_] for id_ in people.ids] for service, effects in trial.world.effects.items()},
-        "hit": [one.process for one in trial.happened],
+        "hit": [one.process for one in trial.fault_records],
     }
 finally:
     trial.close()

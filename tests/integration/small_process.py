@@ -14,42 +14,42 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from registration.process import Link, Role, main
+from registration.runtime.process import Role, Runtime, main
 
 
-async def run(link: Link) -> None:
-    settings = link.settings
-    note(link, "told")
+async def run(runtime: Runtime) -> None:
+    settings = runtime.settings
+    note(runtime, "told")
     if settings.get("start_ns") is not None:
-        note(link, "knows-the-start")
+        note(runtime, "knows-the-start")
     await asyncio.sleep(cast(float, settings.get("ready_after_s", 0)))
-    note(link, "ready")
-    link.ready()
+    note(runtime, "ready")
+    runtime.ready()
     if settings.get("hears"):
-        link.send(type="probed")
+        runtime.send(type="probed")
     busy, lag = (iter(cast(list[int], settings.get(key, [0]))) for key in ("busy", "lag"))
     last_busy = last_lag = 0
-    async for message in link.messages():
+    async for message in runtime.messages():
         match message["type"]:
             case "start" if settings.get("done"):
-                link.send(type="done", name=link.name)
+                runtime.send(type="done", name=runtime.name)
             case "idle":
                 last_busy = next(busy, last_busy)
-                link.send(type="idle", question=message["question"], busy=last_busy)
+                runtime.send(type="idle", question=message["question"], busy=last_busy)
                 if "lag" in settings:
                     last_lag = next(lag, last_lag)
-                    link.send(type="lag", t_ns=time.monotonic_ns(), groups={"email": last_lag, "cache": 0})
+                    runtime.send(type="lag", t_ns=time.monotonic_ns(), groups={"email": last_lag, "cache": 0})
             case "pending" | "dead_lettered" as kind:
                 known = cast(Mapping[str, list[str]], settings[kind])
                 services = cast(list[str], message["services"])
-                link.send(type=kind, services={name: known[name] for name in services if name in known})
+                runtime.send(type=kind, services={name: known[name] for name in services if name in known})
             case "probe":
-                note(link, "probed")
+                note(runtime, "probed")
 
 
-def note(link: Link, what: str) -> None:
-    with Path(cast(str, link.settings["diary"])).open("a") as diary:
-        diary.write(f"{what} {link.name}\n")
+def note(runtime: Runtime, what: str) -> None:
+    with Path(cast(str, runtime.settings["diary"])).open("a") as diary:
+        diary.write(f"{what} {runtime.name}\n")
 
 
 ROLES: Mapping[str, Role] = {"small": run}

@@ -22,7 +22,7 @@ from benchmarks.brokers import Broker
 from event_impl.variants import VARIANTS as EVENT
 from registration import event, luck
 from registration.registration import body_of
-from registration.trace import Kind
+from registration.trace import RecordKind
 from registration.work import WorkSettings, judge
 from sync_impl.variants import VARIANTS as DIRECT
 
@@ -140,12 +140,12 @@ def test_the_user_row_comes_before_anything_else(good_day: Lived) -> None:
             for record in good_day.story.records
             if record.registration_id == luck.registration_id(BLOCK_SEED, index)
         ]
-        assert kinds[:2] == [("api", Kind.RECEIVED), ("api", Kind.STORED)]
+        assert kinds[:2] == [("api", RecordKind.RECEIVED), ("api", RecordKind.STORED)]
     assert len(good_day.story.users) == len(GOOD)
 
 
 def test_each_receipt_runs_from_received_to_settled(good_day: Lived) -> None:
-    expected = [Kind.RECEIVED, Kind.STARTED, Kind.APPLIED, Kind.SETTLED]
+    expected = [RecordKind.RECEIVED, RecordKind.STARTED, RecordKind.APPLIED, RecordKind.SETTLED]
     for index in GOOD:
         id_ = luck.registration_id(BLOCK_SEED, index)
         for service in SERVICES:
@@ -157,8 +157,8 @@ def test_each_receipt_runs_from_received_to_settled(good_day: Lived) -> None:
 @only_direct  # how little an event waits shows below, where a service hangs
 def test_the_reply_of_a_direct_call_waits_for_every_service(good_day: Lived) -> None:
     for index in GOOD:
-        (replied,) = good_day.story.of(Kind.REPLIED, index=index)
-        assert all(record.t_ns < replied.t_ns for record in good_day.story.of(Kind.APPLIED, index=index))
+        (replied,) = good_day.story.of(RecordKind.REPLIED, index=index)
+        assert all(record.t_ns < replied.t_ns for record in good_day.story.of(RecordKind.APPLIED, index=index))
 
 
 def test_nonsense_is_422_and_leaves_nothing(good_day: Lived) -> None:
@@ -175,10 +175,10 @@ def test_probes_leave_no_trace_and_no_effect(good_day: Lived) -> None:
 
 def test_probes_draw_no_luck_and_work_takes_the_time_it_was_dealt(good_day: Lived) -> None:
     excess_ms = []
-    for applied in good_day.story.of(Kind.APPLIED):
+    for applied in good_day.story.of(RecordKind.APPLIED):
         started = next(
             record
-            for record in good_day.story.of(Kind.STARTED, service=applied.service)
+            for record in good_day.story.of(RecordKind.STARTED, service=applied.service)
             if record.delivery == applied.delivery
         )
         dealt_ms = judge(good_day.work[applied.process], applied.registration_id, 1, 0).work_ms
@@ -220,7 +220,7 @@ def impatience(stage: Stage, variant: str) -> Lived:
         await leave(workflow, LEFT_SOON, after_s=0.1)
         await register(workflow, statuses, GIVEN_UP)
         await workflow.idle()
-        notes["done before the kill"] = sorted(record.service for record in workflow.story().of(Kind.APPLIED))
+        notes["done before the kill"] = sorted(record.service for record in workflow.story().of(RecordKind.APPLIED))
         os.kill(workflow.children["email/0"].pid, signal.SIGKILL)
         await workflow.children["email/0"].ended
         await register(workflow, statuses, AFTER_THE_KILL)
@@ -254,7 +254,7 @@ async def leave(workflow: Workflow, index: int, *, after_s: float) -> None:
 
 @pytest.mark.parametrize("index", [LEFT_AT_ONCE, LEFT_SOON], ids=["at once", "soon"])
 def test_what_was_received_is_worked_on_although_the_person_has_gone(impatience: Lived, index: int) -> None:
-    (replied,) = impatience.story.of(Kind.REPLIED, index=index)
+    (replied,) = impatience.story.of(RecordKind.REPLIED, index=index)
     assert replied.status == (504 if impatience.variant not in EVENT else 202)
     assert "email" in impatience.story.applied(index)
 
@@ -267,7 +267,7 @@ def test_a_service_works_on_what_its_caller_has_given_up(impatience: Lived) -> N
     expected = ["email"] if impatience.variant == "sync" else SERVICES
     for index in (LEFT_AT_ONCE, LEFT_SOON, GIVEN_UP):
         assert impatience.story.applied(index) == expected
-    (email,) = impatience.story.of(Kind.APPLIED, service="email", index=GIVEN_UP)
+    (email,) = impatience.story.of(RecordKind.APPLIED, service="email", index=GIVEN_UP)
     assert email.t_ns >= impatience.story.start_ns + LONG_HANG_S * 1e9
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.planning.plan import Trial
+from benchmarks.planning.plan import PlannedTrial
 from benchmarks.progress import SilentObserver
-from benchmarks.run import ExitCode, Outcome, run
+from benchmarks.run import ExitCode, RunResult, run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results, load_trials
 from virtual.predict import predict
@@ -46,7 +46,7 @@ class Killer(SilentObserver):
         self.killed_s = 0.0
         self.noticed_s = 0.0
 
-    def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
+    def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
         if trial.number == self._at_trial:
             broker_process(self._before).send_signal(signal.SIGKILL)
             self.killed_s = time.monotonic()
@@ -56,7 +56,7 @@ class Killer(SilentObserver):
             self.noticed_s = time.monotonic()
 
 
-def killed_at(trial: int, kind: str, tmp_path: Path, duration: str = "2s") -> tuple[Outcome, Killer]:
+def killed_at(trial: int, kind: str, tmp_path: Path, duration: str = "2s") -> tuple[RunResult, Killer]:
     before = children()
     killer = Killer(trial)
     scenario = load_text(SCENARIO.format(kind=kind, duration=duration), "small")
@@ -93,7 +93,7 @@ def test_a_broker_that_only_pauses_is_not_dead(tmp_path: Path) -> None:
     before = children()
 
     class Pauser(SilentObserver):
-        def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
+        def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
             if trial.number == 2:
                 pid = broker_process(before).pid
                 os.kill(pid, signal.SIGSTOP)

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from benchmarks.progress import SilentObserver
-from benchmarks.run import Outcome, run
+from benchmarks.run import RunResult, run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results, StoredTrial
 from virtual.predict import predict
@@ -25,7 +25,7 @@ SEEN_AGAIN_S = 3.0
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunResult, Path]:
     scenario_text = f"""
 version: 1
 name: broker-faults
@@ -45,11 +45,11 @@ faults:
     return outcome, out
 
 
-def frame(ran: tuple[Outcome, Path], name: str) -> pd.DataFrame:
+def frame(ran: tuple[RunResult, Path], name: str) -> pd.DataFrame:
     return pd.read_parquet(ran[1] / f"{name}.parquet")
 
 
-def test_people_are_accepted_before_between_and_after(ran: tuple[Outcome, Path]) -> None:
+def test_people_are_accepted_before_between_and_after(ran: tuple[RunResult, Path]) -> None:
     history = frame(ran, "history")
     at_s = history["intended_ns"] / SECOND
     killed = frame(ran, "faults").set_index("type").loc["kill"]
@@ -61,7 +61,7 @@ def test_people_are_accepted_before_between_and_after(ran: tuple[Outcome, Path])
     assert "failed" in set(history[at_s.between(KILL[0] + 0.1, KILL[1] - 0.1)]["outcome"])
 
 
-def test_nothing_that_was_acknowledged_is_lost(ran: tuple[Outcome, Path]) -> None:
+def test_nothing_that_was_acknowledged_is_lost(ran: tuple[RunResult, Path]) -> None:
     history, effects = frame(ran, "history"), frame(ran, "effects")
     acked = history[history["outcome"] == "acked"]
     applied = effects.dropna(subset=["applied_ns"]).groupby("registration_id")["service"].nunique()
@@ -70,7 +70,7 @@ def test_nothing_that_was_acknowledged_is_lost(ran: tuple[Outcome, Path]) -> Non
     assert (endings["lost"], endings["pending"]) == (0, 0)
 
 
-def test_the_faults_are_on_record_with_the_time_that_the_restart_took(ran: tuple[Outcome, Path]) -> None:
+def test_the_faults_are_on_record_with_the_time_that_the_restart_took(ran: tuple[RunResult, Path]) -> None:
     faults = frame(ran, "faults").set_index("type")
     assert list(faults["target"]) == ["broker", "broker"]
     for kind, (begin_s, end_s) in {"pause": PAUSE, "kill": KILL}.items():
@@ -81,7 +81,7 @@ def test_the_faults_are_on_record_with_the_time_that_the_restart_took(ran: tuple
     assert faults.loc["kill", "ready_s"] > 0
 
 
-def test_its_processor_time_counts_through_its_death(ran: tuple[Outcome, Path]) -> None:
+def test_its_processor_time_counts_through_its_death(ran: tuple[RunResult, Path]) -> None:
     resources = frame(ran, "resources").query("process == 'broker'").sort_values("t_ns")
     assert resources["cpu_ms"].is_monotonic_increasing
     at_s = resources["t_ns"] / SECOND
@@ -94,7 +94,7 @@ def test_its_processor_time_counts_through_its_death(ran: tuple[Outcome, Path]) 
     assert used_ms >= begun.iloc[-1] - begun.iloc[0] - 1
 
 
-def test_only_the_machine_can_have_spoilt_the_run(ran: tuple[Outcome, Path]) -> None:
+def test_only_the_machine_can_have_spoilt_the_run(ran: tuple[RunResult, Path]) -> None:
     """A broker that is hit as planned is no reason against the figures; a busy machine may be one here."""
     assert ran[0].summary is not None
     reasons = ran[0].summary.invalid_reasons

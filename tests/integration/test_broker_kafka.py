@@ -22,7 +22,7 @@ from benchmarks.brokers.cache import Installation, installation
 from benchmarks.brokers.external import connect
 from benchmarks.brokers.java import PROFILES, find
 from benchmarks.brokers.kafka import start_kafka
-from benchmarks.brokers.node import Node, NodeFailed, Place, lay_out, spawn
+from benchmarks.brokers.node import Node, NodeFailed, NodeFolder, lay_out, spawn
 from benchmarks.brokers.prepare import prepare
 from benchmarks.brokers.probe import ask
 from benchmarks.brokers.release import VERSION, load
@@ -76,7 +76,7 @@ def taken_port() -> Iterator[int]:
 
 def node_at(tmp_path: Path, found: Installation, port: int | None = None) -> Node:
     ports = Ports()
-    place = Place(tmp_path / "kafka", tmp_path / "kafka.log", port or ports.take(), ports.take())
+    place = NodeFolder(tmp_path / "kafka", tmp_path / "kafka.log", port or ports.take(), ports.take())
     lay_out(found, place)
     place.properties.write_text(server_properties(place.port, place.controller_port))
     return spawn(found, find(), PROFILES["quick"], place)
@@ -224,9 +224,9 @@ async def test_a_lost_race_for_a_port_is_run_again(tmp_path: Path, monkeypatch: 
         places = iter([port])
         honest = kafka_module._place
 
-        def unlucky_once(directory: Path, log_path: Path, wanted: int | None) -> Place:
+        def unlucky_once(directory: Path, log_path: Path, wanted: int | None) -> NodeFolder:
             place = honest(directory, log_path, wanted)
-            return Place(directory, log_path, next(places, place.port), place.controller_port)
+            return NodeFolder(directory, log_path, next(places, place.port), place.controller_port)
 
         monkeypatch.setattr(kafka_module, "_place", unlucky_once)
         broker = await start_kafka(tmp_path / "kafka", tmp_path / "kafka.log")
@@ -277,9 +277,9 @@ async def test_damage_that_sizes_do_not_show_is_named_when_kafka_fails(
     real = await prepare()
     found = installation(load(), tmp_path / "cache")
     for jar in load().jars:  # links, so that the test is quick; the damaged one is a copy
-        link = found.repository / jar.path
-        link.parent.mkdir(parents=True)
-        link.symlink_to(real.repository / jar.path)
+        runtime = found.repository / jar.path
+        runtime.parent.mkdir(parents=True)
+        runtime.symlink_to(real.repository / jar.path)
     broken = next(path for path in found.jars if path.name.startswith("kafka_2.13"))
     size = broken.stat().st_size
     broken.unlink()

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from benchmarks.progress import SilentObserver
-from benchmarks.run import Outcome, run
+from benchmarks.run import RunResult, run
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.store import Results, load_trials
 from virtual.predict import predict
@@ -28,7 +28,7 @@ blocks: 1
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, Path]:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunResult, Path]:
     out = tmp_path_factory.mktemp("beside") / "out"
     before = set(psutil.Process().children(recursive=True))
     outcome = asyncio.run(run(SCENARIO, Results.create(out), SilentObserver(), predict))
@@ -43,7 +43,7 @@ def expected(scenario: Scenario) -> dict[str, tuple[str, str | None, str] | None
     return {name: of and (of.kind, of.profile, of.durability) for name, of in servers.items()}
 
 
-def test_each_variant_s_results_say_which_broker_it_met(ran: tuple[Outcome, Path]) -> None:
+def test_each_variant_s_results_say_which_broker_it_met(ran: tuple[RunResult, Path]) -> None:
     variants = json.loads((ran[1] / "summary.json").read_text())["variants"]
     told = {name: figures["broker"] for name, figures in variants.items()}
     assert {name: of and (of["kind"], of["profile"], of["durability"]) for name, of in told.items()} == expected(
@@ -52,7 +52,7 @@ def test_each_variant_s_results_say_which_broker_it_met(ran: tuple[Outcome, Path
     assert {name: of["emulator"] for name, of in told.items() if of} == {"events": False, "stand-in": True}
 
 
-def test_each_was_started_once_and_is_on_record(ran: tuple[Outcome, Path]) -> None:
+def test_each_was_started_once_and_is_on_record(ran: tuple[RunResult, Path]) -> None:
     environment = json.loads((ran[1] / "environment.json").read_text())
     assert [(one["kind"], one["profile"]) for one in environment["brokers"]] == [("kafka", "full"), ("embedded", None)]
     assert environment["brokers"][0]["settings"]["heap_mb"] > 256
@@ -62,14 +62,14 @@ def test_each_was_started_once_and_is_on_record(ran: tuple[Outcome, Path]) -> No
     }
 
 
-def test_everybody_was_accepted_and_done_on_both(ran: tuple[Outcome, Path]) -> None:
+def test_everybody_was_accepted_and_done_on_both(ran: tuple[RunResult, Path]) -> None:
     history = pd.read_parquet(ran[1] / "history.parquet")
     effects = pd.read_parquet(ran[1] / "effects.parquet").dropna(subset=["applied_ns"])
     assert set(history["outcome"]) == {"acked"}
     assert effects.groupby("variant").size().to_dict() == dict.fromkeys(SCENARIO.variant_names, 3 * 80)
 
 
-def test_only_its_own_broker_is_a_variant_s_cost_and_the_others_idle_is_known(ran: tuple[Outcome, Path]) -> None:
+def test_only_its_own_broker_is_a_variant_s_cost_and_the_others_idle_is_known(ran: tuple[RunResult, Path]) -> None:
     facts = {trial.facts.variant: trial.facts for trial in load_trials(ran[1])}
     assert {name for name, of in facts.items() if "broker" in of.cpu_end_ms} == {"events", "stand-in"}
     assert not [name for of in facts.values() for name in of.cpu_end_ms if name.startswith("broker:")]

@@ -22,7 +22,7 @@ from benchmarks.processes.ports import Ports
 from benchmarks.progress import SilentObserver
 from benchmarks.scenario import load_text
 from benchmarks.trials.load_workers import LoadWorkers
-from benchmarks.trials.trial import Stage, run_trial
+from benchmarks.trials.trial import RunContext, run_trial
 
 Bench = Callable[..., Result]
 
@@ -88,9 +88,9 @@ async def test_without_its_trace_a_trial_still_knows_when_each_was_answered(tmp_
         "version: 1\nname: bare\nworkload: {rate: 40, warmup: 0s, duration: 500ms}\nvariants: [sync]\nblocks: 1\n", "t"
     )
     plan = make_plan(scenario)
-    stage = Stage(plan, {}, tmp_path, secrets.token_hex(4), Ports().take, SilentObserver(), traced=False)
+    context = RunContext(plan, {}, tmp_path, secrets.token_hex(4), Ports().take, SilentObserver(), traced=False)
 
-    result = await run_trial(plan.trials[0], stage, tmp_path / "trial")
+    result = await run_trial(plan.trials[0], context, tmp_path / "trial")
 
     assert list((tmp_path / "trial").rglob("*.trace")) == []
     history = result.frames.history

@@ -13,7 +13,7 @@ from typing import cast
 
 import policies
 import pytest
-from fakes import FakeLink
+from fakes import FakeRuntime
 
 from benchmarks.brokers import Broker
 from event_impl.brokers import client_of, topics
@@ -22,13 +22,13 @@ from event_impl.brokers.port import Publishing
 from event_impl.receiver import Receiver
 from event_impl.variants import VARIANTS
 from registration import luck, trace
-from registration.alarm import MonotonicClock
 from registration.effects import OutsideWorld
 from registration.event import UserRegistered
 from registration.faults import WorkFault
 from registration.latency import Latency
 from registration.registration import Registration
-from registration.trace import Kind, Trace
+from registration.runtime.alarm import MonotonicClock
+from registration.trace import RecordKind, Trace
 from registration.work import Worker, WorkSettings
 
 SEED = luck.block_seed(1, 0)
@@ -36,7 +36,7 @@ DEAD, DONE = luck.registration_id(SEED, 0), luck.registration_id(SEED, 1)
 WITHIN_S = 20.0
 
 
-class TopicsLink(FakeLink):
+class TopicsRuntime(FakeRuntime):
     """A harness that asks."""
 
     def ask(self, **message: object) -> None:
@@ -63,7 +63,7 @@ async def test_what_cannot_be_done_is_tried_again_after_its_delay_put_aside_and_
     topic = f"own-{uuid.uuid4().hex[:8]}"
     own = {name: f"{topic}-email-{name}" for name in variant.topics}
     wiring = {"broker": "kafka", "bootstrap": kafka.info.bootstrap, "topic": topic}
-    looking = TopicsLink(
+    looking = TopicsRuntime(
         tmp_path,
         **wiring,
         partitions=1,
@@ -79,17 +79,17 @@ async def test_what_cannot_be_done_is_tried_again_after_its_delay_put_aside_and_
     role = asyncio.create_task(topics.run(looking))
     await until(lambda: "ready" in looking.types_sent())
 
-    link = FakeLink(tmp_path, **wiring, variant=variant.name, group=topic, own_topics=own)
+    runtime = FakeRuntime(tmp_path, **wiring, variant=variant.name, group=topic, own_topics=own)
     poison = WorkFault("poison", 0, 3_600 * 10**9, status=422)
     settings = WorkSettings("email", 0, SEED, Latency.fixed(1.0), faults=(poison,))
     worker = Worker(
-        settings, OutsideWorld(tmp_path), Trace(link.trace_path(), {"process": link.name}), MonotonicClock()
+        settings, OutsideWorld(tmp_path), Trace(runtime.trace_path(), {"process": runtime.name}), MonotonicClock()
     )
     worker.start(time.monotonic_ns())
-    receiver = Receiver(link, worker)
+    receiver = Receiver(runtime, worker)
     await receiver.open()
 
-    link.open_inbox("email").note(str(DONE))  # by another instance
+    runtime.open_inbox("email").note(str(DONE))  # by another instance
     publisher = client_of("kafka")(kafka.info.bootstrap).publisher(topic, Publishing(5.0))
     await publisher.open()
     for id_ in (DEAD, DONE):
@@ -97,24 +97,24 @@ async def test_what_cannot_be_done_is_tried_again_after_its_delay_put_aside_and_
         await (await publisher.publish(message_of(happened)))
     await publisher.close()
 
-    def rows(kind: Kind) -> list[tuple[bytes, int, int]]:
-        found = trace.read(link.trace_path())[1]
+    def rows(kind: RecordKind) -> list[tuple[bytes, int, int]]:
+        found = trace.read(runtime.trace_path())[1]
         return [
             (bytes(row["registration_id"]), int(row["attempt"]), int(row["t_ns"]))
             for row in found[found["kind"] == kind]
         ]
 
-    await until(lambda: [attempt for _, attempt, _ in rows(Kind.FAILED)] == [1, 2, 3])
+    await until(lambda: [attempt for _, attempt, _ in rows(RecordKind.FAILED)] == [1, 2, 3])
     await until(lambda: looking.last("lag", "groups") == {"email": 0} and receiver.busy == 0)
     looking.ask(type="dead_lettered")
     looking.ask(type="pending")
     await until(lambda: "pending" in looking.types_sent())
     assert looking.last("dead_lettered", "services") == {"email": [str(DEAD)]}
     assert looking.last("pending", "services") == {"email": []}
-    begun = rows(Kind.STARTED)
+    begun = rows(RecordKind.STARTED)
     assert {id_ for id_, _, _ in begun} == {DEAD.bytes}
     assert all(later - sooner >= policies.DELAY_S * 1e9 for (*_, sooner), (*_, later) in itertools.pairwise(begun))
-    assert "error" not in link.types_sent()
+    assert "error" not in runtime.types_sent()
     await receiver.close()
     looking.end()
     await role

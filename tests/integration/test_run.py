@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from benchmarks.metrics.endings import REGISTRATION_CATEGORIES
-from benchmarks.planning.plan import Trial
+from benchmarks.planning.plan import PlannedTrial
 from benchmarks.progress import SilentObserver
-from benchmarks.run import ExitCode, Outcome, rebuild, run
+from benchmarks.run import ExitCode, RunResult, rebuild, run
 from benchmarks.scenario import Scenario, load, load_text
 from benchmarks.store import DID_NOT_END, Results, load_trials
 from virtual.predict import predict
@@ -85,18 +85,18 @@ class Quiet(SilentObserver):
         self._at_trial = at_trial
         self._act = act
 
-    def trial_began(self, trial: Trial) -> None:
+    def trial_began(self, trial: PlannedTrial) -> None:
         self.phases.append(f"{trial.label} began")
 
-    def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
+    def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
         self.phases.append(f"{trial.label} under load")
         if trial.number == self._at_trial:
             self._act()
 
-    def load_ended(self, trial: Trial) -> None:
+    def load_ended(self, trial: PlannedTrial) -> None:
         self.phases.append(f"{trial.label} load ended")
 
-    def trial_ended(self, trial: Trial) -> None:
+    def trial_ended(self, trial: PlannedTrial) -> None:
         self.phases.append(f"{trial.label} ended")
 
 
@@ -107,7 +107,7 @@ class Finished:
         self.directory = directory
         self.observer = Quiet()
         before = children()
-        self.outcome: Outcome = asyncio.run(
+        self.outcome: RunResult = asyncio.run(
             run(small(), Results.create(directory), self.observer, predict, command="bench x")
         )
         self.left_over = children() - before
@@ -371,7 +371,7 @@ def test_while_it_runs_its_directory_says_that_it_did_not_come_to_its_end(tmp_pa
 def test_a_run_that_is_cancelled_in_mid_trial_keeps_what_is_finished(tmp_path: Path) -> None:
     before = children()
 
-    async def cancelled() -> Outcome:
+    async def cancelled() -> RunResult:
         def cancel() -> None:
             asyncio.get_running_loop().call_later(0.3, task.cancel)
 
@@ -391,7 +391,7 @@ def test_a_run_that_is_cancelled_in_mid_trial_keeps_what_is_finished(tmp_path: P
 def test_a_run_that_is_cancelled_in_its_first_trial_still_says_what_happened(tmp_path: Path) -> None:
     before = children()
 
-    async def cancelled() -> Outcome:
+    async def cancelled() -> RunResult:
         def cancel() -> None:
             asyncio.get_running_loop().call_later(0.1, task.cancel)
 

@@ -19,9 +19,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from benchmarks.planning.plan import Trial
+from benchmarks.planning.plan import PlannedTrial
 from benchmarks.progress import SilentObserver
-from benchmarks.run import ExitCode, Outcome, rebuild, run
+from benchmarks.run import ExitCode, RunResult, rebuild, run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results, load_trials
 from registration.trace import RECORD_FIELDS
@@ -74,7 +74,7 @@ class Disturbing(SilentObserver):
         self.warnings: list[str] = []
         self.disturbance = ExitStack()
 
-    def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
+    def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
         if trial.number == 1:
             self.disturbance.enter_context(foreign_load())
             generator = child("benchmarks.load")
@@ -82,7 +82,7 @@ class Disturbing(SilentObserver):
             loop.call_later(in_s + 1.0, generator.suspend)
             loop.call_later(in_s + 1.2, generator.resume)
 
-    def load_ended(self, trial: Trial) -> None:
+    def load_ended(self, trial: PlannedTrial) -> None:
         self.disturbance.close()
 
     def warn(self, message: str) -> None:
@@ -103,11 +103,11 @@ class Breaking(SilentObserver):
             )
             self._deaf.suspend()
 
-    def load_began(self, trial: Trial, rows: Path, start_ns: int) -> None:
+    def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
         assert self._deaf is not None
         self._deaf.resume()
 
-    def load_ended(self, trial: Trial) -> None:
+    def load_ended(self, trial: PlannedTrial) -> None:
         path = self._out / "trials" / trial.label / "raw" / "api-0.trace"
         os.truncate(path, path.stat().st_size - RECORD_BYTES)
 
@@ -118,7 +118,7 @@ def observer() -> Disturbing:
 
 
 @pytest.fixture(scope="module")
-def outcome(observer: Disturbing, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def outcome(observer: Disturbing, tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     """Of a run whose first attempt was disturbed."""
     results = Results.create(tmp_path_factory.mktemp("disturbed") / "out")
     with observer.disturbance:
@@ -128,19 +128,19 @@ def outcome(observer: Disturbing, tmp_path_factory: pytest.TempPathFactory) -> O
 class TestADisturbedBlock:
     """Repeated, once it is over; what was measured in the first attempt is kept and counts nowhere."""
 
-    def test_the_summary_says_which_block_and_why(self, outcome: Outcome) -> None:
+    def test_the_summary_says_which_block_and_why(self, outcome: RunResult) -> None:
         (repeated,) = json.loads((outcome.directory / "summary.json").read_text())["repeated_blocks"]
         assert (repeated["block"], repeated["attempt"], repeated["trials"]) == (0, 0, ["01-sync"])
         reasons = " ".join(repeated["reasons"])
         assert "trial 01-sync: the load generator stood still: " in reasons
         assert "trial 01-sync: other programs took " in reasons
 
-    def test_whoever_watches_is_told(self, outcome: Outcome, observer: Disturbing) -> None:
+    def test_whoever_watches_is_told(self, outcome: RunResult, observer: Disturbing) -> None:
         (warning,) = observer.warnings
         assert warning.startswith("block 1 was disturbed and is repeated (1 of at most 1): ")
         assert "repeated as a block, and not counted: 01-sync" in (outcome.directory / "report.html").read_text()
 
-    def test_only_the_attempt_that_stands_counts(self, outcome: Outcome) -> None:
+    def test_only_the_attempt_that_stands_counts(self, outcome: RunResult) -> None:
         facts = [trial.facts for trial in load_trials(outcome.directory)]
         assert [(each.label, each.attempt, each.superseded) for each in facts] == [
             ("01-sync", 0, True),
@@ -153,7 +153,7 @@ class TestADisturbedBlock:
         assert summary["variants"]["sync"]["counts"]["offered"] == 180
         assert [trial["trial"] for trial in summary["variants"]["sync"]["trials"]] == [2]
 
-    def test_a_stored_run_is_judged_the_same(self, outcome: Outcome) -> None:
+    def test_a_stored_run_is_judged_the_same(self, outcome: RunResult) -> None:
         before = json.loads((outcome.directory / "summary.json").read_text())
         rebuild(outcome.directory, predict)
         assert json.loads((outcome.directory / "summary.json").read_text()) == before

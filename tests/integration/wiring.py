@@ -23,14 +23,14 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.brokers import BrokerInfo
-from benchmarks.planning.plan import Trial
+from benchmarks.planning.plan import PlannedTrial
 from benchmarks.processes.child import Child
 from benchmarks.processes.ports import HOST, Ports
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.trials.processes import ProcessSpec, trial_processes
 from registration import luck, trace
 from registration.registration import Registration, body_of, traceparent_of, user_id
-from registration.trace import Kind
+from registration.trace import RecordKind
 
 BLOCK_SEED = luck.block_seed(1, 0)
 BOUND_S = 60.0  # on whatever is waited for
@@ -65,7 +65,7 @@ class Record:
     """One trace record, with the process that wrote it."""
 
     process: str
-    kind: Kind
+    kind: RecordKind
     t_ns: int
     registration_id: uuid.UUID
     delivery: int
@@ -96,7 +96,7 @@ class Story:
     signups: tuple[str, ...]
     events: tuple[Event, ...]
 
-    def of(self, kind: Kind, *, service: str | None = None, index: int | None = None) -> list[Record]:
+    def of(self, kind: RecordKind, *, service: str | None = None, index: int | None = None) -> list[Record]:
         id_ = None if index is None else luck.registration_id(BLOCK_SEED, index)
         return [
             record
@@ -108,7 +108,7 @@ class Story:
 
     def applied(self, index: int) -> list[str]:
         """The services whose effect is there for arrival `index`, sorted; twice where it is there twice."""
-        return sorted(record.service for record in self.of(Kind.APPLIED, index=index))
+        return sorted(record.service for record in self.of(RecordKind.APPLIED, index=index))
 
 
 @dataclass
@@ -248,7 +248,7 @@ async def wired(
     spec = scenario.variants[0]
     listed = trial_processes(
         scenario,
-        Trial(1, 0, spec, BLOCK_SEED),
+        PlannedTrial(1, 0, spec, BLOCK_SEED),
         raw=raw,
         schedule=raw / "schedule.npy",
         run_tag=uuid.uuid4().hex[:8],
@@ -292,7 +292,7 @@ def _records(path: Path) -> list[Record]:
     return [
         Record(
             str(header["process"]),
-            Kind(int(row["kind"])),
+            RecordKind(int(row["kind"])),
             int(row["t_ns"]),
             uuid.UUID(bytes=bytes(np.asarray(row["registration_id"]))),
             int(row["delivery"]),

@@ -1,4 +1,4 @@
-"""Fakes behind the project's own ports: a broker in memory, a link to a harness that only listens."""
+"""Fakes behind the project's own ports: a broker in memory, a runtime to a harness that only listens."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import cast
 
 from event_impl.brokers.port import BrokerError, Delivery, Message, Output, Publishing, Subscription
 from event_impl.brokers.progress import PartitionProgress
-from registration.process import Link
+from registration.runtime.process import Runtime
 
 PLACES = 3  # that a probe goes to
 
 
-class FakeLink(Link):
-    """A link whose harness keeps what it hears in `sent`."""
+class FakeRuntime(Runtime):
+    """A runtime whose harness keeps what it hears in `sent`."""
 
     def __init__(self, directory: Path, **settings: object) -> None:
         always: dict[str, object] = {"directory": str(directory), "name": "email/0", "block_seed": "1", "options": {}}

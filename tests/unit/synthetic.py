@@ -18,7 +18,7 @@ from benchmarks.analysis.validity import TrialResult
 from benchmarks.load.rows import NO_TIME, ROW_DTYPE, SCHEDULE_DTYPE, Outcome
 from benchmarks.scenario import Scenario, load_text
 from registration import luck
-from registration.trace import RECORD_FIELDS, Kind
+from registration.trace import RECORD_FIELDS, RecordKind
 
 SERVICES = ("email", "analytics", "cache")
 START_NS = 5_000_000_000_000  # CLOCK_MONOTONIC at scenario time 0
@@ -98,7 +98,11 @@ class Script:
         self, index: int, received_ms: float, stored_ms: float | None = None, replied_ms: float | None = None
     ) -> None:
         """What the API recorded."""
-        for kind, ms in ((Kind.RECEIVED, received_ms), (Kind.STORED, stored_ms), (Kind.REPLIED, replied_ms)):
+        for kind, ms in (
+            (RecordKind.RECEIVED, received_ms),
+            (RecordKind.STORED, stored_ms),
+            (RecordKind.REPLIED, replied_ms),
+        ):
             if ms is not None:
                 self.record("api/0", kind, index, ms)
 
@@ -121,20 +125,27 @@ class Script:
         assert end_ms is not None, "an effect needs a time"
         received_ms = end_ms if received_ms is None else received_ms
         started_ms = received_ms if started_ms is None else started_ms
-        self.record(process, Kind.RECEIVED, index, received_ms, delivery)  # attempts begin with the work
+        self.record(process, RecordKind.RECEIVED, index, received_ms, delivery)  # attempts begin with the work
         attempt = 0
         for attempt, ms in enumerate(failed_ms, start=1):
-            self.record(process, Kind.STARTED, index, started_ms, delivery, attempt)
-            self.record(process, Kind.FAILED, index, ms, delivery, attempt)
+            self.record(process, RecordKind.STARTED, index, started_ms, delivery, attempt)
+            self.record(process, RecordKind.FAILED, index, ms, delivery, attempt)
             started_ms = ms
         if applied_ms is not None:
-            self.record(process, Kind.STARTED, index, started_ms, delivery, attempt + 1)
-            self.record(process, Kind.APPLIED, index, applied_ms, delivery, attempt + 1)
+            self.record(process, RecordKind.STARTED, index, started_ms, delivery, attempt + 1)
+            self.record(process, RecordKind.APPLIED, index, applied_ms, delivery, attempt + 1)
         if settled_ms is not None:
-            self.record(process, Kind.SETTLED, index, settled_ms, delivery)
+            self.record(process, RecordKind.SETTLED, index, settled_ms, delivery)
 
     def record(
-        self, process: str, kind: Kind, index: int, ms: float, delivery: int = 1, attempt: int = 0, status: int = 0
+        self,
+        process: str,
+        kind: RecordKind,
+        index: int,
+        ms: float,
+        delivery: int = 1,
+        attempt: int = 0,
+        status: int = 0,
     ) -> None:
         id_ = luck.registration_id(self.facts.block_seed, index)
         entry = (self.facts.start_ns + ns(ms), id_.bytes, delivery, attempt, status, int(kind))
@@ -233,8 +244,8 @@ def simulate(
     raw.mkdir(parents=True, exist_ok=True)
     rows.tofile(raw / "load.rows")
     api = [
-        _records(schedule, facts, at, Kind(kind), np.ones(len(schedule), dtype=bool), 0)
-        for kind, at in ((Kind.RECEIVED, received), (Kind.STORED, stored), (Kind.REPLIED, replied))
+        _records(schedule, facts, at, RecordKind(kind), np.ones(len(schedule), dtype=bool), 0)
+        for kind, at in ((RecordKind.RECEIVED, received), (RecordKind.STORED, stored), (RecordKind.REPLIED, replied))
     ]
     for process, parts in {"api/0": api, **records}.items():
         every = np.concatenate(parts)
@@ -274,9 +285,10 @@ def _service_records(
     reached: NDArray[np.bool_],
 ) -> None:
     work = [
-        _records(schedule, facts, at, kind, reached, 1) for kind, at in ((Kind.STARTED, begin), (Kind.APPLIED, end))
+        _records(schedule, facts, at, kind, reached, 1)
+        for kind, at in ((RecordKind.STARTED, begin), (RecordKind.APPLIED, end))
     ]
-    receipt = ((Kind.RECEIVED, arrive), (Kind.SETTLED, end + 200_000))
+    receipt = ((RecordKind.RECEIVED, arrive), (RecordKind.SETTLED, end + 200_000))
     # The receipt first: of records of the same instant it is the one that a process writes first.
     parts = [*(_records(schedule, facts, at, kind, reached, 0) for kind, at in receipt), *work]
     records.setdefault(f"{service}/0", []).extend(parts)
@@ -286,7 +298,7 @@ def _records(
     schedule: NDArray[np.void],
     facts: TrialFacts,
     at: NDArray[np.float64],
-    kind: Kind,
+    kind: RecordKind,
     where: NDArray[np.bool_],
     attempt: int,
 ) -> NDArray[np.void]:

@@ -16,7 +16,7 @@ from benchmarks.analysis.noise import NoiseFloor
 from benchmarks.analysis.statistics import t_interval
 from benchmarks.calibration import ceiling, noise, store
 from benchmarks.calibration.calibration import Calibration, DamagedCalibration
-from benchmarks.calibration.clock import Exchange, consistency
+from benchmarks.calibration.clock import ClockReading, consistency
 from benchmarks.calibration.effort import QUICK, USUAL
 from benchmarks.calibration.fingerprint import Fingerprint
 from benchmarks.calibration.floor import floor_of
@@ -297,7 +297,7 @@ def test_a_rate_above_half_the_ceiling_is_warned_of() -> None:
 
 
 def test_answers_between_question_and_hearing_are_of_one_clock() -> None:
-    exchanges = [Exchange(0, 40_000, 100_000), Exchange(200_000, 290_000, 300_000)]
+    exchanges = [ClockReading(0, 40_000, 100_000), ClockReading(200_000, 290_000, 300_000)]
 
     found = consistency(exchanges)
 
@@ -305,7 +305,7 @@ def test_answers_between_question_and_hearing_are_of_one_clock() -> None:
 
 
 def test_an_answer_from_before_its_question_is_of_another_clock() -> None:
-    found = consistency([Exchange(0, 40_000, 100_000), Exchange(200_000, 190_000, 300_000)])
+    found = consistency([ClockReading(0, 40_000, 100_000), ClockReading(200_000, 190_000, 300_000)])
 
     assert (found["outside"], found["one_clock"]) == (1, False)
     assert "not one clock" in part_words("clock", {**found, "read_ns": 50.0, "source": "tsc"})

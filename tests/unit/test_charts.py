@@ -16,8 +16,8 @@ from matplotlib.transforms import Bbox
 from stored import NO_QUESTION, SLOW_EMAIL, SMALL, every_ending, nobody_accepted, stored_run
 
 from benchmarks.charts import CHARTS, draw_all
-from benchmarks.charts.material import Material
 from benchmarks.charts.output import settings
+from benchmarks.charts.run_data import RunData
 
 LADDER = [
     "sync",
@@ -69,12 +69,12 @@ RUNS: Mapping[str, Mapping[str, object]] = {
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Material]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunData]:
     folder = tmp_path_factory.mktemp("runs")
     found = {}
     for name, changes in RUNS.items():
         stored_run(folder / name, **changes)  # type: ignore[arg-type]
-        found[name] = Material.read(folder / name)
+        found[name] = RunData.read(folder / name)
     return found
 
 
@@ -87,7 +87,7 @@ def test_importing_the_charts_does_not_import_matplotlib() -> None:
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
 def test_no_words_touch_each_other_or_the_edge(
-    run: str, chart: object, runs: dict[str, Material], monkeypatch: pytest.MonkeyPatch
+    run: str, chart: object, runs: dict[str, RunData], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[tuple[str, Bbox]] = []
 
@@ -146,11 +146,11 @@ def test_the_charts_can_share_a_page(drawn: list[Path]) -> None:
     assert len(ids) == len(set(ids))
 
 
-def titled(material: Material) -> dict[str, str]:
-    return {chart.name: chart.title(material).replace("\u00a0", " ") for chart in CHARTS}
+def titled(data: RunData) -> dict[str, str]:
+    return {chart.name: chart.title(data).replace("\u00a0", " ") for chart in CHARTS}
 
 
-def test_titles_say_what_was_measured(runs: dict[str, Material]) -> None:
+def test_titles_say_what_was_measured(runs: dict[str, RunData]) -> None:
     titles = titled(runs["email slow"])
     assert titles["accept_latency_over_time"].startswith(
         "While email was slower by 800 ms, the median answer took 3.95 ms"
@@ -169,11 +169,11 @@ def test_titles_are_the_same_sentence_when_the_direct_side_is_faster(tmp_path: P
         return history, effects
 
     stored_run(tmp_path, change=slower_events, **NO_QUESTION)
-    title = titled(Material.read(tmp_path))["accept_latency_over_time"]
+    title = titled(RunData.read(tmp_path))["accept_latency_over_time"]
     assert title.endswith("with sync and 4,000 ms with events")
 
 
-def test_titles_call_alike_what_is_alike_but_never_losses(runs: dict[str, Material]) -> None:
+def test_titles_call_alike_what_is_alike_but_never_losses(runs: dict[str, RunData]) -> None:
     titles = titled(runs["three variants"])
     assert "with sync, sync-concurrent and events alike" in titles["outstanding_and_lag"]
     ended = titled(runs["every ending"])["where_each_ended"]
@@ -181,7 +181,7 @@ def test_titles_call_alike_what_is_alike_but_never_losses(runs: dict[str, Materi
     assert "stranded: 0 with events and" in ended
 
 
-def test_titles_admit_that_nobody_was_accepted(runs: dict[str, Material]) -> None:
+def test_titles_admit_that_nobody_was_accepted(runs: dict[str, RunData]) -> None:
     titles = titled(runs["nobody accepted"])
     assert titles["accept_latency_over_time"].endswith("nobody was accepted")
     assert titles["latency_percentiles"].endswith("nobody was accepted")
@@ -190,17 +190,17 @@ def test_titles_admit_that_nobody_was_accepted(runs: dict[str, Material]) -> Non
     assert titles["where_each_ended"].startswith("Completed: 0 % with sync and events alike")
 
 
-def test_a_title_with_latencies_names_the_shares_accepted_where_they_differ(runs: dict[str, Material]) -> None:
+def test_a_title_with_latencies_names_the_shares_accepted_where_they_differ(runs: dict[str, RunData]) -> None:
     assert "(accepted: " in titled(runs["every ending"])["accept_latency_over_time"]
     assert "(accepted: " not in titled(runs["email slow"])["accept_latency_over_time"]
 
 
-def test_a_ladder_is_told_as_a_range(runs: dict[str, Material]) -> None:
+def test_a_ladder_is_told_as_a_range(runs: dict[str, RunData]) -> None:
     title = titled(runs["a whole ladder"])["accept_latency_over_time"]
     assert re.search(r"took 3\.95 ms \(events\) to 8\d\d ms \(sync\)$", title)
 
 
-def test_faults_are_named_by_what_they_do(runs: dict[str, Material]) -> None:
+def test_faults_are_named_by_what_they_do(runs: dict[str, RunData]) -> None:
     labels = [window.label.replace("\u00a0", " ") for window in runs["faults that overlap"].windows]
     assert labels == [
         "email +800 ms",

@@ -40,7 +40,7 @@ CLOCKS = clocks.Facts(1e-9, "tsc", True, [0.05] * 100)
 CALIBRATION = calibration.Facts({"stale": [], "noise_floor": {"baseline": {}}}, 2.0)
 LIMITS = limits.Facts(1_048_576, 30_000, 400)
 MEMORY = memory.Facts(16_000, 12_000, None)
-RESULTS = disk.Place("results", Path("/data/results"), 90_000, 100, "", "name another with --out")
+RESULTS = disk.Folder("results", Path("/data/results"), 90_000, 100, "", "name another with --out")
 DISK = disk.Facts((RESULTS,))
 NETWORK = network.Facts(0.02, "", 20_000, 32_767, 64, 64)
 KAFKA = kafka.Facts("25.0.2", "", "", "4.4.0", Path("/cache/kafka/4.4.0"), 60, True, True, True, None)
@@ -110,7 +110,14 @@ TROUBLE = [
         *("results", "missing", "cannot be written to", "--out"),
     ),
     (disk.judge, disk.Facts((RESULTS,), latest_in_the_way=True), "latest", "note", "not a link", "move it away"),
-    (network.judge, replace(NETWORK, round_trip_ms=None, obstacle="no"), "loopback", "missing", "no", "link set lo up"),
+    (
+        network.judge,
+        replace(NETWORK, round_trip_ms=None, obstacle="no"),
+        "loopback",
+        "missing",
+        "no",
+        "link set lo up",
+    ),
     (network.judge, replace(NETWORK, round_trip_ms=3.0), "loopback", "note", "3000 µs", "firewall"),
     (network.judge, replace(NETWORK, free=0), "ports", "missing", "0 of 64", "ss -ltn"),
     (network.judge, replace(NETWORK, free=10), "ports", "note", "10 of 64", "end what holds them"),
@@ -153,7 +160,7 @@ def test_what_a_system_does_not_tell_is_no_trouble() -> None:
 
 
 def test_a_complete_cache_needs_neither_room_nor_the_right_to_write() -> None:
-    cache = disk.Place("cache", Path("/mounted"), 0, 0, "/mounted cannot be written to", "")
+    cache = disk.Folder("cache", Path("/mounted"), 0, 0, "/mounted cannot be written to", "")
     assert disk.judge(disk.Facts((cache,)))[0].state is State.OK
 
 

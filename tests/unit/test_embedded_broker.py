@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import FakeLink
+from fakes import FakeRuntime
 from stored import summary_with
 
 from benchmarks.analysis.summary_model import Summary
@@ -13,7 +13,7 @@ from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario, ScenarioError, load_text
 from benchmarks.words.broker import broker_caution
 from event_impl.brokers import embedded
-from registration.role import RoleError
+from registration.runtime.role import RoleError
 
 PARTITIONS = embedded.PARTITIONS
 
@@ -66,5 +66,5 @@ async def test_without_its_package_the_command_that_installs_it_is_given(
 ) -> None:
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     with pytest.raises(RoleError, match="needs the package confluent-kafka") as caught:
-        await run_embedded(FakeLink(tmp_path))
+        await run_embedded(FakeRuntime(tmp_path))
     assert "pip install 'sync-vs-events[embedded]'" in caught.value.next_step

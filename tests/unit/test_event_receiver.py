@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from fakes import FakeClient, FakeLink, FakeSubscriber
+from fakes import FakeClient, FakeRuntime, FakeSubscriber
 
 from event_impl.brokers import CLIENTS
 from event_impl.brokers.messages import message_of
 from event_impl.brokers.port import Message
 from event_impl.receiver import Receiver
 from registration import event, luck, trace
-from registration.alarm import MonotonicClock
 from registration.event import UserRegistered
 from registration.faults import WorkFault
 from registration.latency import Latency
 from registration.registration import Registration, user_id
-from registration.role import RoleError
-from registration.trace import Kind, Trace
+from registration.runtime.alarm import MonotonicClock
+from registration.runtime.role import RoleError
+from registration.trace import RecordKind, Trace
 from registration.work import Worker, WorkSettings, judge
 
 SEED = luck.block_seed(1, 0)
@@ -54,7 +54,7 @@ class Shelf:
 @dataclass
 class Consumer:
     receiver: Receiver
-    link: FakeLink
+    runtime: FakeRuntime
     shelf: Shelf
     settings: WorkSettings
 
@@ -62,8 +62,8 @@ class Consumer:
     def subscriber(self) -> FakeSubscriber:
         return FakeClient.made.the_subscriber
 
-    def kinds(self) -> list[Kind]:
-        return [Kind(kind) for kind in trace.read(self.link.trace_path())[1]["kind"].tolist()]
+    def kinds(self) -> list[RecordKind]:
+        return [RecordKind(kind) for kind in trace.read(self.runtime.trace_path())[1]["kind"].tolist()]
 
 
 def fails(consumer: Consumer, index: int, attempt: int) -> bool:
@@ -79,12 +79,12 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def make(directory: Path, *faults: WorkFault, concurrency: int = 8, latency_ms: float = 2.0) -> Consumer:
     settings = {"broker": "fake", "bootstrap": "nowhere", "topic": "t", "group": "g", "variant": "events"}
-    link = FakeLink(directory, **settings)
+    runtime = FakeRuntime(directory, **settings)
     shelf = Shelf()
     work = WorkSettings("email", 0, SEED, Latency.fixed(latency_ms), concurrency=concurrency, faults=faults)
-    worker = Worker(work, shelf, Trace(link.trace_path(), {"process": "email/0"}), MonotonicClock())
+    worker = Worker(work, shelf, Trace(runtime.trace_path(), {"process": "email/0"}), MonotonicClock())
     worker.start(time.monotonic_ns())
-    return Consumer(Receiver(link, worker), link, shelf, work)
+    return Consumer(Receiver(runtime, worker), runtime, shelf, work)
 
 
 @asynccontextmanager
@@ -107,7 +107,7 @@ async def test_what_is_delivered_is_worked_on_and_settled_after_its_effect(tmp_p
         consumer.subscriber.put(message(0))
         await until(lambda: consumer.subscriber.committed == [0])
     assert consumer.shelf.applied == ["u0@x"]
-    assert consumer.kinds() == [Kind.RECEIVED, Kind.STARTED, Kind.APPLIED, Kind.SETTLED]
+    assert consumer.kinds() == [RecordKind.RECEIVED, RecordKind.STARTED, RecordKind.APPLIED, RecordKind.SETTLED]
 
 
 async def test_it_is_busy_from_the_delivery_until_the_work_is_done(tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ async def test_events_of_one_user_are_worked_on_one_after_the_other_in_order(tmp
             consumer.subscriber.put(message(index, key=7))
         await until(lambda: len(consumer.shelf.applied) == 5)
     assert consumer.shelf.applied == [f"u{index}@x" for index in range(5)]
-    working = [kind for kind in consumer.kinds() if kind in (Kind.STARTED, Kind.APPLIED)]
-    assert working == [Kind.STARTED, Kind.APPLIED] * 5
+    working = [kind for kind in consumer.kinds() if kind in (RecordKind.STARTED, RecordKind.APPLIED)]
+    assert working == [RecordKind.STARTED, RecordKind.APPLIED] * 5
 
 
 async def test_events_of_different_users_are_worked_on_at_once(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ async def test_events_of_different_users_are_worked_on_at_once(tmp_path: Path) -
             consumer.subscriber.put(message(index))
         await until(lambda: len(consumer.shelf.applied) == 5)
     kinds = consumer.kinds()
-    assert kinds.index(Kind.APPLIED) > len(kinds) - 1 - kinds[::-1].index(Kind.STARTED)
+    assert kinds.index(RecordKind.APPLIED) > len(kinds) - 1 - kinds[::-1].index(RecordKind.STARTED)
 
 
 async def test_failing_work_is_tried_again_and_holds_the_offsets_behind_it(tmp_path: Path) -> None:
@@ -149,15 +149,15 @@ async def test_failing_work_is_tried_again_and_holds_the_offsets_behind_it(tmp_p
         await until(lambda: consumer.subscriber.committed == [0, 1])
     assert consumer.shelf.applied == [f"u{lucky}@x", f"u{unlucky}@x"]
     kinds = consumer.kinds()
-    assert kinds.count(Kind.FAILED) == 1
-    assert kinds[-3:] == [Kind.APPLIED, Kind.SETTLED, Kind.SETTLED]
+    assert kinds.count(RecordKind.FAILED) == 1
+    assert kinds[-3:] == [RecordKind.APPLIED, RecordKind.SETTLED, RecordKind.SETTLED]
 
 
 async def test_a_probe_is_answered_and_settled_without_work_or_trace(tmp_path: Path) -> None:
     async with consuming(tmp_path) as consumer:
         consumer.subscriber.put(probe())
         await until(lambda: consumer.subscriber.committed == [0])
-    assert consumer.link.types_sent() == ["probed"]
+    assert consumer.runtime.types_sent() == ["probed"]
     assert consumer.shelf.applied == []
     assert consumer.kinds() == []
 
@@ -165,7 +165,7 @@ async def test_a_probe_is_answered_and_settled_without_work_or_trace(tmp_path: P
 async def test_an_event_that_cannot_be_read_is_reported_to_the_harness(tmp_path: Path) -> None:
     async with consuming(tmp_path) as consumer:
         consumer.subscriber.put(Message(b"", b"not json", []))
-        await until(lambda: consumer.link.types_sent() == ["error"])
+        await until(lambda: consumer.runtime.types_sent() == ["error"])
         assert consumer.subscriber.committed == []
 
 
@@ -173,8 +173,8 @@ async def test_a_destination_that_breaks_is_reported_to_the_harness_and_nothing_
     async with consuming(tmp_path) as consumer:
         consumer.shelf.broken = True
         consumer.subscriber.put(message(0))
-        await until(lambda: consumer.link.types_sent() == ["error"])
-        assert consumer.link.sent[0]["message"] == "the disk is full"
+        await until(lambda: consumer.runtime.types_sent() == ["error"])
+        assert consumer.runtime.sent[0]["message"] == "the disk is full"
         assert consumer.subscriber.committed == []
 
 
@@ -183,7 +183,7 @@ async def test_what_is_at_work_when_it_closes_is_not_settled(tmp_path: Path) -> 
         consumer.subscriber.put(message(0))
         await until(lambda: consumer.receiver.busy == 1)
     assert consumer.subscriber.committed == []
-    assert consumer.link.sent == []
+    assert consumer.runtime.sent == []
 
 
 async def test_work_on_what_was_taken_away_meanwhile_settles_nothing(tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ async def test_work_on_what_was_taken_away_meanwhile_settles_nothing(tmp_path: P
         consumer.subscriber.revoke()
         await until(lambda: consumer.receiver.busy == 0)
         assert consumer.subscriber.committed == []
-    assert consumer.kinds() == [Kind.RECEIVED, Kind.STARTED, Kind.APPLIED]
+    assert consumer.kinds() == [RecordKind.RECEIVED, RecordKind.STARTED, RecordKind.APPLIED]
 
 
 async def test_four_times_the_slots_may_be_in_hand(tmp_path: Path) -> None:

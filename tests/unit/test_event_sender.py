@@ -4,14 +4,14 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from fakes import PLACES, FakeClient, FakeLink, FakePublisher
+from fakes import PLACES, FakeClient, FakePublisher, FakeRuntime
 
 from event_impl.brokers import CLIENTS
 from event_impl.sender import Sender
 from registration import event, luck
 from registration.announce import AnnounceError
 from registration.registration import Registration, traceparent_of, user_id
-from registration.role import RoleError
+from registration.runtime.role import RoleError
 
 ID = luck.registration_id(1, 0)
 REGISTRATION = Registration(ID, user_id(1, 0), "user-0@example.com", traceparent_of(ID))
@@ -26,7 +26,7 @@ async def sender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sender:
         assert not announce_later
         assert not FakeClient.made.the_publisher.log, "the row comes first"
 
-    return Sender(FakeLink(tmp_path, options={"timeout_s": 0.05}, **settings), store)
+    return Sender(FakeRuntime(tmp_path, options={"timeout_s": 0.05}, **settings), store)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from synthetic import facts_of
 
 from benchmarks.faults import KINDS, Effect, ProcessKind
-from benchmarks.faults.schedule import Happened, PlannedFault, carry_out, planned_faults
+from benchmarks.faults.schedule import FaultRecord, PlannedFault, carry_out, planned_faults
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.resolve import dump
 from benchmarks.trials.frames import fault_frame
@@ -115,38 +115,38 @@ async def test_a_fault_is_on_its_target_for_its_time_and_on_nothing_else(word: s
 @pytest.mark.parametrize("word", PROCESS)
 async def test_a_fault_heals_and_says_when_it_was_on(word: str) -> None:
     processes, clock = FakeProcesses("email/0"), SteppedClock()
-    happened: list[Happened] = []
+    records: list[FaultRecord] = []
     faults = planned({**KINDS[word].example(), "target": "email/0"})
-    task = await at(20, clock, carry_out(faults, processes, clock, START_NS, happened))
+    task = await at(20, clock, carry_out(faults, processes, clock, START_NS, records))
     await task
     assert processes.state == {"email/0": "runs"}
     assert processes.respawned == (["email/0"] if KINDS[word].effect is Effect.DOWN else [])
     begin_ns, end_ns = START_NS + 8 * SECOND, START_NS + (16 if KINDS[word].lasts else 8) * SECOND
-    assert happened == [Happened(f"{word}-email-0", "email/0", begin_ns, end_ns, 0.0)]
+    assert records == [FaultRecord(f"{word}-email-0", "email/0", begin_ns, end_ns, 0.0)]
 
 
 @pytest.mark.parametrize("word", [word for word in PROCESS if KINDS[word].lasts])
 async def test_a_fault_that_is_cut_short_lets_its_process_end_and_starts_nothing_anew(word: str) -> None:
     processes, clock = FakeProcesses("email/0"), SteppedClock()
-    happened: list[Happened] = []
+    records: list[FaultRecord] = []
     faults = planned({**KINDS[word].example(), "target": "email/0"})
-    task = await at(9, clock, carry_out(faults, processes, clock, START_NS, happened))
+    task = await at(9, clock, carry_out(faults, processes, clock, START_NS, records))
     task.cancel()
     await asyncio.wait([task])
     assert processes.state["email/0"] != "stopped"
-    assert (processes.respawned, happened) == ([], [])
+    assert (processes.respawned, records) == ([], [])
 
 
 async def test_faults_on_several_processes_do_not_wait_for_one_another() -> None:
     processes, clock = FakeProcesses("api/0", "email/0", "email/1"), SteppedClock()
-    happened: list[Happened] = []
+    records: list[FaultRecord] = []
     faults = planned(
         {"target": "email/0", "type": "kill", "at": "1s", "duration": "6s"},
         {"target": "api", "type": "pause", "at": "1s", "duration": "2s"},
         {"target": "email/1", "type": "kill", "at": "1s", "duration": "3s"},
     )
-    await (await at(20, clock, carry_out(faults, processes, clock, START_NS, happened)))
-    ended = [(done.process, (done.end_ns - START_NS) // SECOND) for done in happened]
+    await (await at(20, clock, carry_out(faults, processes, clock, START_NS, records)))
+    ended = [(done.process, (done.end_ns - START_NS) // SECOND) for done in records]
     assert ended == [("api/0", 3), ("email/1", 4), ("email/0", 7)]
 
 
@@ -170,7 +170,7 @@ def test_a_fault_of_the_broker_is_not_planned_for_a_variant_without_one(word: st
 @pytest.mark.parametrize("word", PROCESS)
 def test_what_happened_is_written_down_and_what_cannot_happen_is_not_applicable(word: str) -> None:
     scenario = scenario_with({**KINDS[word].example(), "target": "broker"})
-    done = Happened(f"{word}-broker", "broker", 1_000, 2_000, 0.25)
+    done = FaultRecord(f"{word}-broker", "broker", 1_000, 2_000, 0.25)
     (hit,) = fault_frame(scenario, {}, [done], facts_of(variant="events", start_ns=100)).to_dict("records")
     assert (hit["applicable"], hit["begin_ns"], hit["end_ns"]) == (True, 900, 1_900)
     # Only what was gone had to become ready.

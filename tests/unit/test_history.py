@@ -13,7 +13,7 @@ from synthetic import BLOCK_SEED, Script, facts_of, ns
 from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFacts, TrialFrames, read_trial
 from benchmarks.load.rows import NO_TIME, ROW_DTYPE, Outcome
 from registration import luck
-from registration.trace import Kind
+from registration.trace import RecordKind
 
 
 @pytest.fixture
@@ -135,8 +135,8 @@ def test_a_consumer_killed_in_the_middle_of_the_work_leaves_an_attempt_without_a
     script: Script, tmp_path: Path
 ) -> None:
     script.arrival(0, 0, 0, 5)
-    script.record("cache/0", Kind.RECEIVED, 0, 10, 1)
-    script.record("cache/0", Kind.STARTED, 0, 11, 1, 1)
+    script.record("cache/0", RecordKind.RECEIVED, 0, 10, 1)
+    script.record("cache/0", RecordKind.STARTED, 0, 11, 1, 1)
     script.effect(0, "cache", 45, received_ms=40, settled_ms=46)  # counts from 1 again
     effects = script.frames(tmp_path).effects
     assert list(effects["started_ns"]) == [ns(11), ns(40)]
@@ -171,7 +171,7 @@ def test_a_trace_without_a_header_is_a_problem(script: Script, tmp_path: Path) -
 
 def test_a_registration_that_nobody_scheduled_is_a_problem(script: Script, tmp_path: Path) -> None:
     script.happy(0, 0)
-    script.record("email/0", Kind.RECEIVED, 77, 5.0)
+    script.record("email/0", RecordKind.RECEIVED, 77, 5.0)
     frames = script.frames(tmp_path)
     assert frames.problems == ("the trace email-0.trace names 1 registrations that were never scheduled",)
     assert set(frames.effects["index"]) == {0}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from registration.in_flight import LONGEST_WAIT_S, SHORTEST_WAIT_S, InFlightSampler, read
+from registration.runtime.in_flight import LONGEST_WAIT_S, SHORTEST_WAIT_S, InFlightSampler, read
 
 
 def sample(path: Path, for_s: float) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from benchmarks.load.exchange import Exchange
 from benchmarks.load.pool import Pool
-from benchmarks.load.reply import Reply, ReplyError
+from benchmarks.load.reply import ReplyError, ReplyParser
 
 LIMIT_S = 5.0
 
@@ -200,9 +200,9 @@ def say_more(connection: socket.socket, script: Script) -> Callable[[], None]:
     return say
 
 
-def whole(script: Script) -> tuple[bool, Reply]:
+def whole(script: Script) -> tuple[bool, ReplyParser]:
     """Whether a parser that has seen nothing before finds a whole reply in it, and what it read."""
-    reply = Reply()
+    reply = ReplyParser()
     try:
         complete = bool(script.bytes_) and reply.feed(script.bytes_)
     except ReplyError:

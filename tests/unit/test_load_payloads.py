@@ -6,14 +6,14 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.load.payloads import Payload, Payloads, ready_request, registration_payload
-from benchmarks.load.settings import Keys, OpenSettings, Settings
+from benchmarks.load.settings import KeySettings, OpenSettings, Settings
 from registration.luck import key, registration_id
 from registration.registration import Registration, traceparent_of, user_id
 
 ADDRESSES = (("127.0.0.1", 8001), ("127.0.0.1", 8002))
 
 
-def settings(keys: Keys | None = None) -> Settings:
+def settings(keys: KeySettings | None = None) -> Settings:
     return Settings(ADDRESSES, "/r", OpenSettings(Path("s.npy")), keys, 7, 10**9, 10, Path("load.rows"))
 
 
@@ -65,7 +65,7 @@ def test_an_endless_run_of_arrivals_is_encoded_a_few_at_a_time() -> None:
 
 
 def test_with_keys_the_same_people_come_again_under_new_registrations() -> None:
-    keys = Keys("zipf", 5, 1.1)
+    keys = KeySettings("zipf", 5, 1.1)
     payloads = Payloads(range(50), settings(keys))
     seen = [Registration.from_json(parts(payloads.take())[2]) for _ in range(50)]
     drawn = [key(7, index, "zipf", 5, 1.1) for index in range(50)]

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.load.parent import Lines, Parent
 from benchmarks.load.rows import SCHEDULE_DTYPE
-from benchmarks.load.settings import ConstantVusSettings, Keys, OpenSettings, Settings, read_schedule
+from benchmarks.load.settings import ConstantVusSettings, KeySettings, OpenSettings, Settings, read_schedule
 from benchmarks.load.timers import KernelTimer, LoopTimer
 from benchmarks.load.usage import CpuShare, collections, switch_collector_off
 
@@ -45,7 +45,7 @@ def test_settings_of_a_closed_loop_need_no_schedule() -> None:
     message = {key: value for key, value in {**CLOSED, "keys": keys}.items() if key != "schedule"}
     settings = Settings.from_message({"role": "load", "settings": message})
     assert settings.executor == ConstantVusSettings(vus=8, warmup_ns=1_000_000_000, duration_ns=2_500_500_000)
-    assert settings.keys == Keys("zipf", 1000, 1.1)
+    assert settings.keys == KeySettings("zipf", 1000, 1.1)
 
 
 @pytest.mark.parametrize(

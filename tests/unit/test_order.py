@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.analysis.order import order_effect_of
-from benchmarks.analysis.summary_model import Json, Variant
+from benchmarks.analysis.summary_model import Json, VariantSummary
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import load_text
 from benchmarks.scenario.metric import Metric
@@ -18,7 +18,7 @@ ACCEPT_P50 = Metric.parse("accept_latency_ms.p50")
 VARIANTS = {"sync": 40.0, "events": 4.0, "sync-concurrent": 20.0}
 
 
-def sides(names: list[str], blocks: int, *, first: float = 1.0, noise: float = 0.02) -> list[Variant]:
+def sides(names: list[str], blocks: int, *, first: float = 1.0, noise: float = 0.02) -> list[VariantSummary]:
     """Trials in the planned order; the first of each block takes `first` times as long."""
     rng = np.random.default_rng(2)
     text = f"version: 1\nname: made-up\nblocks: {blocks}\nvariants: [{', '.join(names)}]\n"
@@ -39,7 +39,7 @@ def sides(names: list[str], blocks: int, *, first: float = 1.0, noise: float = 0
                 "cpu_ms_per_registration": {"total": 5.0},
             }
         )
-    return [Variant.from_dict(name, {"trials": figures[name]}) for name in names]
+    return [VariantSummary.from_dict(name, {"trials": figures[name]}) for name in names]
 
 
 @pytest.mark.parametrize("names", [["sync", "events"], ["sync", "events", "sync-concurrent"]])

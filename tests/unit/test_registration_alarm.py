@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from registration import alarm
-from registration.alarm import sleep_until
+from registration.runtime import alarm
+from registration.runtime.alarm import sleep_until
 
 
 @pytest.fixture(params=["the kernel's timer", "the loop's timer"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from registration import luck, trace
-from registration.trace import RECORD_FIELDS, Kind, Trace
+from registration.trace import RECORD_FIELDS, RecordKind, Trace
 
 FIRST, SECOND = luck.registration_id(1, 0), luck.registration_id(1, 1)
 RECORD_BYTES = 40
@@ -28,9 +28,9 @@ def path(tmp_path: Path) -> Path:
 
 def written(path: Path) -> Trace:
     trace_ = Trace(path, {"process": "email/0", "role": "service"}, Clock())
-    trace_.record(Kind.RECEIVED, FIRST, delivery=1)
-    trace_.record(Kind.FAILED, FIRST, delivery=1, attempt=2, status=503)
-    trace_.record(Kind.APPLIED, SECOND, delivery=2, attempt=65_535)
+    trace_.record(RecordKind.RECEIVED, FIRST, delivery=1)
+    trace_.record(RecordKind.FAILED, FIRST, delivery=1, attempt=2, status=503)
+    trace_.record(RecordKind.APPLIED, SECOND, delivery=2, attempt=65_535)
     return trace_
 
 
@@ -39,7 +39,7 @@ def test_records_come_back_as_they_were_written(path: Path) -> None:
     header, records = trace.read(path)
     assert header == {"process": "email/0", "role": "service"}
     assert records["t_ns"].tolist() == [1_001, 1_002, 1_003]
-    assert records["kind"].tolist() == [Kind.RECEIVED, Kind.FAILED, Kind.APPLIED]
+    assert records["kind"].tolist() == [RecordKind.RECEIVED, RecordKind.FAILED, RecordKind.APPLIED]
     assert [bytes(id_) for id_ in records["registration_id"]] == [FIRST.bytes, FIRST.bytes, SECOND.bytes]
     assert records["delivery"].tolist() == [1, 1, 2]
     assert records["attempt"].tolist() == [0, 2, 65_535]
@@ -60,7 +60,7 @@ def test_the_documented_layout_is_forty_bytes() -> None:
 def test_a_record_cut_short_at_the_end_is_left_out(path: Path, cut: int) -> None:
     written(path).close()
     path.write_bytes(path.read_bytes()[:-cut])
-    assert trace.read(path)[1]["kind"].tolist() == [Kind.RECEIVED, Kind.FAILED]
+    assert trace.read(path)[1]["kind"].tolist() == [RecordKind.RECEIVED, RecordKind.FAILED]
 
 
 def test_a_header_cut_short_leaves_nothing_to_read(path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_respawned_process_first_takes_away_what_its_predecessor_left_half_wri
     path.write_bytes(path.read_bytes()[:-cut])
     written(path).close()
     kinds = trace.read(path)[1]["kind"].tolist()
-    assert kinds == [Kind.RECEIVED, Kind.FAILED, Kind.RECEIVED, Kind.FAILED, Kind.APPLIED]
+    assert kinds == [RecordKind.RECEIVED, RecordKind.FAILED, RecordKind.RECEIVED, RecordKind.FAILED, RecordKind.APPLIED]
 
 
 def test_a_respawned_process_writes_the_header_that_its_predecessor_could_not(path: Path) -> None:

@@ -12,11 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from registration import luck, trace
-from registration.alarm import MonotonicClock
 from registration.faults import WorkFault
 from registration.latency import Latency
 from registration.registration import Registration, user_id
-from registration.trace import Kind, Trace
+from registration.runtime.alarm import MonotonicClock
+from registration.trace import RecordKind, Trace
 from registration.work import Worker, WorkError, WorkSettings
 
 SEED = luck.block_seed(1, 0)
@@ -62,7 +62,7 @@ class Bench:
     def records(self) -> NDArray[np.void]:
         return trace.read(self.directory / "email-0.trace")[1]
 
-    def times_ms(self, kind: Kind) -> NDArray[np.float64]:
+    def times_ms(self, kind: RecordKind) -> NDArray[np.float64]:
         records = self.records()
         return np.asarray(records["t_ns"][records["kind"] == kind] / 1e6)
 
@@ -83,7 +83,7 @@ async def bounded() -> AsyncIterator[None]:
 async def test_an_attempt_is_received_started_and_applied_in_that_order(tmp_path: Path) -> None:
     bench = bench_of(tmp_path)
     await bench.attempt(0)
-    assert bench.records()["kind"].tolist() == [Kind.RECEIVED, Kind.STARTED, Kind.APPLIED]
+    assert bench.records()["kind"].tolist() == [RecordKind.RECEIVED, RecordKind.STARTED, RecordKind.APPLIED]
     assert bench.shelf.applied == [0]
 
 
@@ -91,7 +91,7 @@ async def test_the_work_takes_its_time(tmp_path: Path) -> None:
     bench = bench_of(tmp_path, latency_ms=30.0)
     for index in range(5):
         await bench.attempt(index)
-    took_ms = bench.times_ms(Kind.APPLIED) - bench.times_ms(Kind.STARTED)
+    took_ms = bench.times_ms(RecordKind.APPLIED) - bench.times_ms(RecordKind.STARTED)
     assert min(took_ms) >= 30.0
     assert np.median(took_ms) < 45.0
 
@@ -102,9 +102,9 @@ async def test_no_more_than_the_slots_are_at_work_and_the_rest_wait_in_order_of_
         await asyncio.gather(*(bench.attempt(index) for index in range(20)))
     assert bench.shelf.applied == list(range(20))
     changes = [
-        {Kind.STARTED: 1, Kind.APPLIED: -1}[Kind(kind)]
+        {RecordKind.STARTED: 1, RecordKind.APPLIED: -1}[RecordKind(kind)]
         for kind in bench.records()["kind"].tolist()
-        if kind != Kind.RECEIVED
+        if kind != RecordKind.RECEIVED
     ]
     assert max(np.cumsum(changes)) == 3
 
@@ -128,7 +128,7 @@ async def test_a_failing_attempt_leaves_no_effect_and_says_its_status(tmp_path: 
     assert failure.value.status == 503
     assert bench.shelf.applied == []
     last = bench.records()[-1]
-    assert (last["kind"], last["attempt"], last["status"]) == (Kind.FAILED, 4, 503)
+    assert (last["kind"], last["attempt"], last["status"]) == (RecordKind.FAILED, 4, 503)
 
 
 async def test_a_failing_attempt_gives_its_slot_back(tmp_path: Path) -> None:
@@ -159,9 +159,9 @@ async def test_hung_work_keeps_its_slot_until_the_window_ends_and_is_then_done(t
     async with bounded():
         await asyncio.gather(bench.attempt(0), bench.attempt(1))
     assert bench.shelf.applied == [0, 1]
-    assert bench.times_ms(Kind.APPLIED)[0] - start_ns / 1e6 >= 205.0
+    assert bench.times_ms(RecordKind.APPLIED)[0] - start_ns / 1e6 >= 205.0
     # The second one waited for the slot, and began when the fault had healed.
-    assert bench.times_ms(Kind.STARTED)[1] >= bench.times_ms(Kind.APPLIED)[0]
+    assert bench.times_ms(RecordKind.STARTED)[1] >= bench.times_ms(RecordKind.APPLIED)[0]
 
 
 async def test_a_destination_that_breaks_is_no_failing_attempt(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ async def test_a_destination_that_breaks_is_no_failing_attempt(tmp_path: Path) -
     bench.shelf.broken = True
     with pytest.raises(OSError, match="disk is full"):
         await bench.attempt(0)
-    assert Kind.FAILED not in bench.records()["kind"]
+    assert RecordKind.FAILED not in bench.records()["kind"]
 
 
 async def test_deliveries_are_numbered_from_one_and_settled_by_that_number(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from benchmarks.report.pages import comparisons, noise_floor, order_effect, reas
 from benchmarks.scenario.metric import Metric
 from benchmarks.words.numbers import count, figure, milliseconds, nominal_ms, percent, signed, upper_bound
 from benchmarks.words.sentence import metric_words, verdict_sentence
-from benchmarks.words.table import Row, side_by_side
+from benchmarks.words.table import TableRow, side_by_side
 
 SLO = "slo_ratio{window:during}"
 
@@ -24,7 +24,7 @@ def summary_of(out: Path, **changes: object) -> Summary:
     return Summary.read(out / "summary.json")
 
 
-def row(summary: Summary, label: str) -> Row:
+def row(summary: Summary, label: str) -> TableRow:
     return next(row for row in side_by_side(summary) if row.label == label)
 
 

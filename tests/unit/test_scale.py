@@ -17,7 +17,7 @@ from stored import summary_with
 from benchmarks.analysis.overtime import accepted_ms, answers_over_time, endings_over_time, share_in_time
 from benchmarks.analysis.summary import summarise
 from benchmarks.analysis.validity import TrialResult
-from benchmarks.charts.material import Material
+from benchmarks.charts.run_data import RunData
 from benchmarks.scenario import Scenario
 from benchmarks.store import Results, load_trials
 
@@ -192,12 +192,12 @@ class TestNothingIsWrittenTwice:
 
 def test_the_first_of_each_kind_are_found_with_their_rows(run: Path, scenario: Scenario) -> None:
     (run / "summary.json").write_text(json.dumps(summary_with().as_dict()))
-    material = Material.read(run)
+    data = RunData.read(run)
     every = pd.read_parquet(run / "registrations.parquet").query("variant == 'events'")
-    first = material.first_that_ended("events", "lost", 5)
+    first = data.first_that_ended("events", "lost", 5)
     assert first["registration_id"].tolist() == every[every["lost"]]["registration_id"].head(5).tolist()
-    history = material.rows_of("history", first["trial"].tolist(), first["index"].tolist())
-    effects = material.rows_of("effects", first["trial"].tolist(), first["index"].tolist())
+    history = data.rows_of("history", first["trial"].tolist(), first["index"].tolist())
+    effects = data.rows_of("effects", first["trial"].tolist(), first["index"].tolist())
     assert history["index"].tolist() == first["index"].tolist()
     assert set(effects["service"]) == {"email", "analytics"}
     assert len(effects) == 10

@@ -11,13 +11,13 @@ import pytest
 from benchmarks.faults import KINDS
 from benchmarks.metrics import DEFINITIONS
 from benchmarks.scenario import BrokerSpec, Scenario, Service, Slo, VariantSpec, Workload, load_text
-from benchmarks.scenario.model import Api, Claim
+from benchmarks.scenario.model import ApiSpec, Claim
 from benchmarks.subject import VARIANTS
 from registration.latency import DISTRIBUTIONS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-MODELS = (Scenario, Workload, Service, Api, BrokerSpec, VariantSpec, Slo, *KINDS.values())
+MODELS = (Scenario, Workload, Service, ApiSpec, BrokerSpec, VariantSpec, Slo, *KINDS.values())
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

@@ -24,7 +24,7 @@ from benchmarks.analysis.statistics import (
     t_interval,
     unresolved,
 )
-from benchmarks.analysis.summary_model import Judgement, Variant
+from benchmarks.analysis.summary_model import PartVerdict, VariantSummary
 from benchmarks.analysis.verdict import compare, comparison_of, comparisons_of
 from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
 from benchmarks.scenario.metric import Expectation, Metric
@@ -302,14 +302,14 @@ class TestUnresolved:
             assert unresolved(Metric.parse(name), figures(0.1, 0.1), figures(0.1, 0.1)) is None
 
 
-def side(name: str, values: list[float], *, delay_ms: float = 0.01, slo: float = 1.0) -> Variant:
+def side(name: str, values: list[float], *, delay_ms: float = 0.01, slo: float = 1.0) -> VariantSummary:
     trials = [
         {"block": block, "trial": block + 1, "slo_ratio": slo, **figures(value, delay_ms)}
         for block, value in enumerate(values)
     ]
     broker = {"kind": "kafka"} if name.startswith("events") else None
     entry = {**figures(values[0], delay_ms), "broker": broker, "slo_ratio": slo, "trials": trials}
-    return Variant.from_dict(name, entry)
+    return VariantSummary.from_dict(name, entry)
 
 
 class TestComparisons:
@@ -342,11 +342,11 @@ class TestComparisons:
         metric = Metric.parse("accept_latency_ms.p50")
         part = HypothesisPart(metric, "ratio", ("events", "sync"), Expectation.parse("< 0.5"))
         found = comparison_of(Hypothesis((part,)), {"sync": self.SYNC, "events": late}, valid=True)
-        assert isinstance(found, Judgement)
+        assert isinstance(found, PartVerdict)
         assert (found.verdict, found.mark, found.significant) == (None, "unresolved", None)
         assert str(found.reason).startswith("unresolved: ")
         sure = comparison_of(Hypothesis((part,)), {"sync": self.SYNC, "events": self.EVENTS}, valid=True)
-        assert isinstance(sure, Judgement)
+        assert isinstance(sure, PartVerdict)
         assert (sure.verdict, sure.mark, sure.significant) == ("confirmed", None, True)
 
     def test_the_noise_floor_of_the_metric_marks_a_comparison(self) -> None:

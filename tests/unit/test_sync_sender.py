@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from fakes import FakeLink
+from fakes import FakeRuntime
 
 from registration import luck
 from registration.announce import AnnounceError
@@ -72,14 +72,14 @@ def stored() -> list[Registration]:
 
 @pytest.fixture
 async def sender(wire: FakeWire, stored: list[Registration], tmp_path: Path) -> Sender:
-    link = FakeLink(tmp_path, services=PORTS, options={"timeout_s": 0.05}, variant="sync")
+    runtime = FakeRuntime(tmp_path, services=PORTS, options={"timeout_s": 0.05}, variant="sync")
 
     def store(registration: Registration, *, announce_later: bool = False) -> None:
         assert not announce_later
         assert not wire.sent, "the row comes first"
         stored.append(registration)
 
-    sender = Sender(link, store, wire)
+    sender = Sender(runtime, store, wire)
     await sender.open()
     return sender
 

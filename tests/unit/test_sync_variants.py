@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from registration import luck
-from registration.alarm import MonotonicClock
 from registration.announce import AnnounceError
 from registration.luck import Luck
 from registration.registration import Registration, user_id
+from registration.runtime.alarm import MonotonicClock
 from sync_impl.variants import VARIANTS
 from sync_impl.variants.variant import ApiTools
 

@@ -16,7 +16,7 @@ from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.processes import Hears, ProcessSpec, trial_processes
 from registration.faults import WorkFault
 from registration.latency import Latency
-from registration.process import Link
+from registration.runtime.process import Runtime
 from registration.variant import OwnProcess
 from registration.work import WorkSettings
 
@@ -40,9 +40,9 @@ faults:
 """
 
 
-async def relay(link: Link) -> None:
+async def relay(runtime: Runtime) -> None:
     """Never run here: a list of processes says what there is to be."""
-    raise AssertionError(link.name)
+    raise AssertionError(runtime.name)
 
 
 @pytest.fixture

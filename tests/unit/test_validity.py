@@ -14,7 +14,7 @@ from benchmarks.analysis.reconcile import reconcile
 from benchmarks.analysis.shares import BUSY, PRESSURE, STEAL
 from benchmarks.analysis.validity import (
     Sent,
-    Signs,
+    SystemSigns,
     TrialResult,
     backlog_growth,
     block_reasons,
@@ -24,7 +24,7 @@ from benchmarks.analysis.validity import (
 )
 from benchmarks.load.rows import Outcome
 from benchmarks.scenario.model import Slo
-from registration.trace import Kind
+from registration.trace import RecordKind
 
 
 def trial(
@@ -193,7 +193,7 @@ class TestTrial:
         script = Script()
         script.happy(0, 0)
         script.arrival(1, 10, 10, 20)
-        for kind, ms in ((Kind.RECEIVED, 11.0), (Kind.STORED, 12.0), (Kind.REPLIED, 19.0)):
+        for kind, ms in ((RecordKind.RECEIVED, 11.0), (RecordKind.STORED, 12.0), (RecordKind.REPLIED, 19.0)):
             if kind.name.lower() != lost:
                 script.record("api/0", kind, 1, ms)
         (reason,) = reasons(quiet(script.facts, script.frames(tmp_path)))
@@ -202,7 +202,7 @@ class TestTrial:
     def test_an_effect_without_the_work_that_made_it(self, tmp_path: Path) -> None:
         script = Script()
         script.happy(0, 0)
-        script.record("email/0", Kind.APPLIED, 0, 20, delivery=7, attempt=1)
+        script.record("email/0", RecordKind.APPLIED, 0, 20, delivery=7, attempt=1)
         (reason,) = reasons(quiet(script.facts, script.frames(tmp_path)))
         assert "1 effects were applied of which nobody recorded that they were received or started" in reason
 
@@ -233,7 +233,7 @@ class TestMachine:
         starved = sampled(trial(tmp_path), PRESSURE, [0.8] * 20)
         assert reasons(starved, saturation_planned=True) == []
         metrics = measure(starved.frames.history, starved.frames.effects, starved.facts, Slo(), NO_WINDOWS)
-        assert findings([Signs.of(starved, metrics)], [metrics]) == [
+        assert findings([SystemSigns.of(starved, metrics)], [metrics]) == [
             "saturated: machine (a task waited for a core 80% of the time)"
         ]
 
@@ -341,7 +341,7 @@ class TestFindings:
         measured = [
             measure(r.frames.history, r.frames.effects, r.facts, Slo(), around(during, r.facts)) for r in results
         ]
-        return findings([Signs.of(*pair) for pair in zip(results, measured, strict=True)], measured)
+        return findings([SystemSigns.of(*pair) for pair in zip(results, measured, strict=True)], measured)
 
     def test_a_system_that_keeps_up_has_none(self, tmp_path: Path) -> None:
         assert self.found(result_of(scenario_of(), 1, "events", 0, tmp_path)) == []
@@ -359,7 +359,7 @@ class TestFindings:
             script.arrival(index, 1000.0 * index, 1000.0 * index, 20_000)
         result = quiet(script.facts, script.frames(tmp_path))
         metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), NO_WINDOWS)
-        assert findings([Signs.of(result, metrics)], [metrics]) == []
+        assert findings([SystemSigns.of(result, metrics)], [metrics]) == []
 
     def test_a_backlog_that_grows_without_any_fault(self, tmp_path: Path) -> None:
         script = Script()
@@ -369,7 +369,7 @@ class TestFindings:
         metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), NO_WINDOWS)
         (rate,) = backlog_growth(result, metrics).values()
         assert rate == pytest.approx(20, rel=0.01)
-        assert findings([Signs.of(result, metrics)], [metrics]) == [f"unstable: backlog grows {rate:.3g}/s"]
+        assert findings([SystemSigns.of(result, metrics)], [metrics]) == [f"unstable: backlog grows {rate:.3g}/s"]
 
     def test_it_takes_more_than_half_of_the_trials(self, tmp_path: Path) -> None:
         stable = [result_of(scenario_of(), n, "events", n, tmp_path / str(n)) for n in (1, 2)]

@@ -23,8 +23,8 @@ from registration import event
 from registration.announce import AnnounceError
 from registration.call import Call
 from registration.options import duration
-from registration.process import Link
 from registration.registration import Registration
+from registration.runtime.process import Runtime
 from registration.variant import OwnProcess, Promise
 from registration.work import WorkError
 from sync_impl.variants import variant as sync_side
@@ -118,14 +118,14 @@ def in_transactions(_options: Options, tools: event_side.ServiceTools) -> Hearin
     return Hearing(work, Subscription(tools.usual_unsettled, transactional=True))
 
 
-async def read_done(link: Link) -> None:
+async def read_done(runtime: Runtime) -> None:
     """What stands behind the transactions: counts what is committed in `done`, as effects of `<service>-done`."""
-    client = client_for(link.settings)
-    own = cast(Mapping[str, Mapping[str, str]], link.settings["own_topics"])
+    client = client_for(runtime.settings)
+    own = cast(Mapping[str, Mapping[str, str]], runtime.settings["own_topics"])
     reading: list[asyncio.Task[None]] = []
 
     async def read(service: str, topic: str) -> None:
-        counted = link.open_destination(f"{service}-done")
+        counted = runtime.open_destination(f"{service}-done")
         subscriber = client.subscriber(
             topic,
             Subscription(1000, commit="timer", read_committed=True),
@@ -144,10 +144,10 @@ async def read_done(link: Link) -> None:
         reading.append(asyncio.create_task(count()))
 
     await asyncio.gather(*(read(service, topics["done"]) for service, topics in own.items()))
-    link.ready()
-    async for message in link.messages():
+    runtime.ready()
+    async for message in runtime.messages():
         if message["type"] == "idle":
-            link.send(type="idle", question=message["question"], busy=0)
+            runtime.send(type="idle", question=message["question"], busy=0)
 
 
 def event_variant(name: str, **parts: object) -> event_side.Variant[Options]:

@@ -11,8 +11,8 @@ from benchmarks.planning.arrivals import SCHEDULE_FIELDS
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import load_text
 from registration import luck
-from registration.trace import Kind
-from virtual.records import Row
+from registration.trace import RecordKind
+from virtual.records import ArrivalRow
 from virtual.trial import VirtualTrial
 
 MS = 1_000_000
@@ -24,7 +24,7 @@ class Record:
 
     process: str
     index: int
-    kind: Kind
+    kind: RecordKind
     at_ms: float
     delivery: int
     attempt: int
@@ -44,7 +44,7 @@ class Lived:
     stored: set[int]
     records: tuple[Record, ...]
 
-    def of(self, kind: Kind, *, service: str | None = None, index: int | None = None) -> list[Record]:
+    def of(self, kind: RecordKind, *, service: str | None = None, index: int | None = None) -> list[Record]:
         return [
             record
             for record in self.records
@@ -53,7 +53,7 @@ class Lived:
 
     def applied(self, index: int) -> list[str]:
         """The services whose effect is there, sorted; twice where it is there twice."""
-        return sorted(record.service for record in self.of(Kind.APPLIED, index=index))
+        return sorted(record.service for record in self.of(RecordKind.APPLIED, index=index))
 
 
 def live(variant: str, at_ms: Sequence[float], rest: str = "", *, timeout: str = "10s") -> Lived:
@@ -67,7 +67,7 @@ def live(variant: str, at_ms: Sequence[float], rest: str = "", *, timeout: str =
         trial.run()
         number = {luck.registration_id(trial.seed, index): index for index in range(len(at_ms))}
 
-        def read(process: str, row: Row) -> Record:
+        def read(process: str, row: ArrivalRow) -> Record:
             at = (row.t_ns - trial.start_ns) / MS
             return Record(process, number[row.registration_id], row.kind, at, row.delivery, row.attempt, row.status)
 

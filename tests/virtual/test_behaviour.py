@@ -13,7 +13,7 @@ import pytest
 from scene import Lived, live
 
 from benchmarks.subject import VARIANTS
-from registration.trace import Kind
+from registration.trace import RecordKind
 
 SERVICES = ["analytics", "cache", "email"]
 DIRECT = [name for name, listed in VARIANTS.items() if not listed.uses_broker]
@@ -50,7 +50,7 @@ def test_the_user_row_comes_before_anything_else(variant: str) -> None:
     for index in range(30):
         mine = [record for record in good_day(variant).records if record.index == index]
         api = [record for record in mine if record.service == "api"]
-        assert [record.kind for record in api] == [Kind.RECEIVED, Kind.STORED, Kind.REPLIED]
+        assert [record.kind for record in api] == [RecordKind.RECEIVED, RecordKind.STORED, RecordKind.REPLIED]
         assert api[1].at_ms <= min(record.at_ms for record in mine if record.service != "api")
 
 
@@ -60,7 +60,12 @@ def test_each_receipt_runs_from_received_to_settled(variant: str) -> None:
     for index in range(30):
         for service in SERVICES:
             mine = [r for r in lived.records if (r.index, r.service) == (index, service)]
-            assert [r.kind for r in mine] == [Kind.RECEIVED, Kind.STARTED, Kind.APPLIED, Kind.SETTLED]
+            assert [r.kind for r in mine] == [
+                RecordKind.RECEIVED,
+                RecordKind.STARTED,
+                RecordKind.APPLIED,
+                RecordKind.SETTLED,
+            ]
             assert len({r.delivery for r in mine}) == 1
 
 
@@ -68,7 +73,7 @@ def test_each_receipt_runs_from_received_to_settled(variant: str) -> None:
 def test_the_reply_of_a_direct_call_waits_for_every_service(variant: str) -> None:
     lived = good_day(variant)
     for index in range(30):
-        assert max(r.at_ms for r in lived.of(Kind.APPLIED, index=index)) <= lived.replied_ms[index]
+        assert max(r.at_ms for r in lived.of(RecordKind.APPLIED, index=index)) <= lived.replied_ms[index]
 
 
 @event
@@ -95,12 +100,12 @@ def test_users_stay_when_a_service_fails(variant: str) -> None:
 def test_a_failing_service_fails_the_direct_call_which_is_made_once(variant: str) -> None:
     lived = failing(variant)
     assert lived.statuses == dict.fromkeys(range(6), 502)
-    assert [r.attempt for r in lived.of(Kind.STARTED, service="email")] == [1] * 6
-    assert not lived.of(Kind.APPLIED, service="email")
+    assert [r.attempt for r in lived.of(RecordKind.STARTED, service="email")] == [1] * 6
+    assert not lived.of(RecordKind.APPLIED, service="email")
 
 
 def test_the_first_failure_ends_the_chain_and_not_the_calls_at_once() -> None:
-    assert {r.service for r in failing("sync").of(Kind.RECEIVED)} == {"api", "email"}
+    assert {r.service for r in failing("sync").of(RecordKind.RECEIVED)} == {"api", "email"}
     assert all(failing("sync-concurrent").applied(index) == ["analytics", "cache"] for index in range(6))
 
 
@@ -109,24 +114,24 @@ def test_a_failing_service_holds_up_no_reply_and_its_event_is_done_in_the_end(va
     lived = failing(variant)
     assert lived.statuses == dict.fromkeys(range(6), 202)
     assert {index: lived.applied(index) for index in range(6)} == dict.fromkeys(range(6), SERVICES)
-    assert all(r.at_ms >= 1500 for r in lived.of(Kind.APPLIED, service="email"))
+    assert all(r.at_ms >= 1500 for r in lived.of(RecordKind.APPLIED, service="email"))
 
 
 def test_events_are_retried_in_place_after_waits_that_double() -> None:
     lived = failing("events")
     for index in range(6):
-        starts = [r.at_ms for r in lived.of(Kind.STARTED, service="email", index=index)]
+        starts = [r.at_ms for r in lived.of(RecordKind.STARTED, service="email", index=index)]
         # 5 ms of work, then 100, 200, 400, 800 ms: the fifth attempt begins at 1,520 ms, when all is well again.
         assert starts == [0.0, 105.0, 310.0, 715.0, 1520.0]
-        assert len(lived.of(Kind.RECEIVED, service="email", index=index)) == 1
+        assert len(lived.of(RecordKind.RECEIVED, service="email", index=index)) == 1
 
 
 @event
 def test_an_offset_is_committed_only_past_work_that_is_done(variant: str) -> None:
     lived = failing(variant)
     for index in range(6):
-        (applied,) = lived.of(Kind.APPLIED, service="email", index=index)
-        (settled,) = lived.of(Kind.SETTLED, service="email", index=index)
+        (applied,) = lived.of(RecordKind.APPLIED, service="email", index=index)
+        (settled,) = lived.of(RecordKind.SETTLED, service="email", index=index)
         assert applied.at_ms <= settled.at_ms
 
 
@@ -146,18 +151,18 @@ def crowd(variant: str) -> Lived:
 @every
 def test_no_more_than_the_slots_are_at_work_and_who_came_first_is_served_first(variant: str) -> None:
     lived = crowd(variant)
-    steps = {Kind.STARTED: 1, Kind.APPLIED: -1}
+    steps = {RecordKind.STARTED: 1, RecordKind.APPLIED: -1}
     # At one instant a slot is given back before it is taken.
     mine = sorted((r.at_ms, steps[r.kind]) for r in lived.records if r.service == "email" and r.kind in steps)
     assert max(np.cumsum([step for _, step in mine])) == 2
-    for kind in (Kind.RECEIVED, Kind.STARTED):
+    for kind in (RecordKind.RECEIVED, RecordKind.STARTED):
         assert [r.delivery for r in lived.of(kind, service="email")] == list(range(1, 11))
 
 
 @every
 def test_hung_work_is_done_when_the_hang_is_over(variant: str) -> None:
     lived = crowd(variant)
-    assert {r.at_ms for r in lived.of(Kind.APPLIED, service="analytics") if r.at_ms < 1005} == set()
+    assert {r.at_ms for r in lived.of(RecordKind.APPLIED, service="analytics") if r.at_ms < 1005} == set()
     assert all(lived.applied(index) == SERVICES for index in range(10))
     assert lived.statuses == dict.fromkeys(range(10), accepted(variant))
 
@@ -171,7 +176,7 @@ LONG_HANG = FIVE + "faults: [{target: email, type: hang, at: 0s, duration: 4s}]\
 def test_a_hang_longer_than_the_timeout_is_504_when_it_is_over_and_the_work_goes_on(variant: str) -> None:
     lived = live(variant, [0.0], LONG_HANG)
     assert (lived.statuses, lived.replied_ms) == ({0: 504}, {0: 2000.0})
-    (email,) = lived.of(Kind.APPLIED, service="email")
+    (email,) = lived.of(RecordKind.APPLIED, service="email")
     assert email.at_ms == 4005.0
 
 
@@ -209,7 +214,7 @@ def test_events_wait_for_a_service_that_is_down(variant: str) -> None:
     lived = live(variant, [1000.0, 2500.0, 3500.0], down("email"))
     assert lived.statuses == dict.fromkeys(range(3), 202)
     assert all(lived.applied(index) == SERVICES for index in range(3))
-    (late,) = lived.of(Kind.APPLIED, service="email", index=1)
+    (late,) = lived.of(RecordKind.APPLIED, service="email", index=1)
     assert 3000 <= late.at_ms < 3100
 
 
@@ -231,7 +236,7 @@ def test_a_restart_finishes_what_was_in_hand(variant: str) -> None:
 def test_a_service_that_stands_still_goes_on_with_what_came_meanwhile(variant: str) -> None:
     lived = live(variant, [2500.0], down("email", "pause"))
     assert lived.statuses == {0: accepted(variant)}
-    (email,) = lived.of(Kind.APPLIED, service="email")
+    (email,) = lived.of(RecordKind.APPLIED, service="email")
     assert 3000 <= email.at_ms < 3100
 
 
@@ -254,7 +259,7 @@ def test_a_kill_that_begins_as_another_ends_leaves_the_process_down_through_both
         "  - {target: email, type: kill, at: 2s, duration: 1s}\n"
     )
     lived = live(variant, [1500.0, 2500.0, 3500.0], twice)
-    assert not [r for r in lived.of(Kind.APPLIED, service="email") if 1000 <= r.at_ms < 3000]
+    assert not [r for r in lived.of(RecordKind.APPLIED, service="email") if 1000 <= r.at_ms < 3000]
     assert lived.applied(2) == SERVICES
 
 
@@ -265,6 +270,6 @@ def test_a_kill_that_begins_as_another_ends_leaves_the_process_down_through_both
 def test_instances_share_the_work_of_their_service_and_none_is_done_twice(variant: str) -> None:
     two = "services: {email: {latency: 5ms, instances: 2}, analytics: {latency: 5ms}, cache: {latency: 5ms}}\n"
     lived = live(variant, [50.0 * index for index in range(40)], two)
-    shares = Counter(record.process for record in lived.of(Kind.APPLIED, service="email"))
+    shares = Counter(record.process for record in lived.of(RecordKind.APPLIED, service="email"))
     assert set(shares) == {"email/0", "email/1"}
     assert all(lived.applied(index) == SERVICES for index in range(40))

@@ -23,7 +23,7 @@ from benchmarks.scenario import ScenarioError, load_text
 from benchmarks.subject import Listed
 from event_impl import variants as event_variants
 from registration import event
-from registration.trace import Kind
+from registration.trace import RecordKind
 from sync_impl import variants as sync_variants
 from virtual.trial import VirtualTrial
 
@@ -94,14 +94,14 @@ def live(
         assert trial.drained is not None
         assert not trial.drained.expired
         rows = [row for name, of in trial.world.traces.items() if name.startswith("email/") for row in of]
-        begun_ns = min((row.t_ns for row in rows if row.kind == Kind.RECEIVED), default=0)
+        begun_ns = min((row.t_ns for row in rows if row.kind == RecordKind.RECEIVED), default=0)
         return Life(
             trial.people.status[0],
             len(trial.world.users.users),
             {name: sorted(trial.world.effects[name].values(), reverse=True) for name in (*SERVICES, *DONE)},
             {name: trial.points(name) for name in trial.processes},
             dead_letters(trial),
-            [(row.attempt, row.t_ns - begun_ns) for row in rows if row.kind == Kind.STARTED],
+            [(row.attempt, row.t_ns - begun_ns) for row in rows if row.kind == RecordKind.STARTED],
         )
 
 

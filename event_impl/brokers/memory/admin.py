@@ -10,7 +10,7 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
 
 from event_impl.brokers.memory.broker import MemoryBroker, Request
-from event_impl.brokers.memory.connection import Connection
+from event_impl.brokers.memory.connection import BrokerConnection
 
 _NONE_COMMITTED = -1
 
@@ -27,7 +27,7 @@ class MemoryAdmin:
 
     def __init__(self, broker: MemoryBroker, *, request_timeout_ms: int, **_: object) -> None:
         self._broker = broker
-        self._connection = Connection(broker, request_timeout_ms)
+        self._connection = BrokerConnection(broker, request_timeout_ms)
 
     async def start(self) -> None:
         await self._connection.ask(self._broker.exists)

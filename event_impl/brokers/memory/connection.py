@@ -13,7 +13,7 @@ from event_impl.brokers.memory.broker import MemoryBroker
 RETRY_S = 0.1  # the library's, between two tries
 
 
-class Connection:
+class BrokerConnection:
     """Of one client, in the process that makes it."""
 
     def __init__(self, broker: MemoryBroker, timeout_ms: int) -> None:

@@ -25,7 +25,7 @@ from aiokafka.errors import (
 )
 
 from event_impl.brokers.memory.broker import MemoryBroker, Record
-from event_impl.brokers.memory.connection import RETRY_S, Connection
+from event_impl.brokers.memory.connection import RETRY_S, BrokerConnection
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class MemoryConsumer:
         **_: object,
     ) -> None:
         self._broker = broker
-        self._connection = Connection(broker, request_timeout_ms)
+        self._connection = BrokerConnection(broker, request_timeout_ms)
         self._group = broker.group(group_id)
         self._now_ns = broker.host.now_ns
         self._name = group_instance_id

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LATER: Final = object()  # what a request returns that is answered later
 
 
-class Place(NamedTuple):
+class Offset(NamedTuple):
     """What a member has been given."""
 
     member: str
@@ -60,7 +60,7 @@ class Group:
 
     def join(
         self, request: Request, member_id: str, name: str | None, topics: Sequence[str], session_ns: int
-    ) -> Place | object:
+    ) -> Offset | object:
         """Take a member in. It waits until all have joined; one that comes back under its name does not."""
         if member_id:
             member = self._member(member_id)
@@ -76,7 +76,7 @@ class Group:
             self._keep_watch(member)
         if not self._preparing:
             self._see(member)
-            return Place(member.id, self.generation, member.share)
+            return Offset(member.id, self.generation, member.share)
         member.joining = request
         self._complete_if_all_have_joined()
         return LATER
@@ -182,7 +182,7 @@ class Group:
         for member in members:
             if member.joining is not None:
                 self._see(member)
-                member.joining.reply(Place(member.id, self.generation, member.share))
+                member.joining.reply(Offset(member.id, self.generation, member.share))
                 member.joining = None
 
     # The broker's life

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
 from event_impl.brokers.memory.broker import Life, MemoryBroker, Unsent, Writer
-from event_impl.brokers.memory.connection import Connection
+from event_impl.brokers.memory.connection import BrokerConnection
 from event_impl.brokers.port import Headers
 
 _BATCH_BYTES = 16_384
@@ -40,7 +40,7 @@ class MemoryProducer:
         **_: object,
     ) -> None:
         self._broker = broker
-        self._connection = Connection(broker, request_timeout_ms)
+        self._connection = BrokerConnection(broker, request_timeout_ms)
         self._unacknowledged = acks == 0
         self._id = next(broker.producers) if enable_idempotence else 0
         self._linger_s = linger_ms / 1000

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from registration.call import Answer, Call
 from registration.clock import Clock
-from registration.role import GRACEFUL_S, RoleError
+from registration.runtime.role import GRACEFUL_S, RoleError
 
 HOST = "127.0.0.1"
 BACKLOG = 2048

@@ -13,9 +13,9 @@ from stored import summary_with
 from typer.testing import CliRunner
 
 import cli
-from benchmarks.analysis.across import StoredRun, across
+from benchmarks.analysis.run_comparison import StoredRun, comparison_of_runs
 from benchmarks.scenario import load_text
-from benchmarks.words.across import across_sentence, stated_words
+from benchmarks.words.run_comparison import run_comparison_sentence, stated_words
 
 TEXT = """version: 1
 name: baseline
@@ -80,7 +80,7 @@ def store(found: StoredRun, out: Path) -> Path:
 
 
 def change(old: StoredRun, new: StoredRun, metric: str = "accept_latency_ms.p50", variant: str = "events") -> Any:
-    entries = across(old, new).as_dict()["comparisons"]
+    entries = comparison_of_runs(old, new).as_dict()["comparisons"]
     assert isinstance(entries, list)
     return next(entry for entry in entries if (entry["variant"], entry["metric"]) == (variant, metric))
 
@@ -94,15 +94,20 @@ class TestFindings:
         assert change(run(), run("new", slower=1.3), variant="sync")["beyond_noise"] is False
 
     def test_the_sentence_names_what_differs_or_that_nothing_does(self) -> None:
-        words = across_sentence(across(run(), run("new", slower=1.3)))
+        words = run_comparison_sentence(comparison_of_runs(run(), run("new", slower=1.3)))
         assert words.startswith("Beyond noise: events, accept latency p50 1.3")
         assert "completion" not in words
-        assert across_sentence(across(run(), run("new"))).startswith("Nothing differs beyond noise. Two runs are two")
-        few = across_sentence(across(run(blocks=2), run("new", blocks=2)))
+        assert run_comparison_sentence(comparison_of_runs(run(), run("new"))).startswith(
+            "Nothing differs beyond noise. Two runs are two"
+        )
+        few = run_comparison_sentence(comparison_of_runs(run(blocks=2), run("new", blocks=2)))
         assert few.startswith("No interval, so nothing can be said")
 
     def test_the_same_seed_pairs_blocks_and_another_does_not(self) -> None:
-        paired, unpaired = across(run(), run("new", blocks=4)), across(run(), run("new", seed=2))
+        paired, unpaired = (
+            comparison_of_runs(run(), run("new", blocks=4)),
+            comparison_of_runs(run(), run("new", seed=2)),
+        )
         assert (paired.paired, unpaired.paired) == (True, False)
         assert len(change(run(), run("new", blocks=4))["per_block"]) == 4
         assert change(run(), run("new", seed=2))["per_block"] == []
@@ -132,7 +137,7 @@ class TestRefusals:
         ],
     )
     def test_what_was_asked_of_both_must_be_the_same(self, changed: str, reason: str) -> None:
-        found = across(run(), run("new", text=changed))
+        found = comparison_of_runs(run(), run("new", text=changed))
         assert reason in " ".join(found.refused)
         assert found.changes == ()
 
@@ -146,22 +151,24 @@ class TestRefusals:
         ],
     )
     def test_so_must_the_machine_and_the_kind_of_broker(self, key: str, value: object, reason: str) -> None:
-        assert reason in " ".join(across(run(), run("new", **{key: value})).refused)
+        assert reason in " ".join(comparison_of_runs(run(), run("new", **{key: value})).refused)
 
     def test_a_run_is_not_compared_with_itself(self) -> None:
-        assert across(run(), run()).refused == ("old and old are the same run",)
+        assert comparison_of_runs(run(), run()).refused == ("old and old are the same run",)
 
     def test_a_run_that_is_not_valid_decides_nothing(self) -> None:
-        assert across(run(valid=False), run("new")).invalid == ("the old run is not valid: sync: 3 % dropped",)
+        assert comparison_of_runs(run(valid=False), run("new")).invalid == (
+            "the old run is not valid: sync: 3 % dropped",
+        )
 
     def test_versions_are_stated_and_what_the_machine_did_just_then_is_not(self) -> None:
         new = replace(run("new", os="Linux 6.2", load_average=[2.0], packages={"aiohttp": "4"}), version="0.2.0")
-        found = across(run(), new)
+        found = comparison_of_runs(run(), new)
         assert found.refused == ()
         assert found.stated == ("bench: 0.1.0 → 0.2.0", "os: Linux 6.1 → Linux 6.2", "packages.aiohttp: 3.14 → 4")
 
     def test_a_variant_that_is_not_the_same_in_both_is_left_out_and_told(self) -> None:
-        found = across(run(), run("new", text=TEXT + "broker: {partitions: 2}\n"))
+        found = comparison_of_runs(run(), run("new", text=TEXT + "broker: {partitions: 2}\n"))
         assert {each.variant for each in found.changes} == {"sync"}
         assert "events is left out: its options differ" in found.stated
 

@@ -15,7 +15,7 @@ from typing import cast
 
 from benchmarks.analysis.noise import NoiseFloor, floor_for
 from benchmarks.analysis.statistics import holm
-from benchmarks.analysis.summary_model import Comparison, Summary, Variant, plain
+from benchmarks.analysis.summary_model import Comparison, Summary, VariantSummary, plain
 from benchmarks.analysis.verdict import SEPARATOR, compare_by, compared_metrics
 from benchmarks.scenario import Scenario, ScenarioError, load_text
 
@@ -68,7 +68,7 @@ class StoredRun:
         except (OSError, ValueError, ScenarioError) as error:
             raise DamagedRunError(f"the run in {directory} cannot be read: {error}") from error
 
-    def side(self, variant: str, name: str) -> Variant:
+    def side(self, variant: str, name: str) -> VariantSummary:
         """A variant's figures, under the name of the run."""
         return replace(self.summary.variants[variant], name=name)
 
@@ -99,7 +99,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Change:
+class MetricChange:
     """One figure of one variant: new against old."""
 
     variant: str
@@ -114,7 +114,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Across:
+class RunComparison:
     """Two runs, compared. `invalid` and `refused` say why not, and then there are no `changes`."""
 
     old: StoredRun
@@ -123,7 +123,7 @@ class Across:
     refused: tuple[str, ...]
     stated: tuple[str, ...]
     paired: bool
-    changes: tuple[Change, ...]
+    changes: tuple[MetricChange, ...]
 
     def as_dict(self) -> Json:
         return {
@@ -137,7 +137,7 @@ class Across:
         }
 
 
-def across(old: StoredRun, new: StoredRun) -> Across:
+def comparison_of_runs(old: StoredRun, new: StoredRun) -> RunComparison:
     """Compare two runs; pure. Blocks are paired where the seed is the same, so that arrivals and luck are."""
     invalid = [
         f"the {name} run is not valid: {reason}"
@@ -150,7 +150,9 @@ def across(old: StoredRun, new: StoredRun) -> Across:
         refused.append("the runs have no variant in common that is the same in both")
     paired = old.scenario.seed == new.scenario.seed
     changes = [] if invalid or refused else _changes(old, new, shared, paired=paired)
-    return Across(old, new, tuple(invalid), tuple(refused), tuple(_stated(old, new, shared)), paired, tuple(changes))
+    return RunComparison(
+        old, new, tuple(invalid), tuple(refused), tuple(_stated(old, new, shared)), paired, tuple(changes)
+    )
 
 
 def _refused(old: StoredRun, new: StoredRun) -> list[str]:
@@ -197,7 +199,7 @@ def _why_out(name: str, old: StoredRun, new: StoredRun) -> str:
     return "its options differ"
 
 
-def _changes(old: StoredRun, new: StoredRun, shared: Sequence[str], *, paired: bool) -> list[Change]:
+def _changes(old: StoredRun, new: StoredRun, shared: Sequence[str], *, paired: bool) -> list[MetricChange]:
     floor = _floor(old, new)
     metrics = compared_metrics(with_faults=old.scenario.during_ns is not None)
     sides_of = {variant: (new.side(variant, NEW), old.side(variant, OLD)) for variant in shared}
@@ -208,7 +210,7 @@ def _changes(old: StoredRun, new: StoredRun, shared: Sequence[str], *, paired: b
     ]
     corrected = holm([compared.found.p for _, _, compared in found])
     return [
-        Change(
+        MetricChange(
             variant,
             sides[1].of(compared.metric),
             sides[0].of(compared.metric),

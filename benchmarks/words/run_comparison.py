@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.analysis.across import Across, Change
+from benchmarks.analysis.run_comparison import MetricChange, RunComparison
 from benchmarks.words.marks import doubt_words, mark_words
 from benchmarks.words.numbers import DASH, NBSP, figure, p_words, percent, plural, signed
 from benchmarks.words.sentence import metric_words
@@ -11,13 +11,13 @@ from benchmarks.words.table import label_of
 SITTINGS = "Two runs are two sittings: what changed on the machine between them is in these figures too"
 
 
-def stated_words(found: Across) -> list[str]:
+def stated_words(found: RunComparison) -> list[str]:
     """What stands above the table: how blocks were set against each other, and what else differs."""
     how = "paired by block, since the seed is the same" if found.paired else "unpaired, since the seeds differ"
     return [f"blocks are {how}", *(f"differs: {difference}" for difference in found.stated)]
 
 
-def change_cells(change: Change) -> tuple[str, ...]:
+def change_cells(change: MetricChange) -> tuple[str, ...]:
     """Label, old, new, estimate, interval, corrected p, note."""
     found = change.found
     points = found.kind == "difference"
@@ -34,7 +34,7 @@ def change_cells(change: Change) -> tuple[str, ...]:
     )
 
 
-def across_sentence(found: Across) -> str:
+def run_comparison_sentence(found: RunComparison) -> str:
     """What differs beyond noise, or that nothing does, or that nobody can say."""
     if all(change.found.ci95 is None for change in found.changes):
         return "No interval, so nothing can be said: three blocks of each run are the least."
@@ -44,14 +44,14 @@ def across_sentence(found: Across) -> str:
     return f"Beyond noise: {'; '.join(_told(change) for change in beyond)}. {SITTINGS}."
 
 
-def _told(change: Change) -> str:
+def _told(change: MetricChange) -> str:
     words, value = metric_words(change.found.measured), change.found.estimate or 0.0
     if change.found.kind == "difference":
         return f"{change.variant}, {words} {signed(value * 100)}{NBSP}points"
     return f"{change.variant}, {words} {figure(value)} times the old"
 
 
-def _note(change: Change) -> str:
+def _note(change: MetricChange) -> str:
     found = change.found
     if found.mark is not None:
         return mark_words(found.mark)

@@ -23,20 +23,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, cast
 
-from registration.alarm import MonotonicClock
 from registration.call import Answer
 from registration.clock import Clock
 from registration.effects import Destination
-from registration.http import HttpServer
-from registration.in_flight import InFlightSampler
 from registration.inbox import Inbox, SqliteInbox
 from registration.luck import Luck
-from registration.role import RoleError
+from registration.runtime.alarm import MonotonicClock
+from registration.runtime.http import HttpServer
+from registration.runtime.in_flight import InFlightSampler
+from registration.runtime.role import RoleError
 from registration.services import kind_of
 from registration.trace import NoTrace, Trace
 from registration.users import SqliteUsers, Users
 
-Message = Mapping[str, object]
+ControlMessage = Mapping[str, object]
 
 _LINE_LIMIT = 2**24  # bytes; the settings of a large scenario are one line
 
@@ -57,7 +57,7 @@ class Sampler(Protocol):
     def close(self) -> None: ...
 
 
-class Link:
+class Runtime:
     """What a process stands on: the two pipes to the harness, its clock, and the records that outlive it.
 
     `settings` is what the harness wants of this process. On the virtual clock another class takes this one's place, and
@@ -66,7 +66,7 @@ class Link:
 
     clock: Clock = MonotonicClock()
 
-    def __init__(self, settings: Message, reader: asyncio.StreamReader) -> None:
+    def __init__(self, settings: ControlMessage, reader: asyncio.StreamReader) -> None:
         self.settings = settings
         self._reader = reader
 
@@ -110,7 +110,7 @@ class Link:
         return HttpServer(path, answer, port, host, self.clock)
 
     def sample_in_flight(self, count: Callable[[], int]) -> Sampler:
-        """A second witness of what this process has in hand (`registration.in_flight`)."""
+        """A second witness of what this process has in hand (`registration.runtime.in_flight`)."""
         return InFlightSampler(self.trace_path().with_suffix(".inflight"), count)
 
     def send(self, **message: object) -> None:
@@ -133,13 +133,13 @@ class Link:
         next_step = getattr(error, "next_step", "look at its log; is the disk full?")
         self.send(type="error", message=str(error) or repr(error), next_step=next_step)
 
-    async def messages(self) -> AsyncIterator[Message]:
+    async def messages(self) -> AsyncIterator[ControlMessage]:
         """What the harness says, until it closes the pipe."""
         while line := await self._reader.readline():
             yield json.loads(line)
 
 
-Role = Callable[[Link], Awaitable[None]]
+Role = Callable[[Runtime], Awaitable[None]]
 
 
 async def _converse(roles: Mapping[str, Role]) -> None:
@@ -152,11 +152,11 @@ async def _converse(roles: Mapping[str, Role]) -> None:
     if not first:
         return
     hello = json.loads(first)
-    link = Link(hello["settings"], reader)
+    runtime = Runtime(hello["settings"], reader)
     try:
-        await roles[hello["role"]](link)
+        await roles[hello["role"]](runtime)
     except (RoleError, OSError, sqlite3.OperationalError) as error:
-        link.broken(error)
+        runtime.broken(error)
         raise
 
 

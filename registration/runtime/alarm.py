@@ -15,7 +15,7 @@ import time
 import weakref
 from collections.abc import Callable
 
-from registration.timerfd import TimerFd, has_timerfd
+from registration.runtime.timerfd import TimerFd, has_timerfd
 
 
 class Alarm:

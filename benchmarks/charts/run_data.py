@@ -34,7 +34,7 @@ _OUTSTANDING_OF = ("trial", "index", "registration_id", "intended_ns", "sent_ns"
 
 
 @dataclass(frozen=True)
-class Window:
+class FaultSpan:
     """A stretch of time that charts shade, in scenario seconds, and what they call it (`email +800 ms`)."""
 
     label: str
@@ -44,7 +44,7 @@ class Window:
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class RunData:
     """One run in `directory`. `lag` has the columns of its file; `facts` has one entry for each trial that counts."""
 
     directory: Path
@@ -54,7 +54,7 @@ class Material:
     facts: tuple[TrialFacts, ...]
 
     @classmethod
-    def read(cls, results: Path) -> Material:
+    def read(cls, results: Path) -> RunData:
         """Read a results directory. Raises OSError where a file is missing."""
         return cls(
             directory=results,
@@ -106,10 +106,10 @@ class Material:
         return palette.variant_colours({name: bases.get(name, name) for name in self.variants})
 
     @cached_property
-    def windows(self) -> tuple[Window, ...]:
+    def windows(self) -> tuple[FaultSpan, ...]:
         """The faults as planned, in order of their begin."""
         return tuple(
-            Window(fault.label, fault.at_s, fault.end_s, fault.shade)
+            FaultSpan(fault.label, fault.at_s, fault.end_s, fault.shade)
             for fault in sorted(self.scenario.faults, key=lambda fault: fault.at_s)
         )
 

@@ -1,4 +1,4 @@
-"""What a virtual process stands on: the link of `registration.process`, whose harness is the virtual trial."""
+"""What a virtual process stands on: a `registration.runtime.process.Runtime` whose harness is the virtual trial."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from registration.call import Answer
 from registration.clock import Clock
 from registration.effects import Destination
 from registration.inbox import Inbox
-from registration.process import Link, Message, Sampler, Server
+from registration.runtime.process import ControlMessage, Runtime, Sampler, Server
 from registration.trace import Trace
 from registration.users import Users
 from virtual.network import MemoryServer, Network
 from virtual.process import Process
-from virtual.records import MemoryDestination, MemoryInbox, MemoryTrace, MemoryUsers, Row, UserTable
+from virtual.records import ArrivalRow, MemoryDestination, MemoryInbox, MemoryTrace, MemoryUsers, UserTable
 
 
 class World:
@@ -27,24 +27,24 @@ class World:
         self.clock = clock
         self.network = Network()
         self.users = UserTable()
-        self.traces: dict[str, list[Row]] = defaultdict(list)  # by process
+        self.traces: dict[str, list[ArrivalRow]] = defaultdict(list)  # by process
         self.effects: dict[str, Counter[uuid.UUID]] = defaultdict(Counter)  # by service
         self.inboxes: dict[str, set[str]] = defaultdict(set)  # by service
         self.problems: list[BaseException] = []
 
 
-class VirtualLink(Link):
+class VirtualRuntime(Runtime):
     """`hear` is told each message of the process. `say` and `end` are the harness's."""
 
     def __init__(
-        self, world: World, process: Process, settings: Message, hear: Callable[[str, Mapping[str, Any]], None]
+        self, world: World, process: Process, settings: ControlMessage, hear: Callable[[str, Mapping[str, Any]], None]
     ) -> None:
         self.settings = settings
         self.clock = world.clock
         self._world = world
         self._process = process
         self._hear = hear
-        self._inbox: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._inbox: asyncio.Queue[ControlMessage | None] = asyncio.Queue()
 
     def open_trace(self, header: Mapping[str, object]) -> Trace:  # noqa: ARG002 - a file's business
         return MemoryTrace(self._process, self.clock, self._world.traces[self.name])
@@ -74,7 +74,7 @@ class VirtualLink(Link):
     def broken(self, error: BaseException) -> None:
         self._world.problems.append(error)
 
-    async def messages(self) -> AsyncIterator[Message]:
+    async def messages(self) -> AsyncIterator[ControlMessage]:
         while (message := await self._inbox.get()) is not None:
             yield message
 
