@@ -81,7 +81,7 @@ class BrokerSpec(Model):
         return self
 
 
-def _offered(kind: KindName, key: str) -> tuple[str, ...]:
+def _offered(kind: BrokerKind, key: str) -> tuple[str, ...]:
     return {"profile": kind.profiles, "durability": kind.durabilities}[key]
 
 
