@@ -21,7 +21,8 @@ from locust.exception import StopUser
 from locust.runners import LocalRunner, Runner
 from locust.stats import RequestStats
 
-from benchmarks.load.recorder import Recorder, Report
+from benchmarks.load.parent import GeneratorError
+from benchmarks.load.recorder import Recorder, RequestEvent
 from benchmarks.load.rows import Outcome
 from benchmarks.load.settings import Address, Settings
 
@@ -42,11 +43,6 @@ class _NoStats(RequestStats):
 
     def log_request(self, *_: object) -> None: ...
     def log_error(self, *_: object) -> None: ...
-
-
-def anybody_listens() -> bool:
-    """Whether an event that says what became of an arrival would reach anybody."""
-    return bool(events.request._handlers)  # Locust has no public way to ask
 
 
 AnyRunner = TypeVar("AnyRunner", bound=Runner)
@@ -88,7 +84,7 @@ class Carrier(Generic[AnyRunner]):
         _fire(events.init, environment=self._environment, runner=self.runner, web_ui=None)
 
     def attach(self, recorder: Recorder, news: Event, settings: Settings) -> None:
-        """Whose reports to fire events for; `news` is set where the recorder has new ones."""
+        """Whose events to fire; `news` is set where the recorder has new ones."""
         self._recorder = recorder
         self._news = news
         self._name = settings.path
@@ -100,16 +96,21 @@ class Carrier(Generic[AnyRunner]):
             self.runner.start(user_count=1, spawn_rate=1)
 
     def finish(self, limit_s: float) -> None:
-        """No more reports will come: let the user fire the last ones and go, at most `limit_s` long."""
+        """No more events will come: let the user fire the last ones and go, at most `limit_s` long."""
         self._over = True
         self._news.set()
         if not self.runner.user_greenlets.join(limit_s):
             logger.warning("a Locust listener is too slow: it misses the last events")
 
-    @property
-    def stopped(self) -> bool:
-        """The user came and went: a listener stopped the test."""
-        return self._began and self.runner.user_count == 0
+    @staticmethod
+    def anybody_listens() -> bool:
+        """Whether an event that says what became of an arrival would reach anybody."""
+        return bool(events.request._handlers)  # Locust has no public way to ask
+
+    def check_not_stopped(self) -> None:
+        """Raises GeneratorError where the user came and went: a listener stopped the test."""
+        if self._began and self.runner.user_count == 0:
+            raise GeneratorError("a Locust listener stopped the test", f"run without it ({PLUGINS_VARIABLE})")
 
     def quit(self) -> None:
         """Fire `test_stop`, `quitting` and `quit`, once. Bounded: a listener that hangs does not keep the process."""
@@ -133,39 +134,37 @@ class Carrier(Generic[AnyRunner]):
 
             @task
             def register(self) -> None:
-                carrier._fire_reports()
+                carrier._fire_requests()
                 raise StopUser
 
         return RegistrationUser
 
-    def _fire_reports(self) -> None:
+    def _fire_requests(self) -> None:
         while True:
-            while (report := self._recorder.take_report()) is not None:
-                self._fire_report(report)
+            while (event := self._recorder.take_event()) is not None:
+                self._fire_request(event)
             if self._over:
                 return
             self._news.clear()
             self._news.wait()
 
-    def _fire_report(self, report: Report) -> None:
-        acked = report.outcome is Outcome.ACKED
+    def _fire_request(self, event: RequestEvent) -> None:
+        acked = event.outcome is Outcome.ACKED
         _fire(
             events.request,
             request_type="POST",
             name=self._name,
-            response_time=(report.ended_ns - report.intended_ns) / 1e6,
-            response_length=report.body_length,
-            exception=None
-            if acked
-            else NotAckedError(f"{report.outcome.name.lower()}: {report.reason or report.status}"),
+            response_time=(event.ended_ns - event.intended_ns) / 1e6,
+            response_length=event.body_length,
+            exception=None if acked else NotAckedError(f"{event.outcome.name.lower()}: {event.reason or event.status}"),
             context={
-                "registration_id": report.registration_id,
-                "index": report.index,
-                "outcome": report.outcome.name.lower(),
-                "status": report.status,
-                "intended_ns": report.intended_ns,
-                "sent_ns": report.sent_ns,
-                "answered_ns": report.answered_ns,
+                "registration_id": event.registration_id,
+                "index": event.index,
+                "outcome": event.outcome.name.lower(),
+                "status": event.status,
+                "intended_ns": event.intended_ns,
+                "sent_ns": event.sent_ns,
+                "answered_ns": event.answered_ns,
             },
         )
 

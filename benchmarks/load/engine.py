@@ -6,24 +6,15 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from benchmarks.load import outcome
-from benchmarks.load.exchange import Exchange
-from benchmarks.load.executors.port import Arrival, Executor
+from benchmarks.load.event_loop import Timer
+from benchmarks.load.executors.port import DueArrival, Executor
+from benchmarks.load.http.exchange import Exchange
 from benchmarks.load.recorder import Recorder
+from benchmarks.load.rows import Outcome
 
 ARRIVALS_PER_TURN = 16
 """How many are sent before the event loop has its turn. Where each has to open a connection, which takes as long as two
 or three sends, a loop that went on for as long as any was due would be fed faster than it works, and send nothing."""
-
-
-class Timer(Protocol):
-    """Calls the engine's `wake` once, at a set time."""
-
-    def arm(self, at_ns: int) -> None:
-        """Ring at `at_ns` (absolute), instead of any time set before; at once if that has passed."""
-
-    def disarm(self) -> None:
-        """Ring no more."""
 
 
 class Dispatcher(Protocol):
@@ -92,7 +83,7 @@ class Engine:
             self._executor.prepare()
             self._client.top_up()
 
-    def _arrive(self, arrival: Arrival, now_ns: int) -> None:
+    def _arrive(self, arrival: DueArrival, now_ns: int) -> None:
         position, intended_ns, payload = arrival
         deadline_ns = intended_ns + self._timeout_ns
         exchange = Exchange(
@@ -120,14 +111,14 @@ class Engine:
         if answered_ns > exchange.deadline_ns:
             self.unanswered(exchange, "no whole reply in time")
             return
-        self._recorder.answered(exchange, outcome.of_status(status), status, body_length, answered_ns)
+        self._recorder.answered(exchange, Outcome.of_status(status), status, body_length, answered_ns)
         self._settle(exchange, answered_ns)
 
     def unanswered(self, exchange: Exchange, reason: str) -> None:
         """See ExchangeListener."""
         now_ns = self._clock_ns()
-        result = outcome.of_silence(first_byte_sent=exchange.sent_ns != 0)
-        self._recorder.unanswered(exchange, result, reason, now_ns)
+        outcome = Outcome.of_silence(first_byte_sent=exchange.sent_ns != 0)
+        self._recorder.unanswered(exchange, outcome, reason, now_ns)
         self._settle(exchange, now_ns)
 
     def unsendable(self, exchange: Exchange, _reason: str) -> None:
@@ -151,8 +142,8 @@ class Engine:
             if not exchange.settled:
                 if exchange.deadline_ns > now_ns:
                     return
-                if exchange.carrier is not None:
-                    exchange.carrier.abandon()
+                if exchange.connection is not None:
+                    exchange.connection.abandon()
                 self.unanswered(exchange, "no whole reply in time")
             self._under_way.popleft()
 

@@ -5,14 +5,25 @@ from __future__ import annotations
 import json
 import os
 import select
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the module brings asyncio and more, which this process does without
+    from registration.runtime.process import ControlMessage
 
 _READ_BYTES = 65_536
+FILES_NEXT_STEP = "check the disk's space and the results directory"
 
-ControlMessage = Mapping[str, object]
+
+class GeneratorError(Exception):
+    """What ends the process with code 1: what is wrong and what to do next."""
+
+    def __init__(self, message: str, next_step: str) -> None:
+        super().__init__(message)
+        self.next_step = next_step
 
 
-class Lines:
+class LineBuffer:
     """Whole lines out of pieces."""
 
     def __init__(self) -> None:
@@ -36,7 +47,7 @@ class Parent:
 
     def messages(self) -> Iterator[object]:
         """Each message as it comes, until the end of input. Raises ValueError where a line is no JSON."""
-        lines = Lines()
+        lines = LineBuffer()
         while True:
             self._wait_readable(self._input_fd)
             data = os.read(self._input_fd, _READ_BYTES)

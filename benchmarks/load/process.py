@@ -18,11 +18,11 @@ from gevent.socket import wait_read
 from locust.runners import LocalRunner
 
 from benchmarks.load.carrier import PLUGINS_VARIABLE, Carrier
-from benchmarks.load.master import Master
-from benchmarks.load.parent import Parent
-from benchmarks.load.run import GeneratorError, Run
+from benchmarks.load.distributed.master import Master
+from benchmarks.load.distributed.worker import LoadWorker
+from benchmarks.load.local_load import LocalLoad
+from benchmarks.load.parent import GeneratorError, Parent
 from benchmarks.load.settings import MasterSettings, Settings, master_address
-from benchmarks.load.worker import LoadWorker
 
 
 class Load(Protocol):
@@ -91,9 +91,9 @@ class LoadProcess:
                 load: Load = Master(MasterSettings.from_message(first), self._plugins)
             case _:
                 settings = Settings.from_message(first)
-                load = Run(settings, Carrier(self._plugins, LocalRunner, settings.addresses[0]))
+                load = LocalLoad(settings, Carrier(self._plugins, LocalRunner, settings.addresses[0]))
         self._load = load
-        self._parent.say({"type": "ready", "pacer": load.pacer, "plugins": self._plugins})
+        self._parent.say({"type": "ready", "pacer": load.pacer})
         done = load.go(self._start_ns.get(), lambda: self._parent.mention({"type": "progress", **load.progress()}))
         self._parent.say({"type": "done", **done})
 

@@ -14,14 +14,13 @@ from typing import cast
 
 from gevent.event import Event
 
-from benchmarks.load.loop import GeventLoop
+from benchmarks.load.event_loop import GeventLoop, LoopTimer, Timer, best_timer
 from benchmarks.load.parent import Parent
-from benchmarks.load.timers import LoopTimer, RunTimer, best_timer
 
 # The fractional parts of its multiples fill an interval evenly and never repeat: no ring is in step with another timer.
 _GOLDEN = 0.6180339887498949
 
-MakeTimer = Callable[[GeventLoop, Callable[[], None]], RunTimer]
+MakeTimer = Callable[[GeventLoop, Callable[[], None]], Timer]
 
 
 class Bell:

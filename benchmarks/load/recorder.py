@@ -1,4 +1,4 @@
-"""The recorder: each fact goes to the rows first, then into the counts and on to whoever reports it.
+"""The recorder: each fact goes to the rows first, then into the counts and on to whoever fires Locust's events.
 
 It is called straight from the engine and is no Locust listener: Locust swallows what a listener raises, and a run with
 holes in its record is no run. An error here ends it.
@@ -10,13 +10,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.load.exchange import Exchange
+from benchmarks.load.http.exchange import Exchange
 from benchmarks.load.rows import NO_TIME, Outcome, Rows
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a Locust listener is told about one exchange that was not dropped. Times are scenario ns."""
+class RequestEvent:
+    """What Locust's `request` event says of one exchange that was not dropped. Times are scenario ns."""
 
     index: int
     registration_id: str
@@ -31,16 +31,16 @@ class Report:
 
 
 class Recorder:
-    """Writes rows, counts outcomes and queues reports until `take_report` fetches them.
+    """Writes rows, counts outcomes and queues events until `take_event` fetches them.
 
-    A report that nobody wants is not made: `is_wanted` says whether somebody listens at that moment.
+    An event that nobody wants is not made: `is_wanted` says whether somebody listens at that moment.
     """
 
-    def __init__(self, rows: Rows, on_report: Callable[[], None], is_wanted: Callable[[], bool]) -> None:
+    def __init__(self, rows: Rows, on_event: Callable[[], None], is_wanted: Callable[[], bool]) -> None:
         self._rows = rows
-        self._on_report = on_report
+        self._on_event = on_event
         self._is_wanted = is_wanted
-        self._reports: deque[Report] = deque()
+        self._events: deque[RequestEvent] = deque()
         self._start_ns = 0
         self.sent_count = 0
         self.answered_count = 0
@@ -62,18 +62,18 @@ class Recorder:
         self._rows.settled(exchange.position, outcome, status, answered_ns - self._start_ns)
         self.answered_count += 1
         self.settled_count += 1
-        self._report(exchange, outcome, answered_ns, status=status, body_length=body_length)
+        self._queue_event(exchange, outcome, answered_ns, status=status, body_length=body_length)
 
     def unanswered(self, exchange: Exchange, outcome: Outcome, reason: str, now_ns: int) -> None:
         self._rows.settled(exchange.position, outcome, 0, NO_TIME)
         self.settled_count += 1
-        self._report(exchange, outcome, now_ns, reason=reason)
+        self._queue_event(exchange, outcome, now_ns, reason=reason)
 
-    def take_report(self) -> Report | None:
-        """The oldest report not taken yet; None if there is none."""
-        return self._reports.popleft() if self._reports else None
+    def take_event(self) -> RequestEvent | None:
+        """The oldest event not taken yet; None if there is none."""
+        return self._events.popleft() if self._events else None
 
-    def _report(
+    def _queue_event(
         self,
         exchange: Exchange,
         outcome: Outcome,
@@ -86,7 +86,7 @@ class Recorder:
         if not self._is_wanted():
             return
         ended_ns -= self._start_ns
-        report = Report(
+        event = RequestEvent(
             index=exchange.index,
             registration_id=exchange.registration_id,
             intended_ns=exchange.intended_ns - self._start_ns,
@@ -98,5 +98,5 @@ class Recorder:
             body_length=body_length,
             reason=reason,
         )
-        self._reports.append(report)
-        self._on_report()
+        self._events.append(event)
+        self._on_event()

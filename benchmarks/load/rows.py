@@ -59,6 +59,20 @@ class Outcome(enum.IntEnum):
     INDETERMINATE = 4  # no whole answer in time, or cut off after the first byte was sent
     DROPPED = 5  # the generator could not send it in time
 
+    @classmethod
+    def of_status(cls, status: int) -> Outcome:
+        """What a whole reply means. 4xx and 503 are refusals: the API answers so only before it stores the user."""
+        if 200 <= status < 300:
+            return cls.ACKED
+        if 400 <= status < 500 or status == 503:
+            return cls.REFUSED
+        return cls.FAILED
+
+    @classmethod
+    def of_silence(cls, *, first_byte_sent: bool) -> Outcome:
+        """What no whole reply in time means: once a byte is out, the other side may have acted on it."""
+        return cls.INDETERMINATE if first_byte_sent else cls.REFUSED
+
 
 class NoRoomError(OSError):
     """The disk has no room for the rows."""
@@ -166,17 +180,6 @@ def read(path: Path) -> NDArray[np.void]:
     """
     parts = [_used(np.fromfile(part, dtype=ROW_DTYPE)) for part in parts_of(path)]
     return merge(parts) if len(parts) > 1 else parts[0]
-
-
-def watch(path: Path) -> NDArray[np.void]:
-    """The rows so far as a read-only view of the file, ROW_DTYPE, shape (n,): they change while the generator writes.
-
-    Where the file grows, look again for the rows of later arrivals.
-    """
-    count = path.stat().st_size // ROW_DTYPE.itemsize
-    if count == 0:
-        return np.empty(0, ROW_DTYPE)
-    return _used(np.memmap(path, dtype=ROW_DTYPE, mode="r", shape=(count,)))
 
 
 def schedule_of(rows: NDArray[np.void]) -> NDArray[np.void]:

@@ -667,8 +667,8 @@ async def test_locust_plugins_see_the_run(tmp_path: Path) -> None:
     assert [request["exception"] for request in requests] == ["failed: 500", "", ""]
 
 
-async def test_without_a_listener_no_report_is_made(tmp_path: Path) -> None:
-    (tmp_path / "plugin_deaf.py").write_text("from benchmarks.load import recorder\nrecorder.Report = None\n")
+async def test_without_a_listener_no_event_is_made(tmp_path: Path) -> None:
+    (tmp_path / "plugin_deaf.py").write_text("from benchmarks.load import recorder\nrecorder.RequestEvent = None\n")
     environment = {"BENCH_LOCUST_PLUGINS": "plugin_deaf", "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
     async with (
         serving() as server,

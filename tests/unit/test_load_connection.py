@@ -12,9 +12,9 @@ from enum import Enum, auto
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.load.exchange import Exchange
-from benchmarks.load.pool import Pool
-from benchmarks.load.reply import ReplyError, ReplyParser
+from benchmarks.load.http.client import Pool
+from benchmarks.load.http.exchange import Exchange
+from benchmarks.load.http.reply import ReplyError, ReplyParser
 
 LIMIT_S = 5.0
 
@@ -181,8 +181,8 @@ def play(scripts: list[Script]) -> list[Witness]:
             server.end(connection, script.ending)
             loop.settle()
             if not witness.told:  # the engine's deadline
-                assert exchange.carrier is not None
-                exchange.carrier.abandon()
+                assert exchange.connection is not None
+                exchange.connection.abandon()
                 witness.told.append(("overdue",))
             loop.settle()
             afterwards = say_more(connection, script)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from benchmarks.load.engine import ARRIVALS_PER_TURN, Engine
-from benchmarks.load.exchange import Exchange
 from benchmarks.load.executors.constant_vus import RETRY_NS, ConstantVus
 from benchmarks.load.executors.open import Open
 from benchmarks.load.executors.port import Executor
-from benchmarks.load.recorder import Recorder, Report
+from benchmarks.load.http.exchange import Exchange
+from benchmarks.load.recorder import Recorder, RequestEvent
 from benchmarks.load.rows import NO_TIME, SCHEDULE_DTYPE, Outcome, read
 from benchmarks.load.settings import ConstantVusSettings, OpenSettings, Settings
 from registration.luck import registration_id
@@ -37,7 +37,7 @@ class FakeTimer:
         self.at_ns = None
 
 
-class FakeCarrier:
+class FakeConnection:
     abandoned = False
 
     def abandon(self) -> None:
@@ -55,7 +55,7 @@ class FakeClient:
 
     def dispatch(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
-        exchange.carrier = FakeCarrier()
+        exchange.connection = FakeConnection()
         if self.connected:
             exchange.sent_ns = self.clock.now_ns
             exchange.listener.sent(exchange)
@@ -104,7 +104,7 @@ class Bench:
         self.client = FakeClient(self.clock)
         self.finished = 0
         self.listened = True
-        self.recorder = Recorder(executor.rows, on_report=lambda: None, is_wanted=lambda: self.listened)
+        self.recorder = Recorder(executor.rows, on_event=lambda: None, is_wanted=lambda: self.listened)
         self.engine = Engine(
             executor=executor,
             timeout_ns=TIMEOUT_NS,
@@ -131,10 +131,10 @@ class Bench:
     def outcomes(self) -> list[Outcome]:
         return [Outcome(code) for code in read(self.path)["outcome"]]
 
-    def reports(self) -> list[Report]:
+    def events(self) -> list[RequestEvent]:
         found = []
-        while (report := self.recorder.take_report()) is not None:
-            found.append(report)
+        while (event := self.recorder.take_event()) is not None:
+            found.append(event)
         return found
 
 
@@ -195,9 +195,9 @@ def test_the_timeout_counts_from_the_intended_time(tmp_path: Path) -> None:
     bench.at(TIMEOUT_NS)
     assert bench.outcomes == [Outcome.INDETERMINATE]
     assert read(bench.path)["answered_ns"][0] == NO_TIME
-    carrier = bench.client.exchanges[0].carrier
-    assert isinstance(carrier, FakeCarrier)
-    assert carrier.abandoned
+    connection = bench.client.exchanges[0].connection
+    assert isinstance(connection, FakeConnection)
+    assert connection.abandoned
     assert bench.finished == 1
 
 
@@ -207,7 +207,7 @@ def test_a_reply_after_the_deadline_counts_as_none_even_before_the_timer_rang(tm
     bench.clock.now_ns = START_NS + TIMEOUT_NS + 1
     bench.answer(0)
     assert bench.outcomes == [Outcome.INDETERMINATE]
-    assert bench.reports()[0].answered_ns is None
+    assert bench.events()[0].answered_ns is None
 
 
 def test_whoever_never_connected_by_the_deadline_was_refused(tmp_path: Path) -> None:
@@ -264,13 +264,13 @@ def test_what_this_machine_could_not_send_is_dropped(tmp_path: Path) -> None:
     assert bench.outcomes == [Outcome.DROPPED]
 
 
-def test_every_end_but_a_drop_is_reported(tmp_path: Path) -> None:
+def test_every_end_but_a_drop_makes_an_event(tmp_path: Path) -> None:
     bench = Bench(tmp_path, [0, 0, 0], max_in_flight=2)
     bench.at(0)
     bench.clock.now_ns += 30
     bench.answer(0)
     bench.engine.unanswered(bench.client.exchanges[1], "cut")
-    first, second = bench.reports()
+    first, second = bench.events()
     assert (first.index, first.outcome, first.status, first.answered_ns) == (0, Outcome.ACKED, 201, 30)
     assert first.registration_id == str(registration_id(7, 0))
     assert (second.outcome, second.reason, second.answered_ns, second.ended_ns) == (
@@ -281,15 +281,15 @@ def test_every_end_but_a_drop_is_reported(tmp_path: Path) -> None:
     )
 
 
-def test_no_report_is_made_while_nobody_listens(tmp_path: Path) -> None:
+def test_no_event_is_made_while_nobody_listens(tmp_path: Path) -> None:
     bench = Bench(tmp_path, [0, 0])
     bench.at(0)
     bench.listened = False
     bench.answer(0)
-    assert bench.reports() == []
+    assert bench.events() == []
     bench.listened = True
     bench.answer(1)
-    assert [report.index for report in bench.reports()] == [1]
+    assert [event.index for event in bench.events()] == [1]
     assert bench.outcomes == [Outcome.ACKED] * 2
 
 

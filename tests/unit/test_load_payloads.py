@@ -5,7 +5,7 @@ import uuid
 from itertools import count
 from pathlib import Path
 
-from benchmarks.load.payloads import Payload, Payloads, ready_request, registration_payload
+from benchmarks.load.http.payloads import Payload, Payloads, ready_request, registration_payload
 from benchmarks.load.settings import KeySettings, OpenSettings, Settings
 from registration.luck import key, registration_id
 from registration.registration import Registration, traceparent_of, user_id

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.load.parent import Lines, Parent
+from benchmarks.load.event_loop import KernelTimer, LoopTimer
+from benchmarks.load.local_load import CpuShare, collections, switch_collector_off
+from benchmarks.load.parent import LineBuffer, Parent
 from benchmarks.load.rows import SCHEDULE_DTYPE
 from benchmarks.load.settings import ConstantVusSettings, KeySettings, OpenSettings, Settings, read_schedule
-from benchmarks.load.timers import KernelTimer, LoopTimer
-from benchmarks.load.usage import CpuShare, collections, switch_collector_off
 
 SETTINGS = {
     "addresses": [["127.0.0.1", 8001]],
@@ -83,7 +83,7 @@ def test_a_file_of_something_else_is_no_schedule(tmp_path: Path) -> None:
 
 
 def test_lines_come_whole_out_of_pieces() -> None:
-    lines = Lines()
+    lines = LineBuffer()
     assert list(lines.feed(b'{"a"')) == []
     assert list(lines.feed(b': 1}\n\n{"b": 2}\n{')) == [b'{"a": 1}', b'{"b": 2}']
 
@@ -147,7 +147,6 @@ def test_the_kernel_timer_rings_once_and_never_early() -> None:
     timer.disarm()
     loop.turn(0.02)
     assert len(rings) == 2
-    timer.close()
 
 
 def test_the_loop_timer_waits_for_what_is_left() -> None:

@@ -17,7 +17,6 @@ from benchmarks.load.rows import (
     Rows,
     read,
     schedule_of,
-    watch,
 )
 
 
@@ -50,18 +49,9 @@ def test_what_is_written_lands_in_its_own_row(tmp_path: Path) -> None:
     assert found[2].tolist()[:6] == (2, 30, NO_TIME, NO_TIME, 0, Outcome.DROPPED)
 
 
-def test_a_watcher_sees_rows_change_and_cannot_write(tmp_path: Path) -> None:
-    rows = Rows(tmp_path / "load.rows", schedule((0, 10)))
-    seen = watch(tmp_path / "load.rows")
-    rows.settled(0, Outcome.ACKED, 201, 50)
-    assert seen["outcome"][0] == Outcome.ACKED
-    with pytest.raises(ValueError, match="read-only"):
-        seen["outcome"][0] = 0
-
-
 def test_an_empty_schedule_is_an_empty_file(tmp_path: Path) -> None:
     Rows(tmp_path / "load.rows", schedule())
-    assert len(read(tmp_path / "load.rows")) == len(watch(tmp_path / "load.rows")) == 0
+    assert len(read(tmp_path / "load.rows")) == 0
 
 
 def test_a_trial_of_before_is_overwritten(tmp_path: Path) -> None:
@@ -74,7 +64,7 @@ def test_a_trial_of_before_is_overwritten(tmp_path: Path) -> None:
 def test_rows_without_a_schedule_grow_and_only_those_in_use_are_read(tmp_path: Path) -> None:
     path = tmp_path / "load.rows"
     rows = GrowingRows(path)
-    assert len(read(path)) == len(watch(path)) == 0
+    assert len(read(path)) == 0
     for position in range(10_000):
         rows.issued(position, position - 2, position * 10)
         if position % 3 == 0:
@@ -82,12 +72,12 @@ def test_rows_without_a_schedule_grow_and_only_those_in_use_are_read(tmp_path: P
     rows.sent(9_999, 99_991)
     rows.settled(9_999, Outcome.ACKED, 201, 99_999)
     rows.settled(1, Outcome.DROPPED, 0, NO_TIME)
-    for found in (read(path), watch(path)):
-        assert found["index"].tolist() == list(range(-2, 9_998))
-        assert (found["sent_ns"][:-1] == NO_TIME).all()
-        assert found[-1].tolist()[:6] == (9_997, 99_990, 99_991, 99_999, 201, Outcome.ACKED)
-        assert found[1]["outcome"] == Outcome.DROPPED
-        assert (found["outcome"][2:-1] == Outcome.PENDING).all()
+    found = read(path)
+    assert found["index"].tolist() == list(range(-2, 9_998))
+    assert (found["sent_ns"][:-1] == NO_TIME).all()
+    assert found[-1].tolist()[:6] == (9_997, 99_990, 99_991, 99_999, 201, Outcome.ACKED)
+    assert found[1]["outcome"] == Outcome.DROPPED
+    assert (found["outcome"][2:-1] == Outcome.PENDING).all()
 
 
 def test_a_row_cut_in_half_by_a_kill_is_left_out(tmp_path: Path) -> None:
@@ -95,7 +85,7 @@ def test_a_row_cut_in_half_by_a_kill_is_left_out(tmp_path: Path) -> None:
     GrowingRows(path).issued(0, 0, 5)
     with path.open("ab") as file:
         file.write(b"\0" * 17)
-    assert len(read(path)) == len(watch(path)) == 1
+    assert len(read(path)) == 1
 
 
 def test_what_was_issued_is_the_schedule_afterwards(tmp_path: Path) -> None:
@@ -156,3 +146,28 @@ def test_the_harness_can_read_rows_without_gevent_and_locust() -> None:
     )
     root = Path(__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, timeout=30, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, Outcome.ACKED),
+        (201, Outcome.ACKED),
+        (299, Outcome.ACKED),
+        (302, Outcome.FAILED),
+        (400, Outcome.REFUSED),
+        (422, Outcome.REFUSED),
+        (499, Outcome.REFUSED),
+        (500, Outcome.FAILED),
+        (502, Outcome.FAILED),
+        (503, Outcome.REFUSED),
+        (504, Outcome.FAILED),
+    ],
+)
+def test_a_status_means_an_outcome(status: int, outcome: Outcome) -> None:
+    assert Outcome.of_status(status) is outcome
+
+
+def test_silence_is_indeterminate_once_a_byte_was_sent_and_a_refusal_before() -> None:
+    assert Outcome.of_silence(first_byte_sent=True) is Outcome.INDETERMINATE
+    assert Outcome.of_silence(first_byte_sent=False) is Outcome.REFUSED

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import cli
-from benchmarks.load.clocks import Offset, Ping, estimate, host_identity, over
+from benchmarks.load.distributed.clocks import ClockOffset, Ping, estimate, host_identity, over
 from benchmarks.load.rows import SCHEDULE_DTYPE, Outcome, Rows, read
 from benchmarks.load.settings import MasterSettings, master_address
 from benchmarks.load.shares import deal, merge, path_of, split
@@ -103,12 +103,12 @@ def test_the_true_offset_is_within_the_error_however_lopsided_the_way(
 
 
 def test_an_instant_of_their_clock_is_found_on_ours() -> None:
-    assert Offset(5_000, 1).ours_ns(12_000) == 7_000
+    assert ClockOffset(5_000, 1).ours_ns(12_000) == 7_000
 
 
 def test_a_drift_between_two_measurements_is_part_of_the_error() -> None:
-    assert over(Offset(1_000, 50), Offset(1_400, 80)) == Offset(1_000, 480)
-    assert over(Offset(1_000, 50), Offset(1_000, 20)) == Offset(1_000, 50)
+    assert over(ClockOffset(1_000, 50), ClockOffset(1_400, 80)) == ClockOffset(1_000, 480)
+    assert over(ClockOffset(1_000, 50), ClockOffset(1_000, 20)) == ClockOffset(1_000, 50)
 
 
 def test_a_host_is_recognised_without_being_named() -> None:

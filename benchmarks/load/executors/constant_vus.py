@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections import deque
 
-from benchmarks.load.exchange import Exchange
-from benchmarks.load.executors.port import Arrival
-from benchmarks.load.payloads import Payloads
+from benchmarks.load.executors.port import DueArrival
+from benchmarks.load.http.exchange import Exchange
+from benchmarks.load.http.payloads import Payloads
 from benchmarks.load.rows import GrowingRows
 from benchmarks.load.settings import ConstantVusSettings, Settings
 
@@ -44,7 +44,7 @@ class ConstantVus:
         self._begin_ns = start_ns - self._model.warmup_ns
         self._end_ns = start_ns + self._model.duration_ns
 
-    def due(self, now_ns: int) -> Arrival | None:
+    def due(self, now_ns: int) -> DueArrival | None:
         if now_ns >= self._end_ns:
             self._over = True
         if self._over or now_ns < self._begin_ns:
@@ -59,7 +59,7 @@ class ConstantVus:
         self._issued += 1
         payload = (self._warmup if now_ns < self._start_ns else self._counted).take()
         self.rows.issued(position, payload.index, now_ns - self._start_ns)
-        return Arrival(position, now_ns, payload)
+        return DueArrival(position, now_ns, payload)
 
     def next_ns(self) -> int | None:
         if self._over:

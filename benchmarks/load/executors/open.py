@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks.load.exchange import Exchange
-from benchmarks.load.executors.port import Arrival
-from benchmarks.load.payloads import Payloads
+from benchmarks.load.executors.port import DueArrival
+from benchmarks.load.http.exchange import Exchange
+from benchmarks.load.http.payloads import Payloads
 from benchmarks.load.rows import Rows
 from benchmarks.load.settings import OpenSettings, Settings, read_schedule
 
@@ -27,11 +27,11 @@ class Open:
     def begin(self, start_ns: int) -> None:
         self._intended_ns = [start_ns + intended_ns for intended_ns in self._scenario_ns]
 
-    def due(self, now_ns: int) -> Arrival | None:
+    def due(self, now_ns: int) -> DueArrival | None:
         position = self._next
         if position < len(self._intended_ns) and (intended_ns := self._intended_ns[position]) <= now_ns:
             self._next = position + 1
-            return Arrival(position, intended_ns, self._payloads.take())
+            return DueArrival(position, intended_ns, self._payloads.take())
         return None
 
     def next_ns(self) -> int | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from benchmarks.load.exchange import Exchange
-from benchmarks.load.payloads import Payload
+from benchmarks.load.http.exchange import Exchange
+from benchmarks.load.http.payloads import Payload
 from benchmarks.load.rows import Rows
 
 
-class Arrival(NamedTuple):
+class DueArrival(NamedTuple):
     """One arrival whose time has come. `position` is its row; `intended_ns` is absolute."""
 
     position: int
@@ -27,7 +27,7 @@ class Executor(Protocol):
     def begin(self, start_ns: int) -> None:
         """Scenario time 0 is at `start_ns`."""
 
-    def due(self, now_ns: int) -> Arrival | None:
+    def due(self, now_ns: int) -> DueArrival | None:
         """The next arrival that is due, passing over it; None if none is."""
 
     def next_ns(self) -> int | None:

@@ -32,7 +32,7 @@ class Ping:
 
 
 @dataclass(frozen=True)
-class Offset:
+class ClockOffset:
     """Their clock less ours, true to within `error_ns`."""
 
     offset_ns: int
@@ -43,18 +43,18 @@ class Offset:
         return theirs_ns - self.offset_ns
 
 
-def estimate(pings: Iterable[Ping]) -> Offset:
+def estimate(pings: Iterable[Ping]) -> ClockOffset:
     """The offset by the quickest exchange. Raises ValueError where there was none."""
     best = min(pings, key=lambda ping: ping.heard_ns - ping.asked_ns)
     # Rounded up, so that the bound holds for odd round trips too.
     half_ns = -((best.asked_ns - best.heard_ns) // 2)
-    return Offset(best.theirs_ns - (best.asked_ns + best.heard_ns) // 2, half_ns)
+    return ClockOffset(best.theirs_ns - (best.asked_ns + best.heard_ns) // 2, half_ns)
 
 
-def over(before: Offset, after: Offset) -> Offset:
+def over(before: ClockOffset, after: ClockOffset) -> ClockOffset:
     """What holds from one measurement to another: the first, with an error that spans how far the clocks drifted."""
     drifted_ns = abs(after.offset_ns - before.offset_ns)
-    return Offset(before.offset_ns, max(before.error_ns, drifted_ns + after.error_ns))
+    return ClockOffset(before.offset_ns, max(before.error_ns, drifted_ns + after.error_ns))
 
 
 def host_identity() -> str:

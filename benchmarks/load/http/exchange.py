@@ -1,8 +1,7 @@
-"""One request on its way and the ports that it passes through."""
+"""One request on its way, and who hears what becomes of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,7 +25,7 @@ class Exchange:
     deadline_ns: int
     listener: ExchangeListener
     sent_ns: int = 0
-    carrier: Abandonable | None = None
+    connection: Abandonable | None = None
     settled: bool = False
 
 
@@ -44,20 +43,3 @@ class ExchangeListener(Protocol):
 
     def unsendable(self, exchange: Exchange, reason: str) -> None:
         """This machine could not even try to connect."""
-
-
-class Watcher(Protocol):
-    """A watch on one file descriptor."""
-
-    def close(self) -> None:
-        """End it."""
-
-
-class Loop(Protocol):
-    """The part of an event loop that the client needs."""
-
-    def watch_read(self, fd: int, callback: Callable[[], None], *, urgent: bool = False) -> Watcher:
-        """Call back whenever `fd` can be read; `urgent` ones before all others of the same turn."""
-
-    def watch_write(self, fd: int, callback: Callable[[], None]) -> Watcher:
-        """Call back whenever `fd` can be written."""

@@ -1,12 +1,13 @@
-"""The connections to one server, some of them always open ahead of need."""
+"""The HTTP client: servers in turn, and for each a pool of connections, some always open ahead of need."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from benchmarks.load.connection import HttpConnection
-from benchmarks.load.exchange import Exchange, Loop
+from benchmarks.load.event_loop import Loop
+from benchmarks.load.http.connection import HttpConnection
+from benchmarks.load.http.exchange import Exchange
 from benchmarks.load.settings import Address
 
 SPARE_CONNECTIONS = 8
@@ -90,3 +91,24 @@ class Pool:
 
     def _open(self) -> HttpConnection:
         return HttpConnection(self._address, self._loop, self._clock_ns, self)
+
+
+class RoundRobin:
+    """One pool per server."""
+
+    def __init__(self, addresses: Sequence[Address], loop: Loop, clock_ns: Callable[[], int]) -> None:
+        self._pools = [Pool(address, loop, clock_ns) for address in addresses]
+
+    def dispatch(self, exchange: Exchange) -> None:
+        """Send an exchange to the server whose turn it is."""
+        self._pools[exchange.index % len(self._pools)].dispatch(exchange)
+
+    def open_spares(self) -> None:
+        """Open all spare connections: for before the load."""
+        for pool in self._pools:
+            pool.open_spares()
+
+    def top_up(self) -> None:
+        """Open spare connections where some are missing."""
+        for pool in self._pools:
+            pool.top_up()

@@ -9,8 +9,9 @@ import socket
 from collections.abc import Callable
 from typing import Protocol
 
-from benchmarks.load.exchange import Exchange, Loop, Watcher
-from benchmarks.load.reply import ReplyError, ReplyParser
+from benchmarks.load.event_loop import Loop, Watcher
+from benchmarks.load.http.exchange import Exchange
+from benchmarks.load.http.reply import ReplyError, ReplyParser
 from benchmarks.load.settings import Address
 
 _READ_BYTES = 65_536
@@ -70,7 +71,7 @@ class HttpConnection:
     def carry(self, exchange: Exchange) -> None:
         """Take an exchange: sent now where the connection is open, else as soon as it is."""
         self._exchange = exchange
-        exchange.carrier = self
+        exchange.connection = self
         if self._reading is not None:
             self._send(exchange.request)
 
@@ -164,7 +165,7 @@ class HttpConnection:
         status, body_length = reply.status, reply.body_length
         reusable = reply.reusable and self._unsent is None
         self._exchange = None
-        exchange.carrier = None
+        exchange.connection = None
         exchange.listener.answered(exchange, status, body_length, now_ns)
         self.answers += 1
         if reusable:
@@ -178,7 +179,7 @@ class HttpConnection:
         self.turned_away = self.answers == 0
         self.close()
         if exchange is not None:
-            exchange.carrier = None
+            exchange.connection = None
             exchange.listener.unanswered(exchange, reason)
 
     def _be_idle(self, now_ns: int) -> None:

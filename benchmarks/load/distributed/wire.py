@@ -31,8 +31,8 @@ HERE, SHARE, SCHEDULE, PING, PONG = "bench-here", "bench-share", "bench-schedule
 READY, START, PROGRESS, ROWS = "bench-ready", "bench-start", "bench-progress", "bench-rows"
 DONE, THANKS, ERROR = "bench-done", "bench-thanks", "bench-error"
 
-MOST_ARRIVALS = 20_000_000
-"""In one trial: a schedule of 320 MB, rows of 800 MB. More is a mistake, or a stranger on the port."""
+_LOOK_S = 0.25
+"""How long to wait for a message before looking whether the other side is still there."""
 
 CHUNK_BYTES = 2**22
 """A message of this size takes a local network a few hundredths of a second, so heartbeats pass between two."""
@@ -55,10 +55,10 @@ class WireInbox:
         for kind in kinds:
             runner.register_message(kind, self._listener(kind))
 
-    def next(self, limit_s: float) -> WireMessage | None:
-        """The next message; None where none comes in time."""
+    def next(self) -> WireMessage | None:
+        """The next message; None where none comes within `_LOOK_S`."""
         try:
-            return self._queue.get(timeout=limit_s)
+            return self._queue.get(timeout=_LOOK_S)
         except Empty:
             return None
 

@@ -22,17 +22,20 @@ from gevent.event import AsyncResult
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from benchmarks.load import wire
 from benchmarks.load.carrier import Carrier
-from benchmarks.load.clocks import Offset, Ping, estimate, host_identity, over
+from benchmarks.load.distributed import wire
+from benchmarks.load.distributed.clocks import ClockOffset, Ping, estimate, host_identity, over
+from benchmarks.load.distributed.wire import Collected, WireInbox, WireMessage, chunks
+from benchmarks.load.local_load import LocalLoad
+from benchmarks.load.parent import GeneratorError
 from benchmarks.load.rows import SCHEDULE_DTYPE
-from benchmarks.load.run import GeneratorError, Run
 from benchmarks.load.settings import Address, Settings
-from benchmarks.load.wire import Collected, WireInbox, WireMessage, chunks
 
-_LOOK_S = 0.25
 _HEARTBEAT_LIMIT_S = 10.0
 """The master answers each of our heartbeats, one a second; it answers none of a worker that it does not know."""
+
+_MOST_ARRIVALS_OF_SHARE = 20_000_000
+"""A schedule of 320 MB, rows of 800 MB. More is a mistake, or a stranger in the master's place."""
 
 _PINGS = 20
 _PING_LIMIT_S = 2.0
@@ -78,12 +81,12 @@ class LoadWorker:
         self._say({"type": "joined"})
         settings = self._take_share(directory)
         before, same_host = self._compare_clocks()
-        run = Run(settings, self._carrier)
-        self._send(wire.READY, {"pacer": run.pacer})
+        load = LocalLoad(settings, self._carrier)
+        self._send(wire.READY, {"pacer": load.pacer})
         their_start_ns = int(self._expect(wire.START).data["start_ns"])
         # The processes of one host share the clock, whatever an exchange of messages says of it.
         start_ns = their_start_ns if same_host else before.ours_ns(their_start_ns)
-        done = run.go(start_ns, lambda: self._mention_progress(run))
+        done = load.go(start_ns, lambda: self._mention_progress(load))
         offset = over(before, self._compare_clocks()[0])
         for data in chunks(settings.rows.read_bytes()):
             self._send(wire.ROWS, {"data": data})
@@ -106,7 +109,7 @@ class LoadWorker:
         share = self._expect(wire.SHARE).data
         try:
             arrivals = int(share["arrivals"])
-            if not 0 <= arrivals <= wire.MOST_ARRIVALS:
+            if not 0 <= arrivals <= _MOST_ARRIVALS_OF_SHARE:
                 raise ValueError(f"{arrivals:,} arrivals")
             schedule = Collected(arrivals * SCHEDULE_DTYPE.itemsize)
             while not schedule.complete:
@@ -119,7 +122,7 @@ class LoadWorker:
                 f"the master's share cannot be used: {error}", "install the same version on all hosts"
             ) from error
 
-    def _compare_clocks(self) -> tuple[Offset, bool]:
+    def _compare_clocks(self) -> tuple[ClockOffset, bool]:
         """How far the master's clock is from ours, and whether it is the same one."""
         pings, hosts = [], set()
         for number in range(_PINGS):
@@ -140,7 +143,7 @@ class LoadWorker:
 
     def _expect(self, kind: str) -> WireMessage:
         """The master's next message, which must be of this kind. Raises GeneratorError where it has gone."""
-        while (said := self._inbox.next(_LOOK_S)) is None:
+        while (said := self._inbox.next()) is None:
             self._check_master()
         if said.kind != kind:
             raise GeneratorError(
@@ -148,9 +151,9 @@ class LoadWorker:
             )
         return said
 
-    def _mention_progress(self, run: Run) -> None:
+    def _mention_progress(self, load: LocalLoad) -> None:
         self._check_master()
-        self._send(wire.PROGRESS, run.progress())
+        self._send(wire.PROGRESS, load.progress())
 
     def _check_master(self) -> None:
         if time.monotonic() - self._heard_s > _HEARTBEAT_LIMIT_S:

@@ -2,7 +2,7 @@
 
     wait for workers → deal the schedule out → all ready → start → … → their rows, merged
 
-It is Locust's own master with our messages on top (`benchmarks/load/wire.py`), and sends nothing to the API itself.
+It is Locust's own master with our messages on top (`wire.py`), and sends nothing to the API itself.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ from locust.rpc import Message
 from locust.runners import STATE_MISSING, MasterRunner
 from numpy.typing import NDArray
 
-from benchmarks.load import wire
 from benchmarks.load.carrier import Carrier
-from benchmarks.load.clocks import host_identity
+from benchmarks.load.distributed import wire
+from benchmarks.load.distributed.clocks import host_identity
+from benchmarks.load.distributed.wire import Collected, WireInbox, WireMessage, chunks
+from benchmarks.load.parent import FILES_NEXT_STEP, GeneratorError
 from benchmarks.load.rows import ROW_DTYPE, SCHEDULE_DTYPE, Rows
-from benchmarks.load.run import FILES_NEXT_STEP, GeneratorError
 from benchmarks.load.settings import MasterSettings, read_schedule
 from benchmarks.load.shares import deal, merge, split
-from benchmarks.load.wire import Collected, WireInbox, WireMessage, chunks
 
-_LOOK_S = 0.25
-_READY_LIMIT_S = 60.0
+_WORKERS_READY_LIMIT_S = 60.0
 """For the schedule to arrive, the clocks to be compared and the API to answer, which has a limit of its own."""
 
 
@@ -81,17 +80,12 @@ class Master:
             Rows(settings.rows, schedule)
         except (OSError, ValueError) as error:
             raise GeneratorError(f"the load generator cannot use its files: {error}", FILES_NEXT_STEP) from error
-        if len(schedule) > wire.MOST_ARRIVALS:
-            raise GeneratorError(
-                f"{len(schedule):,} arrivals are more than load workers elsewhere are sent ({wire.MOST_ARRIVALS:,})",
-                "lower the rate or the duration, or use --load-workers on this machine",
-            )
         self._carrier = Carrier(plugins, self._make_runner, settings.share["addresses"][0])
         self._runner = self._carrier.runner
         self._workers: dict[str, _Worker] = {}
         self._gather(deal(schedule, settings.workers))
         self._send_shares()
-        self._until(lambda: all(worker.ready is not None for worker in self._workers.values()), _READY_LIMIT_S)
+        self._until(lambda: all(worker.ready is not None for worker in self._workers.values()), _WORKERS_READY_LIMIT_S)
 
     @property
     def pacer(self) -> str:
@@ -167,7 +161,7 @@ class Master:
                     f"{self._settings.join_limit_s:g} s",
                     f"on each of the other hosts run: bench load-worker {host}:{port}",
                 )
-            said = self._inbox.next(_LOOK_S)
+            said = self._inbox.next()
             # One that has come may go again before the others are there: then another can take its place.
             self._workers = {name: worker for name, worker in self._workers.items() if self._is_here(name)}
             if said is None or said.kind != wire.HERE:
@@ -202,7 +196,7 @@ class Master:
 
     def _look(self) -> None:
         """Take the next message of a worker. Raises GeneratorError where one failed or has gone."""
-        said = self._inbox.next(_LOOK_S)
+        said = self._inbox.next()
         if said is None:
             for name, worker in self._workers.items():
                 if worker.done is None and not self._is_here(name):
