@@ -92,44 +92,6 @@ def whole(status: int, body: bytes, *lines: str) -> bytes:
     return head.encode() + body
 
 
-def test_a_reply_with_a_known_head_and_its_length_needs_no_parser() -> None:
-    reply = ReplyParser()
-    for body in (b"abcd", b"wxyz", b"\r\n\r\n"):
-        assert reply.feed(whole(201, body))
-        assert (reply.status, reply.body_length, reply.reusable) == (201, 4, True)
-        reply.reset()
-        reply.release()  # it would be missed by every reply after the first
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        whole(500, b"abcd"),
-        whole(201, b"abcde"),
-        whole(201, b"abcd", "Date: now"),
-        LENGTH + LENGTH,
-        LENGTH[:-1],
-        CHUNKED,
-    ],
-)
-def test_any_other_reply_is_parsed(other: bytes) -> None:
-    known, fresh = ReplyParser(), ReplyParser()
-    assert known.feed(LENGTH)
-    known.reset()
-    assert known.feed(other) == fresh.feed(other)
-    assert seen(known) == seen(fresh)
-
-
-def test_a_known_reply_within_another_one_is_only_a_part_of_it() -> None:
-    reply = ReplyParser()
-    reply.feed(LENGTH)
-    reply.reset()
-    assert not reply.feed(b"HTTP/1.1 200 OK\r\n\r\n")
-    assert not reply.feed(LENGTH)
-    assert reply.end_of_stream()
-    assert (reply.status, reply.body_length) == (200, len(LENGTH))
-
-
 @pytest.mark.parametrize("first", [CHUNKED, LENGTH + b"\r\n"])
 def test_what_stands_behind_a_body_is_read_each_time(first: bytes) -> None:
     reply = ReplyParser()
