@@ -29,7 +29,7 @@ from benchmarks.load.rows import read as read_rows
 from benchmarks.load.rows import schedule_of
 from benchmarks.load.shares import deal, path_of
 from benchmarks.planning.plan import Plan, PlannedTrial
-from benchmarks.processes.child import ChildError, ControlMessage
+from benchmarks.processes.child import ChildError
 from benchmarks.processes.sampling import Sampler
 from benchmarks.progress import Observer
 from benchmarks.scenario import VariantSpec
@@ -39,6 +39,7 @@ from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.processes import ProcessSpec, trial_processes
 from benchmarks.trials.supervisor import Supervisor
 from registration.runtime.alarm import MonotonicClock
+from registration.runtime.harness import ControlMessage
 
 # From the word to the first warm-up arrival: time enough for every process to hear it.
 _START_LEAD_S = 0.1

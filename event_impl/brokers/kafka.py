@@ -72,21 +72,11 @@ class KafkaPublisher:
         except KafkaError as error:
             raise BrokerError(f"the producer could not start: {error!r}") from error
 
-    async def publish(self, message: Message, partition: int | None = None) -> asyncio.Future[object]:
+    async def publish(self, message: Message) -> asyncio.Future[object]:
         try:
-            return await self._producer.send(
-                self._topic, value=message.value, key=message.key, partition=partition, headers=message.headers
-            )
+            return await self._producer.send(self._topic, value=message.value, key=message.key, headers=message.headers)
         except KafkaError as error:
             raise BrokerError(f"the message could not be sent: {error!r}") from error
-
-    async def probe(self, make_message: Callable[[int], Message]) -> None:
-        # Each member has a partition, so each partition gets one.
-        for partition in sorted(await self._producer.partitions_for(self._topic)):
-            try:
-                await (await self.publish(make_message(partition), partition))
-            except (BrokerError, KafkaError) as error:
-                _log.warning("a probe failed, the next round decides: %r", error)
 
     async def close(self) -> None:
         await self._producer.stop()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from registration.runtime.process import Role, Runtime, main
+from registration.runtime.harness import Harness, Role, main
 from registration.runtime.role import RoleError
 
 _ANSWERS_WITHIN_S = 10.0
 
 
-async def run(runtime: Runtime) -> None:
+async def run(_settings: bytes, harness: Harness) -> None:
     """Keep the broker alive until the harness closes the pipe."""
     try:
         from confluent_kafka import KafkaException, Producer, libversion
@@ -29,8 +29,8 @@ async def run(runtime: Runtime) -> None:
         ) from error
     (broker,) = listed.brokers.values()
     version = f"librdkafka {libversion()[0]}, not a real broker"
-    runtime.send(type="ready", bootstrap=f"{broker.host}:{broker.port}", version=version)
-    async for _ in runtime.messages():
+    harness.send(type="ready", bootstrap=f"{broker.host}:{broker.port}", version=version)
+    async for _ in harness.questions():
         pass
 
 
