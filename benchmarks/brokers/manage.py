@@ -23,13 +23,13 @@ from pathlib import Path
 import psutil
 
 from benchmarks.brokers.broker import BrokerUnavailable, FetchProgress
-from benchmarks.brokers.cache import cache_root, complete, installation
-from benchmarks.brokers.java import PROFILES, find
-from benchmarks.brokers.kafka import start_kafka
-from benchmarks.brokers.prepare import prepare
-from benchmarks.brokers.probe import NotKafka, ask
-from benchmarks.brokers.release import load
-from benchmarks.brokers.settings import HOST
+from benchmarks.brokers.kafka.cache import cache_root, complete, installation
+from benchmarks.brokers.kafka.jars import load_release
+from benchmarks.brokers.kafka.java import PROFILES, find_java
+from benchmarks.brokers.kafka.prepare import prepare
+from benchmarks.brokers.kafka.probe import NotKafka, ask
+from benchmarks.brokers.kafka.server import start_kafka
+from benchmarks.processes.ports import HOST
 
 STATE_VARIABLE = "SYNC_VS_EVENTS_STATE"
 DEFAULT_PORT = 9092
@@ -155,10 +155,10 @@ async def _answers(host: str, port: int) -> bool:
 
 
 def _fetched() -> Fetched | None:
-    found = installation(load())
+    found = installation(load_release())
     if not complete(found):
         return None
-    java = find()
+    java = find_java()
     trained = found.training(java.training_name(PROFILES["quick"])).exists()
     total_bytes = sum(path.stat().st_size for path in found.home.rglob("*") if path.is_file())
     return Fetched(found.release.version, found.home, len(found.jars), total_bytes, java.version, trained)

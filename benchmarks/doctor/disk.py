@@ -38,11 +38,11 @@ class Facts:
 
 
 def look() -> Facts:
-    from benchmarks.brokers.cache import CACHE_VARIABLE, cache_root, complete, installation
-    from benchmarks.brokers.release import load
+    from benchmarks.brokers.kafka.cache import CACHE_VARIABLE, cache_root, complete, installation
+    from benchmarks.brokers.kafka.jars import load_release
 
     results, temporary = Path("results").absolute(), Path(tempfile.gettempdir())
-    cached = complete(installation(load()))
+    cached = complete(installation(load_release()))
     latest = results / "latest"
     return Facts(
         (

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from benchmarks.brokers import KINDS, ServerSpec
-from benchmarks.brokers.broker import BrokerKind
+from benchmarks.brokers import KINDS, BrokerKind, ServerSpec
 from benchmarks.values.checked import Model
 from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
 

@@ -11,9 +11,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from benchmarks.brokers.broker import BrokerUnavailable, FetchProgress
-from benchmarks.brokers.cache import Installation, sha256_of
-from benchmarks.brokers.maven import Downloads
-from benchmarks.brokers.release import Jar
+from benchmarks.brokers.kafka.cache import Installation, sha256_of
+from benchmarks.brokers.kafka.jars import Downloads, Jar
 
 _AT_ONCE = 8
 _ATTEMPTS = 3
