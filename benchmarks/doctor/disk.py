@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.doctor.finding import Finding, missing, note, ok
+from benchmarks.doctor.examination import Finding, missing, note, ok
 
 _RESULTS_NEEDED_MB = 100  # a run of some minutes: raw traces, tables and charts
 _CACHE_NEEDED_MB = 300  # jars, the template, and an ahead-of-time cache

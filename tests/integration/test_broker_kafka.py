@@ -222,13 +222,13 @@ async def test_a_start_that_is_called_off_leaves_no_process(tmp_path: Path, monk
 async def test_a_lost_race_for_a_port_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with taken_port() as port:
         places = iter([port])
-        honest = kafka_module._place
+        honest = kafka_module._node_folder
 
         def unlucky_once(directory: Path, log_path: Path, wanted: int | None) -> NodeFolder:
             place = honest(directory, log_path, wanted)
             return NodeFolder(directory, log_path, next(places, place.port), place.controller_port)
 
-        monkeypatch.setattr(kafka_module, "_place", unlucky_once)
+        monkeypatch.setattr(kafka_module, "_node_folder", unlucky_once)
         broker = await start_kafka(tmp_path / "kafka", tmp_path / "kafka.log")
         await broker.stop()
     assert not broker.info.bootstrap.endswith(f":{port}")
@@ -247,7 +247,7 @@ async def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )
-    tree = str(Path(kafka_module.__file__).parents[2])
+    tree = str(Path(kafka_module.__file__).parents[3])
     with subprocess.Popen(  # noqa: ASYNC220 - short, and it must be killed like any other command
         [sys.executable, "-P", "-c", program, str(tmp_path)],
         stdout=subprocess.PIPE,
