@@ -26,6 +26,7 @@ from benchmarks.brokers.broker import BrokerUnavailable, FetchProgress
 from benchmarks.brokers.kafka.cache import cache_root, complete, installation
 from benchmarks.brokers.kafka.jars import load_release
 from benchmarks.brokers.kafka.java import PROFILES, find_java
+from benchmarks.brokers.kafka.node import STOP_WITHIN_S
 from benchmarks.brokers.kafka.prepare import prepare
 from benchmarks.brokers.kafka.probe import NotKafka, ask
 from benchmarks.brokers.kafka.server import start_kafka
@@ -34,7 +35,6 @@ from benchmarks.processes.ports import HOST
 STATE_VARIABLE = "SYNC_VS_EVENTS_STATE"
 DEFAULT_PORT = 9092
 
-_STOP_WITHIN_S = 10.0
 _ANSWER_WITHIN_S = 2.0
 _LOCK_WITHIN_S = 120.0
 _CLOCK_SLACK_S = 2.0  # start times are told relative to the boot, whose time moves when the clock is set
@@ -123,10 +123,10 @@ def stop_detached() -> Detached | None:
                 process.terminate()
                 process.resume()  # a paused one would not see the request
                 try:
-                    process.wait(_STOP_WITHIN_S)
+                    process.wait(STOP_WITHIN_S)
                 except psutil.TimeoutExpired:
                     process.kill()
-                    process.wait(_STOP_WITHIN_S)
+                    process.wait(STOP_WITHIN_S)
         _clear(home)
         return running
 

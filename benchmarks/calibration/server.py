@@ -7,9 +7,9 @@ from typing import cast
 
 import httptools
 
+from benchmarks.processes.ports import HOST
 from registration.runtime.process import Runtime
 
-_HOST = "127.0.0.1"
 _REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -39,7 +39,7 @@ class Trivial(asyncio.Protocol):
 async def run(runtime: Runtime) -> None:
     """The role `server`: serve until the harness closes the pipe."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Trivial, _HOST, cast(int, runtime.settings["port"]), backlog=4096)
+    server = await loop.create_server(Trivial, HOST, cast(int, runtime.settings["port"]), backlog=4096)
     runtime.send(type="ready")
     async for _ in runtime.messages():
         pass

@@ -21,7 +21,7 @@ from benchmarks.processes import launcher
 from benchmarks.processes.ports import HOST
 
 _READY_WITHIN_S = 30.0
-_STOP_WITHIN_S = 10.0
+STOP_WITHIN_S = 10.0
 _POLL_S = 0.01
 _LOG_LINES = 6
 _MAIN_CLASS = "kafka.Kafka"
@@ -124,7 +124,7 @@ class Node:
         if self.alive():
             os.kill(self.pid, number)
 
-    async def end(self, number: int, within_s: float = _STOP_WITHIN_S) -> float:
+    async def end(self, number: int, within_s: float = STOP_WITHIN_S) -> float:
         """End it with a signal, then with SIGKILL when it takes too long. Its CPU seconds; again: the same figure."""
         try:
             self.signal(number)

@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from benchmarks.brokers.broker import BrokerUnavailable, FetchProgress, SilentProgress
-from benchmarks.brokers.kafka.cache import Installation, complete, damaged, installation, seal
+from benchmarks.brokers.kafka.cache import CACHE_VARIABLE, Installation, complete, damaged, installation, seal
 from benchmarks.brokers.kafka.fetch import Abandoned, fetch_jars
 from benchmarks.brokers.kafka.jars import Downloads, MavenCentral, Release, load_release
 from benchmarks.brokers.kafka.java import PROFILES, Java, find_java, jvm_environment
@@ -72,7 +72,7 @@ async def prepare(
             return found
         raise BrokerUnavailable(
             f"The cache folder {found.home.parent} cannot be used: {error.strerror or error}",
-            "Make it writable or set SYNC_VS_EVENTS_CACHE to a folder that can be written to.",
+            f"Make it writable or set {CACHE_VARIABLE} to a folder that can be written to.",
         ) from error
     return found
 
