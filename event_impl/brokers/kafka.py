@@ -40,7 +40,7 @@ _POLL_MS = 200
 _HELD_BACK_POLL_MS = 10  # while a partition is full: how soon it is seen that it has room again
 
 
-class _Place(NamedTuple):
+class _LogPosition(NamedTuple):
     """Where a delivery stands, and in which assignment of its partition: settled later, it counts for no other one."""
 
     progress: PartitionProgress
@@ -151,7 +151,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
                     if self._progress.get(partition.partition) is not progress:
                         break
                     message = Message(record.key or b"", record.value or b"", list(record.headers))
-                    delivery = Delivery(message, _Place(progress, record.offset))
+                    delivery = Delivery(message, _LogPosition(progress, record.offset))
                     progress.hand_out(record.offset, delivery)
                     yield delivery
 
@@ -159,7 +159,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         if outputs and self._transactions is None:
             raise ValueError("outputs need a transactional subscription")
         # Of an assignment that has ended, the progress is one that nobody looks at any more.
-        place = cast(_Place, delivery.token)
+        place = cast(_LogPosition, delivery.token)
         if self._subscription.commit == "timer":
             place.progress.forget(place.offset)
             self._on_settled(delivery)

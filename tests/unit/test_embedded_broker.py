@@ -8,7 +8,7 @@ from fakes import FakeHarness
 from stored import summary_with
 
 from benchmarks.analysis.summary_model import Summary
-from benchmarks.brokers.embedded.__main__ import run as run_embedded
+from benchmarks.brokers.embedded import run as run_embedded
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario, ScenarioError, load_text
 from benchmarks.words.broker import broker_caution

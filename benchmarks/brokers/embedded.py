@@ -1,17 +1,28 @@
-"""The process of the embedded broker: a producer that never produces, around the broker that librdkafka keeps in it."""
+"""`--broker embedded`: the broker inside librdkafka, in a process of its own. Not a real broker, and labelled so.
+
+It is there in a tenth of a second, without a download, and keeps everything in memory. What it is good for is trying a
+scenario; its latencies, its guarantees and its cost are not those of a broker that anybody would run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from pathlib import Path
 
-from registration.runtime.harness import Harness, Role, main
+from benchmarks.brokers.broker import Broker, ServerSpec
+from benchmarks.brokers.child_broker import ROLE, start_child
+from registration.runtime.harness import Harness, main
 from registration.runtime.role import RoleError
 
 _ANSWERS_WITHIN_S = 10.0
 
 
+async def start(server: ServerSpec, _directory: Path, log_path: Path) -> Broker:
+    """Start one. BrokerUnavailable: confluent-kafka is not installed, or the process failed."""
+    return await start_child(server, log_path, __name__, {"consumer_groups": "no"})
+
+
 async def run(_settings: bytes, harness: Harness) -> None:
-    """Keep the broker alive until the harness closes the pipe."""
+    """The process: a producer that never produces, around the broker that librdkafka keeps in it."""
     try:
         from confluent_kafka import KafkaException, Producer, libversion
     except ImportError as error:
@@ -34,7 +45,5 @@ async def run(_settings: bytes, harness: Harness) -> None:
         pass
 
 
-ROLES: Mapping[str, Role] = {"broker": run}
-
 if __name__ == "__main__":
-    main(ROLES)
+    main({ROLE: run})
