@@ -15,22 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
-from benchmarks.analysis.applied import NEVER, Applied
-from benchmarks.analysis.arrivals import Arrivals
-from benchmarks.analysis.history import TrialFacts
+from benchmarks.metrics.arrivals import NEVER, Applied, Arrivals
 from benchmarks.metrics.endings import EFFECT_CATEGORIES, REGISTRATION_CATEGORIES
 from benchmarks.metrics.latencies import ACCEPT_LATENCY
-
-Counts = dict[str, int]
-
-
-@dataclass(frozen=True)
-class Endings:
-    """How many registrations, and how many (registration, service) pairs, ended how: as in `summary.json`."""
-
-    registrations: Counts
-    effects: Counts
-    effects_by_service: dict[str, Counts]
+from benchmarks.metrics.series import Endings
+from benchmarks.trial_result import TrialFacts
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.analysis import summary_model
-from benchmarks.analysis.arrivals import Arrivals
-from benchmarks.analysis.validity import TrialResult
 from benchmarks.faults import ProcessKind
+from benchmarks.metrics.arrivals import Arrivals
 from benchmarks.metrics.folds import stats
 from benchmarks.planning.prediction import NEVER, Prediction, Unpredicted, arrivals_of
 from benchmarks.scenario import Scenario
+from benchmarks.trial_result import TrialResult
 
 # All predictions of one run together: so many take some ten seconds. The blocks beyond are not compared, and counted.
 MOST_ARRIVALS_OF_RUN = 100_000

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.analysis.ceiling import ceiling_warnings
-from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.metrics import TrialMetrics, figures_of, measure
 from benchmarks.analysis.noise import floor_for
 from benchmarks.analysis.order import order_effect_of
@@ -27,12 +26,13 @@ from benchmarks.analysis.summary_model import (
     UsedFloor,
     VariantSummary,
 )
-from benchmarks.analysis.validity import Sent, SystemSigns, TrialResult, findings, trial_reasons, variant_reasons
+from benchmarks.analysis.validity import Sent, SystemSigns, findings, trial_reasons, variant_reasons
 from benchmarks.analysis.verdict import comparison_of, comparisons_of, outlier_warnings
 from benchmarks.planning.utilisation import saturation_planned
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.metric import Expectation, Metric
 from benchmarks.scenario.sample import windows_bounds_ns
+from benchmarks.trial_result import TrialFacts, TrialResult
 
 
 @dataclass(frozen=True)

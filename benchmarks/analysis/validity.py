@@ -11,17 +11,17 @@ limit is where it is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.analysis.history import TrialFacts, TrialFrames
 from benchmarks.analysis.little import disagreements
 from benchmarks.analysis.metrics import TrialMetrics
-from benchmarks.analysis.series import outstanding
-from benchmarks.analysis.shares import PRESSURE, STEAL, busiest_share, foreign_share
+from benchmarks.analysis.shares import busiest_share, foreign_share
+from benchmarks.metrics.series import outstanding
+from benchmarks.trial_result import PRESSURE, STEAL, TrialResult
 
 DROPPED_LIMIT = 0.001
 DELAY_LIMIT_MS = 2.0
@@ -42,23 +42,6 @@ _GRID = 200
 
 _HISTORY_ORDER = ("intended_ns", "sent_ns", "received_ns", "stored_ns", "replied_ns", "answered_ns")
 _EFFECTS_ORDER = ("received_ns", "started_ns", "applied_ns", "settled_ns")
-
-IN_FLIGHT_COLUMNS = ("trial", "variant", "block", "t_ns", "process", "in_flight")
-
-
-@dataclass(frozen=True)
-class TrialResult:
-    """What one finished trial left: facts, frames, and samples (columns: `docs/measurement.md`).
-
-    `in_flight` is empty for a trial that was stored before it was sampled.
-    """
-
-    facts: TrialFacts
-    frames: TrialFrames
-    lag: pd.DataFrame
-    resources: pd.DataFrame
-    faults: pd.DataFrame
-    in_flight: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(IN_FLIGHT_COLUMNS)))
 
 
 @dataclass(frozen=True)

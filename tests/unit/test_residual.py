@@ -12,12 +12,11 @@ import pytest
 from synthetic import LAG_COLUMNS, RESOURCES_COLUMNS, facts_of
 
 from benchmarks.analysis import residual
-from benchmarks.analysis.history import TrialFrames
 from benchmarks.analysis.residual import Residuals, RunResiduals, columns, compare_run, residuals
-from benchmarks.analysis.validity import TrialResult
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.planning.prediction import NEVER, Prediction
 from benchmarks.scenario import Scenario, load_text
+from benchmarks.trial_result import TrialFrames, TrialResult
 from virtual import predict as prediction_module
 from virtual.predict import predict
 

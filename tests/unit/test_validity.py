@@ -8,14 +8,12 @@ import pandas as pd
 import pytest
 from synthetic import NO_WINDOWS, RESOURCES_COLUMNS, SECOND, Script, around, facts_of, quiet, result_of, scenario_of
 
-from benchmarks.analysis.history import TrialFacts, read_trial
+from benchmarks.analysis.history import read_trial
 from benchmarks.analysis.metrics import measure
 from benchmarks.analysis.reconcile import reconcile
-from benchmarks.analysis.shares import BUSY, PRESSURE, STEAL
 from benchmarks.analysis.validity import (
     Sent,
     SystemSigns,
-    TrialResult,
     backlog_growth,
     block_reasons,
     findings,
@@ -23,7 +21,8 @@ from benchmarks.analysis.validity import (
     variant_reasons,
 )
 from benchmarks.load.rows import Outcome
-from benchmarks.scenario.model import Slo
+from benchmarks.trial_result import BUSY, PRESSURE, STEAL, TrialFacts, TrialResult
+from benchmarks.values.slo import Slo
 from registration.trace import RecordKind
 
 
