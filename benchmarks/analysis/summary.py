@@ -15,7 +15,6 @@ from functools import partial
 from benchmarks.analysis.ceiling import ceiling_warnings
 from benchmarks.analysis.metrics import TrialMetrics, figures_of, measure
 from benchmarks.analysis.noise import floor_for
-from benchmarks.analysis.order import order_effect_of
 from benchmarks.analysis.summary_model import (
     FORMAT_VERSION,
     MeasuredTrial,
@@ -110,7 +109,6 @@ def summarise(
     every = list(told.values())
     workload = scenario.workload
     floor, why_none = floor_for(environment, scenario.name, workload.rate_per_s, workload.duration_s)
-    order_effect, order_warnings = order_effect_of(every)
     comparisons, alone = comparisons_of(every, with_faults=scenario.during_ns is not None, floor=floor)
     return Summary(
         format_version=FORMAT_VERSION,
@@ -128,10 +126,8 @@ def summarise(
         warnings=(
             *_warnings(scenario, variants),
             *outlier_warnings(every),
-            *order_warnings,
             *ceiling_warnings(workload, environment),
         ),
-        order_effect=order_effect,
         noise_floor=UsedFloor(reason=why_none) if floor is None else floor,
         predicted=predicted,
         residuals=residuals,

@@ -42,7 +42,7 @@ class MetricRow:
 
     `compared`: sides are set against each other beside it. The rest says what more is made of such a figure:
     `listed` among the comparisons that every run has (corrected for their number), `listed_in_fault` among them in the
-    fault's window; `watched` for outliers and for an effect of the order of trials; `planned` by `bench plan`.
+    fault's window; `watched` for outliers; `planned` by `bench plan`.
     """
 
     label: str

@@ -109,7 +109,6 @@ def write_report(results: Path) -> Path:
         comparisons=pages.comparisons(summary),
         comparison_reasons=pages.reasons(summary),
         noise_floor=pages.noise_floor(summary),
-        order_effect=pages.order_effect(summary),
         thresholds=pages.thresholds(summary),
         faults=pages.faults(results),
         trials=pages.trials(summary),
