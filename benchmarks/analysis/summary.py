@@ -25,7 +25,7 @@ from benchmarks.analysis.summary_model import (
     UsedFloor,
     VariantSummary,
 )
-from benchmarks.analysis.validity import Sent, SystemSigns, findings, trial_reasons, variant_reasons
+from benchmarks.analysis.validity import OverloadIndicators, Sent, findings, trial_reasons, variant_reasons
 from benchmarks.analysis.verdict import comparison_of, comparisons_of, outlier_warnings
 from benchmarks.planning.utilisation import saturation_planned
 from benchmarks.scenario import Scenario
@@ -41,7 +41,7 @@ class _Trial:
     facts: TrialFacts
     metrics: TrialMetrics
     sent: Sent
-    signs: SystemSigns
+    overload: OverloadIndicators
     reasons: tuple[str, ...]
     silent_faults: tuple[str, ...]  # those that never began
 
@@ -55,7 +55,7 @@ class _Trial:
             facts,
             metrics,
             Sent.of(frames.history),
-            SystemSigns.of(trial, metrics),
+            OverloadIndicators.of(trial, metrics),
             tuple(trial_reasons(trial, scenario.drain_may_expire, saturation_planned=saturation_planned(scenario))),
             tuple(silent["name"]),
         )
@@ -174,7 +174,7 @@ def _by_variant(scenario: Scenario, trials: Sequence[_Trial]) -> list[_Variant]:
 
 def _head(trials: Sequence[_Trial]) -> tuple[Mapping[str, object] | None, tuple[str, ...]]:
     """Broker and findings."""
-    found = findings([trial.signs for trial in trials], [trial.metrics for trial in trials])
+    found = findings([trial.overload for trial in trials], [trial.metrics for trial in trials])
     return trials[0].facts.broker, tuple(found)
 
 
