@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.analysis.engine import write_together
-from benchmarks.analysis.history import EFFECTS_COLUMNS, TrialFacts, TrialFrames
+from benchmarks.analysis.history import EFFECTS_COLUMNS
 from benchmarks.analysis.reconcile import reconcile
-from benchmarks.analysis.validity import TrialResult
+from benchmarks.trial_result import TrialFacts, TrialFrames, TrialResult
 
 _FRAMES = ("history", "effects", "lag", "resources", "faults", "in_flight")
 # Came later than the others: a trial that was stored before has none, and is read as one of which nothing was sampled.

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.analysis.history import TrialFacts
 from benchmarks.faults import Effect
 from benchmarks.faults.schedule import FaultRecord
 from benchmarks.scenario import Scenario
+from benchmarks.trial_result import TrialFacts
 from registration.runtime import in_flight
 
 

@@ -21,8 +21,7 @@ import psutil
 from numpy.typing import NDArray
 
 from benchmarks import subject
-from benchmarks.analysis.history import TrialFacts, TrialFrames, read_trial
-from benchmarks.analysis.validity import TrialResult
+from benchmarks.analysis.history import read_trial
 from benchmarks.brokers import Broker, ServerSpec
 from benchmarks.faults.schedule import FaultRecord, PlannedFault, carry_out, planned_faults
 from benchmarks.load.rows import read as read_rows
@@ -33,6 +32,7 @@ from benchmarks.processes.child import ChildError
 from benchmarks.processes.sampling import Sampler
 from benchmarks.progress import Observer
 from benchmarks.scenario import VariantSpec
+from benchmarks.trial_result import TrialFacts, TrialFrames, TrialResult
 from benchmarks.trials.drain import Drained
 from benchmarks.trials.frames import fault_frame, in_flight_frame, lag_frame, resource_frame
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers

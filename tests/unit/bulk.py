@@ -15,12 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from synthetic import FAULTS_COLUMNS, LAG_COLUMNS, RESOURCES_COLUMNS, SECOND, facts_of, scenario_of
 
-from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFacts, TrialFrames
-from benchmarks.analysis.validity import TrialResult
+from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.resolve import dump
 from benchmarks.store import Results
+from benchmarks.trial_result import TrialFacts, TrialFrames, TrialResult
 from registration import luck
 
 RATE_PER_S = 2_100

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.analysis.history import TrialFacts, TrialFrames, read_trial
+from benchmarks.analysis.history import read_trial
 from benchmarks.analysis.reconcile import reconcile
 from benchmarks.analysis.summary import summarise
-from benchmarks.analysis.validity import TrialResult
 from benchmarks.load.rows import NO_TIME, ROW_DTYPE, SCHEDULE_DTYPE, Outcome
 from benchmarks.scenario import Scenario, load_text
+from benchmarks.trial_result import TrialFacts, TrialFrames, TrialResult
 from registration import luck
 from registration.trace import RECORD_FIELDS, RecordKind
 

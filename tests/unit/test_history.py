@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from synthetic import BLOCK_SEED, Script, facts_of, ns
 
-from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFacts, TrialFrames, read_trial
+from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, read_trial
 from benchmarks.load.rows import NO_TIME, ROW_DTYPE, Outcome
+from benchmarks.trial_result import TrialFacts, TrialFrames
 from registration import luck
 from registration.trace import RecordKind
 

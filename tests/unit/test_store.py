@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from synthetic import FAULTS_COLUMNS, LAG_COLUMNS, RESOURCES_COLUMNS, facts_of
 
-from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFrames
-from benchmarks.analysis.validity import TrialResult
+from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS
 from benchmarks.store import DID_NOT_END, Results, ResultsError, default_directory, load_trials, write_text
+from benchmarks.trial_result import TrialFrames, TrialResult
 
 
 def frame(columns: tuple[str, ...], trial: int) -> pd.DataFrame:
