@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import platform
+import socket
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
+
+
+@functools.cache
+def host_name() -> str:
+    """The name of this host, as every row of what was measured carries it; asked once per process."""
+    return socket.gethostname()
 
 
 def cpu_model() -> str | None:

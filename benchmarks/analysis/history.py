@@ -25,11 +25,11 @@ from registration.trace import RecordKind
 HISTORY_COLUMNS = (
     *("trial", "variant", "block", "index", "registration_id"),
     *("intended_ns", "sent_ns", "received_ns", "stored_ns", "replied_ns", "answered_ns"),
-    *("outcome", "status"),
+    *("outcome", "status", "host", "api_host"),
 )
 EFFECTS_COLUMNS = (
     *("trial", "variant", "block", "index", "registration_id", "service", "attempt", "instance"),
-    *("received_ns", "started_ns", "applied_ns", "settled_ns", "failed"),
+    *("received_ns", "started_ns", "applied_ns", "settled_ns", "failed", "host"),
 )
 
 # A time that did not happen, as the load generator writes it.
@@ -48,7 +48,8 @@ class TrialFacts:
     block was repeated before; `superseded`: the block was repeated afterwards, for these `reasons`, and the trial does
     not count. `load_workers` made the load; where they were elsewhere, `load_clock` says how far their clocks were from
     ours (`offset_ms`, true to within `error_ms`, and whether it is the `same_host`), and `load_busy_share` the largest
-    share of a core that one of them took over five seconds.
+    share of a core that one of them took over five seconds. `load_hosts`: theirs, by number;
+    an earlier version did not say.
     """
 
     number: int
@@ -79,6 +80,7 @@ class TrialFacts:
     load_workers: int = 1
     load_clock: dict[str, object] | None = None
     load_busy_share: float | None = None
+    load_hosts: tuple[str, ...] = ()
 
     @property
     def clock_error_ns(self) -> int | None:
@@ -99,13 +101,18 @@ class TrialFacts:
 
     def as_dict(self) -> dict[str, object]:
         """A dictionary for JSON."""
-        return {**asdict(self), "services": list(self.services), "reasons": list(self.reasons)}
+        return {
+            **asdict(self),
+            "services": list(self.services),
+            "reasons": list(self.reasons),
+            "load_hosts": list(self.load_hosts),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> TrialFacts:
         """The inverse of `as_dict`. Raises TypeError where a field is missing."""
         known = {field.name: data[field.name] for field in fields(cls) if field.name in data}
-        for name in ("services", "reasons"):
+        for name in ("services", "reasons", "load_hosts"):
             if isinstance(known.get(name), list):
                 known[name] = tuple(known[name])  # type: ignore[arg-type]  # a list, as the line above says
         return cls(**known)  # type: ignore[arg-type]  # written by as_dict
@@ -166,9 +173,27 @@ def _arrivals(
             "answered_ns": _nullable(np.where(decided, rows["answered_ns"], _NONE_NS)),
             "outcome": pd.Series(rows["outcome"]).map(names).astype("str"),
             "status": pd.arrays.IntegerArray(status, status == 0),
+            "host": _load_hosts(facts, len(schedule)),
+            "api_host": records.hosts(_processes(api, len(schedule))),
         },
         columns=list(HISTORY_COLUMNS),
     )
+
+
+def _load_hosts(facts: TrialFacts, size: int) -> pd.api.extensions.ExtensionArray:
+    """The host that sent each arrival: they are dealt out in turn (`benchmarks.load.shares.deal`).
+
+    Those of a closed load are not, but all its workers are on one host.
+    """
+    hosts = np.array(facts.load_hosts or (None,), dtype=object)
+    return pd.array(hosts[np.arange(size) % len(hosts)], dtype="str")
+
+
+def _processes(records: pd.DataFrame, size: int) -> NDArray[np.int64]:
+    """The process that has recorded each place of the schedule, -1 where none has."""
+    process = np.full(size, -1, dtype=np.int64)
+    process[records["place"].to_numpy()] = records["process"].to_numpy()
+    return process
 
 
 def _first(records: pd.DataFrame, kind: RecordKind, size: int) -> NDArray[np.int64]:
@@ -233,6 +258,7 @@ def _effects(facts: TrialFacts, indices: NDArray[np.int64], ids: Ids, records: R
             "applied_ns": _nullable(attempt_time(RecordKind.APPLIED)),
             "settled_ns": _nullable(receipt_time(RecordKind.SETTLED)),
             "failed": attempt_time(RecordKind.FAILED) != _NONE_NS,
+            "host": records.hosts(process),
         },
         columns=list(EFFECTS_COLUMNS),
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from gevent.event import Event
 
+from benchmarks import machine
 from benchmarks.load.carrier import PLUGINS_VARIABLE, Carrier, anybody_listens
 from benchmarks.load.client import RoundRobin
 from benchmarks.load.engine import Engine
@@ -114,7 +115,7 @@ class Run:
             "cpu_share_max_5s": usage.max_share,
         }
         self._carrier.finish(_REPORTS_LIMIT_S)
-        return {"rows": self.recorder.settled_count, "pacer": self.pacer, **used}
+        return {"rows": self.recorder.settled_count, "hosts": [machine.host_name()], "pacer": self.pacer, **used}
 
     def quit(self) -> None:
         """Tell Locust's listeners that it is over."""

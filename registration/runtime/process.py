@@ -16,6 +16,7 @@ import gc
 import json
 import os
 import signal
+import socket
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -89,10 +90,10 @@ class Runtime:
         return self.directory / f"{self.name.replace('/', '-')}.trace"
 
     def open_trace(self, header: Mapping[str, object]) -> Trace:
-        """This process's trace, with its name in the header; one that keeps nothing where the settings say so."""
+        """This process's trace, with its name and host in the header; one that keeps nothing where settings say so."""
         if not self.settings.get("trace", True):
             return NoTrace()
-        return Trace(self.trace_path(), {"process": self.name, **header})
+        return Trace(self.trace_path(), {"process": self.name, "host": socket.gethostname(), **header})
 
     def open_users(self) -> Users:
         return SqliteUsers(self.directory)
