@@ -26,7 +26,8 @@ class TrialFacts:
     block was repeated before; `superseded`: the block was repeated afterwards, for these `reasons`, and the trial does
     not count. `load_workers` made the load; where they were elsewhere, `load_clock` says how far their clocks were from
     ours (`offset_ms`, true to within `error_ms`, and whether it is the `same_host`), and `load_busy_share` the largest
-    share of a core that one of them took over five seconds.
+    share of a core that one of them took over five seconds. `load_hosts`: theirs, by number;
+    an earlier version did not say.
     """
 
     number: int
@@ -57,6 +58,7 @@ class TrialFacts:
     load_workers: int = 1
     load_clock: dict[str, object] | None = None
     load_busy_share: float | None = None
+    load_hosts: tuple[str, ...] = ()
 
     @property
     def clock_error_ns(self) -> int | None:
@@ -77,13 +79,18 @@ class TrialFacts:
 
     def as_dict(self) -> dict[str, object]:
         """A dictionary for JSON."""
-        return {**asdict(self), "services": list(self.services), "reasons": list(self.reasons)}
+        return {
+            **asdict(self),
+            "services": list(self.services),
+            "reasons": list(self.reasons),
+            "load_hosts": list(self.load_hosts),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, object]) -> TrialFacts:
         """The inverse of `as_dict`. Raises TypeError where a field is missing."""
         known = {field.name: data[field.name] for field in fields(cls) if field.name in data}
-        for name in ("services", "reasons"):
+        for name in ("services", "reasons", "load_hosts"):
             if isinstance(known.get(name), list):
                 known[name] = tuple(known[name])  # type: ignore[arg-type]  # a list, as the line above says
         return cls(**known)  # type: ignore[arg-type]  # written by as_dict

@@ -23,11 +23,11 @@ from registration.trace import RecordKind
 HISTORY_COLUMNS = (
     *("trial", "variant", "block", "index", "registration_id"),
     *("intended_ns", "sent_ns", "received_ns", "stored_ns", "replied_ns", "answered_ns"),
-    *("outcome", "status"),
+    *("outcome", "status", "host", "api_host"),
 )
 EFFECTS_COLUMNS = (
     *("trial", "variant", "block", "index", "registration_id", "service", "attempt", "instance"),
-    *("received_ns", "started_ns", "applied_ns", "settled_ns", "failed"),
+    *("received_ns", "started_ns", "applied_ns", "settled_ns", "failed", "host"),
 )
 
 # A time that did not happen, as the load generator writes it.
@@ -76,9 +76,27 @@ def _arrivals(
             "answered_ns": _nullable(np.where(decided, rows["answered_ns"], _NONE_NS)),
             "outcome": pd.Series(rows["outcome"]).map(names).astype("str"),
             "status": pd.arrays.IntegerArray(status, status == 0),
+            "host": _load_hosts(facts, len(schedule)),
+            "api_host": records.hosts(_processes(api, len(schedule))),
         },
         columns=list(HISTORY_COLUMNS),
     )
+
+
+def _load_hosts(facts: TrialFacts, size: int) -> pd.api.extensions.ExtensionArray:
+    """The host that sent each arrival: they are dealt out in turn (`benchmarks.load.shares.deal`).
+
+    Those of a closed load are not, but all its workers are on one host.
+    """
+    hosts = np.array(facts.load_hosts or (None,), dtype=object)
+    return pd.array(hosts[np.arange(size) % len(hosts)], dtype="str")
+
+
+def _processes(records: pd.DataFrame, size: int) -> NDArray[np.int64]:
+    """The process that has recorded each place of the schedule, -1 where none has."""
+    process = np.full(size, -1, dtype=np.int64)
+    process[records["place"].to_numpy()] = records["process"].to_numpy()
+    return process
 
 
 def _first(records: pd.DataFrame, kind: RecordKind, size: int) -> NDArray[np.int64]:
@@ -143,6 +161,7 @@ def _effects(facts: TrialFacts, indices: NDArray[np.int64], ids: Ids, records: R
             "applied_ns": _nullable(attempt_time(RecordKind.APPLIED)),
             "settled_ns": _nullable(receipt_time(RecordKind.SETTLED)),
             "failed": attempt_time(RecordKind.FAILED) != _NONE_NS,
+            "host": records.hosts(process),
         },
         columns=list(EFFECTS_COLUMNS),
     )

@@ -279,6 +279,7 @@ def _facts(trial: PlannedTrial, context: RunContext, specs: Sequence[ProcessSpec
         load_workers=context.load_workers.count,
         load_clock=cast(dict[str, object], measured.made[0]["clock"]) if elsewhere else None,
         load_busy_share=max(cast(float, one["cpu_share_max_5s"]) for one in measured.made) if elsewhere else None,
+        load_hosts=tuple(host for one in measured.made for host in cast(list[str], one["hosts"])),
     )
 
 

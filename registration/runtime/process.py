@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from registration.address import Address
+from registration.address import Address, this_host
 from registration.call import Answer, Call, Reply
 from registration.clock import Clock
 from registration.effects import DESTINATIONS
@@ -71,8 +71,10 @@ class Runtime:
         return self._directory / f"{self.name.replace('/', '-')}.trace"
 
     def open_trace(self, header: dict[str, object]) -> Trace:
-        """This process's trace, with its name in the header; one that keeps nothing where the settings say so."""
-        return Trace(self.trace_path, {"process": self.name, **header}) if self._traced else NoTrace()
+        """This process's trace, its name and host in the header; one that keeps nothing where the settings say so."""
+        if not self._traced:
+            return NoTrace()
+        return Trace(self.trace_path, {"process": self.name, "host": this_host(), **header})
 
     def open_users(self) -> Users:
         return SqliteUsers(self._directory)

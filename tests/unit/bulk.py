@@ -172,13 +172,17 @@ def _frames(scenario: Scenario, facts: TrialFacts) -> TrialFrames:
         answered_ns=_nullable(answered, unanswered),
         outcome=pd.array(outcome, dtype="str"),
         status=pd.arrays.IntegerArray(status.astype(np.int16), unanswered),
+        host="here",
+        api_host="here",
     )
     effects = pd.concat(parts, ignore_index=True).sort_values(
         ["index", "service", "received_ns", "attempt"], ignore_index=True
     )
-    effects = effects.assign(**identity, registration_id=pd.array(ids[effects["index"].to_numpy()], dtype="str"))
-    history = history.astype({"variant": "str"})[list(HISTORY_COLUMNS)]
-    effects = effects.astype({"variant": "str", "service": "str"})[list(EFFECTS_COLUMNS)]
+    effects = effects.assign(
+        **identity, registration_id=pd.array(ids[effects["index"].to_numpy()], dtype="str"), host="here"
+    )
+    history = history.astype(dict.fromkeys(("variant", "host", "api_host"), "str"))[list(HISTORY_COLUMNS)]
+    effects = effects.astype(dict.fromkeys(("variant", "service", "host"), "str"))[list(EFFECTS_COLUMNS)]
     return TrialFrames(history, effects, history.iloc[:0])
 
 
