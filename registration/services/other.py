@@ -1,4 +1,4 @@
-"""Any other service: one that a scenario names and the roster does not know."""
+"""A service that a scenario names and the roster does not know."""
 
 from registration.latency import Latency
 from registration.services.kind import ServiceKind
