@@ -104,7 +104,7 @@ def trial_processes(
     basis = Basis(scenario, trial, raw, traced)
     wiring = DirectWiring(basis, take_port) if broker is None else EventWiring(basis, run_tag, broker)
     brokers = _brokers(broker, others)
-    topics = () if broker is None else _topics(trial, wiring, broker)
+    topics = (_topics(trial, wiring, broker),) if isinstance(wiring, EventWiring) and broker is not None else ()
     there = tuple(spec.name for spec in (*(spec for spec in brokers if spec.counts), *topics))
     services = _services(basis, wiring, there)
     mine = tuple(_own(trial, wiring, process, there) for process in own)
@@ -129,21 +129,17 @@ def _broker(name: str, broker: BrokerInfo, *, used: bool) -> ProcessSpec:
     return ProcessSpec(name, None, BROKER, {}, counts=used, targets=targets)
 
 
-def _topics(trial: PlannedTrial, wiring: Wiring, broker: BrokerInfo) -> tuple[ProcessSpec, ...]:
-    settings = wiring.topics(TOPICS)
-    assert settings is not None, "who has a broker has topics"
-    return (
-        ProcessSpec(
-            TOPICS,
-            wiring.module,
-            TOPICS,
-            settings,
-            after=(BROKER,),
-            samples_lag=True,
-            reports_pending=True,
-            reports_dead_lettered=bool(trial.variant.listed.dead_letters),
-            stop_limit_s=_STOP_LIMIT_S if broker.ours else _CLEAN_UP_LIMIT_S,
-        ),
+def _topics(trial: PlannedTrial, wiring: EventWiring, broker: BrokerInfo) -> ProcessSpec:
+    return ProcessSpec(
+        TOPICS,
+        wiring.module,
+        TOPICS,
+        wiring.topics(TOPICS),
+        after=(BROKER,),
+        samples_lag=True,
+        reports_pending=True,
+        reports_dead_lettered=bool(trial.variant.listed.dead_letters),
+        stop_limit_s=_STOP_LIMIT_S if broker.ours else _CLEAN_UP_LIMIT_S,
     )
 
 

@@ -84,9 +84,6 @@ class DirectWiring:
         """How many instances of a service can hear."""
         return instances
 
-    def topics(self, _name: str) -> None:
-        """There are none."""
-
     def service(self, name: str, work: WorkSettings, destination: DestinationSettings) -> Settings:
         address = self._addresses[work.service, work.instance]
         return sync_wiring.ServiceWiring(
