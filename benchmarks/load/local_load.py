@@ -22,6 +22,7 @@ from benchmarks.load.parent import FILES_NEXT_STEP, GeneratorError
 from benchmarks.load.recorder import Recorder
 from benchmarks.load.rows import NoRoomError
 from benchmarks.load.settings import Address, Settings
+from registration.address import this_host
 
 if TYPE_CHECKING:  # it imports Locust, which patches whoever imports it
     from benchmarks.load.carrier import Carrier
@@ -109,7 +110,7 @@ class LocalLoad:
             "cpu_share_max_5s": usage.max_share,
         }
         self._carrier.finish(_LAST_EVENTS_LIMIT_S)
-        return {"rows": self.recorder.settled_count, "pacer": self.pacer, **used}
+        return {"rows": self.recorder.settled_count, "hosts": [this_host()], "pacer": self.pacer, **used}
 
     def quit(self) -> None:
         """Tell Locust's listeners that it is over."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the module brings asyncio and more, which this process does without
-    from registration.runtime.process import ControlMessage
+    from registration.runtime.harness import ControlMessage
 
 _READ_BYTES = 65_536
 FILES_NEXT_STEP = "check the disk's space and the results directory"
