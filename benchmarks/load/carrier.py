@@ -21,10 +21,10 @@ from locust.exception import StopUser
 from locust.runners import LocalRunner, Runner
 from locust.stats import RequestStats
 
-from benchmarks.load.parent import GeneratorError
 from benchmarks.load.recorder import Recorder, RequestEvent
 from benchmarks.load.rows import Outcome
 from benchmarks.load.settings import Address, Settings
+from registration.runtime.role import RoleError
 
 logger = logging.getLogger(__name__)
 
@@ -108,9 +108,9 @@ class Carrier(Generic[AnyRunner]):
         return bool(events.request._handlers)  # Locust has no public way to ask
 
     def check_not_stopped(self) -> None:
-        """Raises GeneratorError where the user came and went: a listener stopped the test."""
+        """Raises RoleError where the user came and went: a listener stopped the test."""
         if self._began and self.runner.user_count == 0:
-            raise GeneratorError("a Locust listener stopped the test", f"run without it ({PLUGINS_VARIABLE})")
+            raise RoleError("a Locust listener stopped the test", f"run without it ({PLUGINS_VARIABLE})")
 
     def quit(self) -> None:
         """Fire `test_stop`, `quitting` and `quit`, once. Bounded: a listener that hangs does not keep the process."""

@@ -18,11 +18,11 @@ from benchmarks.load.executors import make_executor
 from benchmarks.load.http.client import SPARE_CONNECTIONS, RoundRobin
 from benchmarks.load.http.exchange import Exchange
 from benchmarks.load.http.payloads import ready_request
-from benchmarks.load.parent import FILES_NEXT_STEP, GeneratorError
 from benchmarks.load.recorder import Recorder
-from benchmarks.load.rows import NoRoomError
+from benchmarks.load.rows import FILES_NEXT_STEP, NoRoomError
 from benchmarks.load.settings import Address, Settings
 from registration.address import this_host
+from registration.runtime.role import RoleError
 
 if TYPE_CHECKING:  # it imports Locust, which patches whoever imports it
     from benchmarks.load.carrier import Carrier
@@ -40,12 +40,12 @@ class LocalLoad:
     """One load against the servers of `settings`, carried by Locust's `carrier`."""
 
     def __init__(self, settings: Settings, carrier: Carrier[Any]) -> None:
-        """Reserve the rows and prove the servers ready. Raises GeneratorError where that cannot be had."""
+        """Reserve the rows and prove the servers ready. Raises RoleError where that cannot be had."""
         _allow_files(settings.max_in_flight + SPARE_CONNECTIONS * len(settings.addresses) + _FILES_RESERVED)
         try:
             executor = make_executor(settings)
         except (OSError, ValueError) as error:
-            raise GeneratorError(f"the load generator cannot use its files: {error}", FILES_NEXT_STEP) from error
+            raise RoleError(f"the load generator cannot use its files: {error}", FILES_NEXT_STEP) from error
         clock_ns = time.monotonic_ns
         loop = GeventLoop(self._crash)
         client = RoundRobin(settings.addresses, loop, clock_ns)
@@ -86,7 +86,7 @@ class LocalLoad:
     def go(self, start_ns: int, on_progress: Callable[[], None]) -> dict[str, object]:
         """Run it with scenario time 0 at `start_ns`; what it took, once the last outcome is known.
 
-        Raises GeneratorError where the run broke off.
+        Raises RoleError where the run broke off.
         """
         collections_before = collections()
         usage = CpuShare(time.process_time_ns, time.monotonic_ns)
@@ -99,7 +99,7 @@ class LocalLoad:
                 on_progress()
             self._carrier.check_not_stopped()
         if isinstance(self._crashed, NoRoomError):
-            raise GeneratorError(
+            raise RoleError(
                 f"the load generator has no room for its rows: {self._crashed}", FILES_NEXT_STEP
             ) from self._crashed
         if self._crashed is not None:
@@ -154,7 +154,7 @@ class _Answer:
 def _prove_ready(client: RoundRobin, addresses: Sequence[Address], clock_ns: Callable[[], int]) -> None:
     """Ask `GET /ready` of each server, over the very client that will send, until it answers 200.
 
-    Raises GeneratorError after `_API_READY_LIMIT_S` in all.
+    Raises RoleError after `_API_READY_LIMIT_S` in all.
     """
     deadline_ns = clock_ns() + round(_API_READY_LIMIT_S * 1e9)
     for number, address in enumerate(addresses):
@@ -162,7 +162,7 @@ def _prove_ready(client: RoundRobin, addresses: Sequence[Address], clock_ns: Cal
         while (answer := _ask(client, number, address, clock_ns, deadline_ns)).status != 200:
             said = answer.text or said
             if clock_ns() >= deadline_ns:
-                raise GeneratorError(
+                raise RoleError(
                     f"{address[0]}:{address[1]} was not ready within {_API_READY_LIMIT_S:g} s: {said}",
                     "look at the API's log in logs/",
                 )

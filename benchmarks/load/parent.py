@@ -12,15 +12,6 @@ if TYPE_CHECKING:  # the module brings asyncio and more, which this process does
     from registration.runtime.harness import ControlMessage
 
 _READ_BYTES = 65_536
-FILES_NEXT_STEP = "check the disk's space and the results directory"
-
-
-class GeneratorError(Exception):
-    """What ends the process with code 1: what is wrong and what to do next."""
-
-    def __init__(self, message: str, next_step: str) -> None:
-        super().__init__(message)
-        self.next_step = next_step
 
 
 class LineBuffer:

@@ -21,8 +21,9 @@ from benchmarks.load.carrier import PLUGINS_VARIABLE, Carrier
 from benchmarks.load.distributed.master import Master
 from benchmarks.load.distributed.worker import LoadWorker
 from benchmarks.load.local_load import LocalLoad
-from benchmarks.load.parent import GeneratorError, Parent
+from benchmarks.load.parent import Parent
 from benchmarks.load.settings import MasterSettings, Settings, master_address
+from registration.runtime.role import RoleError
 
 
 class Load(Protocol):
@@ -78,7 +79,7 @@ class LoadProcess:
                 case {"type": "idle"}:
                     self._parent.say({"type": "idle", "busy": self._load.in_flight if self._load else 0})
                 case _:
-                    raise ValueError(f"the load generator knows no such message: {message!r:.200}")
+                    raise ValueError(f"unknown message: {message!r:.200}")
         self._exit_code.set(0)
 
     def _work(self) -> None:
@@ -100,7 +101,7 @@ class LoadProcess:
     def _guard(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except GeneratorError as error:
+        except RoleError as error:
             self._fail(str(error), error.next_step)
         except BrokenPipeError:
             self._exit_code.set(0)  # the harness has gone

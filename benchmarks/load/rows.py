@@ -37,6 +37,8 @@ ROW_DTYPE = np.dtype(
 )
 SCHEDULE_DTYPE = np.dtype([("index", "<i8"), ("intended_ns", "<i8")])
 
+FILES_NEXT_STEP = "check the disk's space and the results directory"
+
 _CHUNK_ROWS = 4_096
 """By how many rows a file grows: a tenth of a millisecond's work, a fifth of a megabyte."""
 
@@ -50,12 +52,12 @@ _ANSWERED_STATUS = struct.Struct("<qH")
 
 
 class Outcome(enum.IntEnum):
-    """How an arrival ended (design section 4)."""
+    """How an arrival ended, see docs/load.md."""
 
     PENDING = 0  # not yet known; after the run: the generator was ended before it knew
     ACKED = 1  # 2xx
-    REFUSED = 2  # told no before any work, or never connected
-    FAILED = 3  # told no after work may have begun
+    REFUSED = 2  # an error reply before any work, or never connected
+    FAILED = 3  # an error reply after work may have begun
     INDETERMINATE = 4  # no whole answer in time, or cut off after the first byte was sent
     DROPPED = 5  # the generator could not send it in time
 
@@ -86,7 +88,7 @@ class Rows:
 
         Raises NoRoomError where the disk is full, OSError where there can be no such file.
         """
-        with _telling_room(path), path.open("wb") as file:
+        with _full_disk_named(path), path.open("wb") as file:
             _reserve(file.fileno(), 0, len(schedule))
         # NumPy cannot map an empty file.
         rows: NDArray[np.void] = (
@@ -139,7 +141,7 @@ class GrowingRows(Rows):
         unused["intended_ns"] = unused["sent_ns"] = unused["answered_ns"] = NO_TIME
         # Written rather than mapped and filled, so that nobody ever reads a row of zeros: that would be an arrival.
         data = memoryview(unused.tobytes())
-        with _telling_room(self._path), self._path.open("ab", buffering=0) as file:
+        with _full_disk_named(self._path), self._path.open("ab", buffering=0) as file:
             while data:
                 data = data[file.write(data) :]
             _reserve(file.fileno(), self._reserved, _CHUNK_ROWS)
@@ -162,7 +164,7 @@ def _reserve(file: int, first: int, count: int) -> None:
 
 
 @contextmanager
-def _telling_room(path: Path) -> Iterator[None]:
+def _full_disk_named(path: Path) -> Iterator[None]:
     """Where writing fails for want of room, say so by raising NoRoomError."""
     try:
         yield

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import cli
-from benchmarks.load.distributed.clocks import ClockOffset, Ping, estimate, host_identity, over
+from benchmarks.load.distributed.clocks import ClockOffset, Ping, clock_identity, estimate_offset, widened_by_drift
 from benchmarks.load.rows import SCHEDULE_DTYPE, Outcome, Rows, read
 from benchmarks.load.settings import MasterSettings, master_address
 from benchmarks.load.shares import deal, merge, path_of, split
@@ -97,7 +97,7 @@ def test_the_true_offset_is_within_the_error_however_lopsided_the_way(
     for there_ns, back_ns in legs:
         pings.append(Ping(now_ns, now_ns + there_ns + offset_ns, now_ns + there_ns + back_ns))
         now_ns += 10_000
-    found = estimate(pings)
+    found = estimate_offset(pings)
     assert abs(found.offset_ns - offset_ns) <= found.error_ns
     assert found.error_ns <= min(there_ns + back_ns for there_ns, back_ns in legs) / 2 + 1
 
@@ -107,13 +107,13 @@ def test_an_instant_of_their_clock_is_found_on_ours() -> None:
 
 
 def test_a_drift_between_two_measurements_is_part_of_the_error() -> None:
-    assert over(ClockOffset(1_000, 50), ClockOffset(1_400, 80)) == ClockOffset(1_000, 480)
-    assert over(ClockOffset(1_000, 50), ClockOffset(1_000, 20)) == ClockOffset(1_000, 50)
+    assert widened_by_drift(ClockOffset(1_000, 50), ClockOffset(1_400, 80)) == ClockOffset(1_000, 480)
+    assert widened_by_drift(ClockOffset(1_000, 50), ClockOffset(1_000, 20)) == ClockOffset(1_000, 50)
 
 
 def test_a_host_is_recognised_without_being_named() -> None:
-    assert host_identity() == host_identity()
-    assert len(host_identity()) == 64
+    assert clock_identity() == clock_identity()
+    assert len(clock_identity()) == 64
 
 
 def test_a_master_is_an_address_that_others_can_reach() -> None:

@@ -43,7 +43,7 @@ class ClockOffset:
         return theirs_ns - self.offset_ns
 
 
-def estimate(pings: Iterable[Ping]) -> ClockOffset:
+def estimate_offset(pings: Iterable[Ping]) -> ClockOffset:
     """The offset by the quickest exchange. Raises ValueError where there was none."""
     best = min(pings, key=lambda ping: ping.heard_ns - ping.asked_ns)
     # Rounded up, so that the bound holds for odd round trips too.
@@ -51,13 +51,13 @@ def estimate(pings: Iterable[Ping]) -> ClockOffset:
     return ClockOffset(best.theirs_ns - (best.asked_ns + best.heard_ns) // 2, half_ns)
 
 
-def over(before: ClockOffset, after: ClockOffset) -> ClockOffset:
+def widened_by_drift(before: ClockOffset, after: ClockOffset) -> ClockOffset:
     """What holds from one measurement to another: the first, with an error that spans how far the clocks drifted."""
     drifted_ns = abs(after.offset_ns - before.offset_ns)
     return ClockOffset(before.offset_ns, max(before.error_ns, drifted_ns + after.error_ns))
 
 
-def host_identity() -> str:
+def clock_identity() -> str:
     """The same text for all processes that share one CLOCK_MONOTONIC, another for those that do not.
 
     A boot of a kernel and a time namespace have one such clock. Where the system names neither, the machine does. It is

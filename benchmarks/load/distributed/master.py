@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from benchmarks.load.carrier import Carrier
 from benchmarks.load.distributed import wire
-from benchmarks.load.distributed.clocks import host_identity
+from benchmarks.load.distributed.clocks import clock_identity
 from benchmarks.load.distributed.wire import Collected, WireInbox, WireMessage, chunks
-from benchmarks.load.parent import FILES_NEXT_STEP, GeneratorError
-from benchmarks.load.rows import ROW_DTYPE, SCHEDULE_DTYPE, Rows
+from benchmarks.load.rows import FILES_NEXT_STEP, ROW_DTYPE, SCHEDULE_DTYPE, Rows
 from benchmarks.load.settings import MasterSettings, read_schedule
 from benchmarks.load.shares import deal, merge, split
+from registration.runtime.role import RoleError
 
 _WORKERS_READY_LIMIT_S = 60.0
 """For the schedule to arrive, the clocks to be compared and the API to answer, which has a limit of its own."""
@@ -45,7 +45,7 @@ class _Runner(MasterRunner):
 
 
 @dataclass
-class _Worker:
+class _RemoteWorker:
     """One worker: its share, and what it has said."""
 
     number: int
@@ -71,18 +71,18 @@ class Master:
     def __init__(self, settings: MasterSettings, plugins: list[str]) -> None:
         """Reserve the rows, wait for the workers, tell them their shares and have each prove the API ready.
 
-        Raises GeneratorError where that cannot be had.
+        Raises RoleError where that cannot be had.
         """
         self._settings = settings
-        self._host = host_identity()
+        self._host = clock_identity()
         try:
             schedule = read_schedule(settings.schedule)
             Rows(settings.rows, schedule)
         except (OSError, ValueError) as error:
-            raise GeneratorError(f"the load generator cannot use its files: {error}", FILES_NEXT_STEP) from error
+            raise RoleError(f"the load generator cannot use its files: {error}", FILES_NEXT_STEP) from error
         self._carrier = Carrier(plugins, self._make_runner, settings.share["addresses"][0])
         self._runner = self._carrier.runner
-        self._workers: dict[str, _Worker] = {}
+        self._workers: dict[str, _RemoteWorker] = {}
         self._gather(deal(schedule, settings.workers))
         self._send_shares()
         self._until(lambda: all(worker.ready is not None for worker in self._workers.values()), _WORKERS_READY_LIMIT_S)
@@ -103,7 +103,7 @@ class Master:
     def go(self, start_ns: int, on_progress: Callable[[], None]) -> dict[str, object]:
         """Have the load made with scenario time 0 at `start_ns`; what it took, once all rows are here.
 
-        Raises GeneratorError where a worker fails or goes away.
+        Raises RoleError where a worker fails or goes away.
         """
         self._runner.send_message(wire.START, {"start_ns": start_ns})
         self._runner.start(user_count=len(self._workers), spawn_rate=len(self._workers))
@@ -137,7 +137,7 @@ class Master:
         try:
             runner = _Runner(environment, host, port)
         except (RPCError, SystemExit) as error:  # Locust exits where the port is taken
-            raise GeneratorError(
+            raise RoleError(
                 f"the master of the load workers cannot listen on {host}:{port}",
                 "give an address of this machine and a free port with --load-master",
             ) from error
@@ -158,23 +158,21 @@ class Master:
         while len(self._workers) < len(shares):
             if time.monotonic() > deadline_s:
                 host, port = self._settings.listen
-                raise GeneratorError(
+                raise RoleError(
                     f"{len(self._workers)} of {len(shares)} load workers came to {host}:{port} within "
                     f"{self._settings.join_limit_s:g} s",
                     f"on each of the other hosts run: bench load-worker {host}:{port}",
                 )
-            said = self._inbox.next()
+            message = self._inbox.next()
             # One that has come may go again before the others are there: then another can take its place.
             self._workers = {name: worker for name, worker in self._workers.items() if self._is_here(name)}
-            if said is None or said.kind != wire.HERE:
+            if message is None or message.kind != wire.HERE:
                 continue
-            if said.data.get("protocol") != wire.PROTOCOL:
-                raise GeneratorError(
-                    "a load worker is of another version of bench", "install the same version on all hosts"
-                )
+            if message.data.get("protocol") != wire.PROTOCOL:
+                raise RoleError("a load worker is of another version of bench", "install the same version on all hosts")
             taken = {worker.number for worker in self._workers.values()}
             number = next(number for number in range(len(shares)) if number not in taken)
-            self._workers[said.by] = _Worker(number, shares[number])
+            self._workers[message.sender] = _RemoteWorker(number, shares[number])
         self._runner.is_full = True
         for name in [name for name in self._runner.clients if name not in self._workers]:
             del self._runner.clients[name]
@@ -191,40 +189,40 @@ class Master:
         deadline_s = time.monotonic() + limit_s
         while not condition():
             if time.monotonic() > deadline_s:
-                raise GeneratorError(
+                raise RoleError(
                     f"the load workers were not ready within {limit_s:g} s", "look at what they say on their hosts"
                 )
             self._look()
 
     def _look(self) -> None:
-        """Take the next message of a worker. Raises GeneratorError where one failed or has gone."""
-        said = self._inbox.next()
-        if said is None:
+        """Take the next message of a worker. Raises RoleError where one failed or has gone."""
+        message = self._inbox.next()
+        if message is None:
             for name, worker in self._workers.items():
                 if worker.done is None and not self._is_here(name):
                     host, port = self._settings.listen
-                    raise GeneratorError(
+                    raise RoleError(
                         f"{self._name(worker)} has gone away",
                         f"look at what it said on its host, and start it again with: bench load-worker {host}:{port}",
                     )
-        elif said.by in self._workers:
-            self._take(self._workers[said.by], said)
+        elif message.sender in self._workers:
+            self._take(self._workers[message.sender], message)
 
-    def _take(self, worker: _Worker, said: WireMessage) -> None:
-        match said.kind:
+    def _take(self, worker: _RemoteWorker, message: WireMessage) -> None:
+        match message.kind:
             case wire.ERROR:
-                raise GeneratorError(
-                    f"{self._name(worker)}: {said.data.get('message')}", str(said.data.get("next_step", ""))
+                raise RoleError(
+                    f"{self._name(worker)}: {message.data.get('message')}", str(message.data.get("next_step", ""))
                 )
             case wire.READY:
-                worker.ready = said.data
+                worker.ready = message.data
             case wire.PROGRESS:
-                worker.progress = said.data
+                worker.progress = message.data
             case wire.ROWS:
                 with self._trusting(worker):
-                    worker.data.add(said.data.get("data"))
+                    worker.data.add(message.data.get("data"))
             case wire.DONE:
-                worker.done = said.data
+                worker.done = message.data
 
     def _write_rows(self) -> None:
         parts = []
@@ -235,22 +233,22 @@ class Master:
             with self._settings.rows.open("r+b") as file:  # their room was reserved before the load
                 file.write(merge(parts).tobytes())
         except OSError as error:
-            raise GeneratorError(f"the rows of the load workers cannot be kept: {error}", FILES_NEXT_STEP) from error
+            raise RoleError(f"the rows of the load workers cannot be kept: {error}", FILES_NEXT_STEP) from error
 
     def _is_here(self, name: str) -> bool:
         node = self._runner.clients.get(name)
         return node is not None and node.state != STATE_MISSING
 
-    def _name(self, worker: _Worker) -> str:
+    def _name(self, worker: _RemoteWorker) -> str:
         return f"load worker {worker.number + 1} of {self._settings.workers}"
 
     @contextmanager
-    def _trusting(self, worker: _Worker) -> Iterator[None]:
+    def _trusting(self, worker: _RemoteWorker) -> Iterator[None]:
         """What a worker returned is checked before it counts."""
         try:
             yield
         except ValueError as error:
-            raise GeneratorError(
+            raise RoleError(
                 f"{self._name(worker)} returned rows that cannot be used: {error}", "this is a bug: please report it"
             ) from error
 

@@ -42,7 +42,7 @@ CHUNK_BYTES = 2**22
 class WireMessage:
     """One message: who sent it, of what kind, and what it holds."""
 
-    by: str
+    sender: str
     kind: str
     data: Mapping[str, Any]
 

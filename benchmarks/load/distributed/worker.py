@@ -24,12 +24,12 @@ from locust.runners import WorkerRunner
 
 from benchmarks.load.carrier import Carrier
 from benchmarks.load.distributed import wire
-from benchmarks.load.distributed.clocks import ClockOffset, Ping, estimate, host_identity, over
+from benchmarks.load.distributed.clocks import ClockOffset, Ping, clock_identity, estimate_offset, widened_by_drift
 from benchmarks.load.distributed.wire import Collected, WireInbox, WireMessage, chunks
 from benchmarks.load.local_load import LocalLoad
-from benchmarks.load.parent import GeneratorError
 from benchmarks.load.rows import SCHEDULE_DTYPE
 from benchmarks.load.settings import Address, Settings
+from registration.runtime.role import RoleError
 
 _HEARTBEAT_LIMIT_S = 10.0
 """The master answers each of our heartbeats, one a second; it answers none of a worker that it does not know."""
@@ -47,7 +47,7 @@ class LoadWorker:
     """One share of one load. `say` tells the command that started it how things go."""
 
     def __init__(self, master: Address, plugins: list[str], say: Callable[[Mapping[str, object]], None]) -> None:
-        """Join the master; this waits for it as long as Locust does (5 minutes). Raises GeneratorError then."""
+        """Join the master; this waits for it as long as Locust does (5 minutes). Raises RoleError then."""
         self._say = say
         self._master = master
         self._carrier = Carrier(plugins, self._make_runner)
@@ -62,11 +62,11 @@ class LoadWorker:
         self._inbox = WireInbox(self._runner, (wire.SHARE, wire.SCHEDULE, wire.START, wire.THANKS))
 
     def serve(self) -> None:
-        """Make the share. Raises GeneratorError where something is wrong, after telling the master."""
+        """Make the share. Raises RoleError where something is wrong, after telling the master."""
         try:
             with tempfile.TemporaryDirectory(prefix="bench-load-worker-") as directory:
                 self._serve(Path(directory))
-        except GeneratorError as error:
+        except RoleError as error:
             self._send(wire.ERROR, {"message": str(error), "next_step": error.next_step})
             raise
         except Exception as error:
@@ -87,7 +87,7 @@ class LoadWorker:
         # The processes of one host share the clock, whatever an exchange of messages says of it.
         start_ns = their_start_ns if same_host else before.ours_ns(their_start_ns)
         done = load.go(start_ns, lambda: self._mention_progress(load))
-        offset = over(before, self._compare_clocks()[0])
+        offset = widened_by_drift(before, self._compare_clocks()[0])
         for data in chunks(settings.rows.read_bytes()):
             self._send(wire.ROWS, {"data": data})
         clock = {"offset_ms": offset.offset_ns / 1e6, "error_ms": offset.error_ns / 1e6, "same_host": same_host}
@@ -100,12 +100,10 @@ class LoadWorker:
         try:
             return WorkerRunner(environment, host, port)
         except ConnectionError as error:
-            raise GeneratorError(
-                f"no master answered at {host}:{port}", "start the run on the master's host"
-            ) from error
+            raise RoleError(f"no master answered at {host}:{port}", "start the run on the master's host") from error
 
     def _take_share(self, directory: Path) -> Settings:
-        """Wait for the share, and write its schedule down. Raises GeneratorError where it is not usable."""
+        """Wait for the share, and write its schedule down. Raises RoleError where it is not usable."""
         share = self._expect(wire.SHARE).data
         try:
             arrivals = int(share["arrivals"])
@@ -118,7 +116,7 @@ class LoadWorker:
             files = {"schedule": str(directory / "schedule.npy"), "rows": str(directory / "load.rows")}
             return Settings.from_message({"role": "load", "settings": {**share["settings"], **files}})
         except (KeyError, TypeError, ValueError) as error:
-            raise GeneratorError(
+            raise RoleError(
                 f"the master's share cannot be used: {error}", "install the same version on all hosts"
             ) from error
 
@@ -138,18 +136,18 @@ class LoadWorker:
                 pings.append(Ping(asked_ns, int(pong["clock_ns"]), heard_ns))
                 hosts.add(str(pong["host"]))
         if not pings:
-            raise GeneratorError(f"the master answered none of {_PINGS} pings within {_PING_LIMIT_S:g} s", _NEXT_STEP)
-        return estimate(pings), hosts == {host_identity()}
+            raise RoleError(f"the master answered none of {_PINGS} pings within {_PING_LIMIT_S:g} s", _NEXT_STEP)
+        return estimate_offset(pings), hosts == {clock_identity()}
 
     def _expect(self, kind: str) -> WireMessage:
-        """The master's next message, which must be of this kind. Raises GeneratorError where it has gone."""
-        while (said := self._inbox.next()) is None:
+        """The master's next message, which must be of this kind. Raises RoleError where it has gone."""
+        while (message := self._inbox.next()) is None:
             self._check_master()
-        if said.kind != kind:
-            raise GeneratorError(
-                f"the master said {said.kind!r} where {kind!r} was due", "install the same version on all hosts"
+        if message.kind != kind:
+            raise RoleError(
+                f"the master said {message.kind!r} where {kind!r} was due", "install the same version on all hosts"
             )
-        return said
+        return message
 
     def _mention_progress(self, load: LocalLoad) -> None:
         self._check_master()
@@ -157,7 +155,7 @@ class LoadWorker:
 
     def _check_master(self) -> None:
         if time.monotonic() - self._heard_s > _HEARTBEAT_LIMIT_S:
-            raise GeneratorError("the master has gone away", _NEXT_STEP)
+            raise RoleError("the master has gone away", _NEXT_STEP)
 
     def _on_heartbeat(self, **_: object) -> None:
         self._heard_s = time.monotonic()
