@@ -150,7 +150,7 @@ def list_() -> None:
     from rich.table import Table
 
     from benchmarks.scenario import ScenarioError, load
-    from benchmarks.scenario.find import list_scenarios
+    from benchmarks.scenario.loader import list_scenarios
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("name", "what happens", "claim"):
@@ -183,9 +183,9 @@ def variants(
 @app.command()
 def show(scenario: Annotated[str, typer.Argument(help="A name or a path.")]) -> None:
     """Show a scenario in full, with every default filled in."""
-    from benchmarks.scenario.resolve import dump
+    from benchmarks.scenario.resolve import dump, resolve
 
-    print(dump(_loaded(scenario).resolved()), end="")
+    print(dump(resolve(_loaded(scenario))), end="")
 
 
 @app.command()
@@ -225,7 +225,7 @@ def plan(
 def validate(files: Annotated[list[str], typer.Argument(help="Names or paths of scenarios.")]) -> None:
     """Check scenario files; say everything that is wrong with them, with line and remedy."""
     from benchmarks.scenario import ScenarioError, UnknownScenarioError, load
-    from benchmarks.scenario.find import find
+    from benchmarks.scenario.loader import find
 
     code = 0
     for name in files:
@@ -423,13 +423,15 @@ def _loaded(
 ) -> Scenario:
     """The scenario with the command line's overrides, or the end of the program with the code that says why."""
     from benchmarks.scenario import ScenarioError, UnknownScenarioError, load
-    from benchmarks.scenario.find import find
+    from benchmarks.scenario.loader import find
+    from benchmarks.scenario.override import override
 
     try:
         scenario = load(find(name))
         if (variants, broker, rate, duration, blocks, seed, quick) == (None,) * 6 + (False,) and not sets:
             return scenario
-        return scenario.override(
+        return override(
+            scenario,
             variants=variants,
             broker=broker,
             rate=rate,

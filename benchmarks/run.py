@@ -34,7 +34,7 @@ from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
 from benchmarks.scenario import Scenario, load_text
-from benchmarks.scenario.resolve import dump
+from benchmarks.scenario.resolve import dump, resolve
 from benchmarks.store import DID_NOT_END, Results, ResultsError, load_trials, write_text
 from benchmarks.trials.blocks import run_blocks
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
@@ -126,7 +126,7 @@ async def _run(
     }
     # First of all, and overwritten at the end: if we are killed, this is what stands.
     results.write_json("run.json", {**about, "problems": [DID_NOT_END]})
-    write_text(results.directory / "scenario.yaml", dump(scenario.resolved()))
+    write_text(results.directory / "scenario.yaml", dump(resolve(scenario)))
     results.write_json("plan.json", plan.as_dict())
     observer.run_began(plan, results.directory)
     trouble: _Trouble | None = None

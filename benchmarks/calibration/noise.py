@@ -12,6 +12,7 @@ from benchmarks.planning.prediction import Predict
 from benchmarks.progress import Observer
 from benchmarks.run import ExitCode, run
 from benchmarks.scenario import Scenario
+from benchmarks.scenario.override import override
 from benchmarks.store import Results, default_directory
 from benchmarks.values.units import format_s
 
@@ -32,7 +33,8 @@ def prepared(
     scenario: Scenario, effort: Effort, *, blocks: int | None, rate: float | None, duration: str | None
 ) -> Scenario:
     """The scenario as its A/A run will have it, but for the twins. Raises ScenarioError where an override is wrong."""
-    return scenario.override(
+    return override(
+        scenario,
         quick=True,  # a short warm-up, and no questions that so few arrivals could not answer
         blocks=blocks or effort.blocks,
         rate=rate,

@@ -23,7 +23,7 @@ from benchmarks.analysis.series import outstanding
 from benchmarks.analysis.summary_model import Summary
 from benchmarks.charts import palette
 from benchmarks.faults.fault import Shade
-from benchmarks.scenario.load import load_text
+from benchmarks.scenario.loader import load_text
 from benchmarks.scenario.model import Scenario
 from benchmarks.words.load import load_words
 from benchmarks.words.numbers import NBSP, nominal_ms, plural

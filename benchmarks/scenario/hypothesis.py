@@ -1,4 +1,4 @@
-"""What a scenario expects to see: a figure of one variant or of two against each other, and its bound."""
+"""What a scenario expects to see: a hypothesis (one variant, or two against each other), and thresholds to keep."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Literal, TypeVar
 from benchmarks.scenario.metric import Expectation, Metric
 from benchmarks.values.checked import Known
 from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
+
+# Metric → expressions, both as written.
+Thresholds = dict[str, tuple[str, ...]]
 
 T = TypeVar("T")
 Comparison = Literal["variant", "ratio", "difference"]
@@ -83,6 +86,26 @@ def parse_hypothesis(value: object, known: Known) -> Hypothesis:
     if flaws:
         raise ValueProblems(flaws)
     return Hypothesis(tuple(parts))
+
+
+def checked_thresholds(thresholds: Thresholds, known: Known) -> Thresholds:
+    """The same thresholds, all readable and about things the scenario has. Raises ValueProblems."""
+    flaws: list[Flaw] = []
+    for name, expressions in thresholds.items():
+        try:
+            check_metric(Metric.parse(name), known)
+        except ValueError as error:
+            flaws.append(Flaw((name,), str(error)))
+        if not expressions:
+            flaws.append(Flaw((name,), 'one expression or more belongs here, as in ["< 100"]'))
+        for index, expression in enumerate(expressions):
+            try:
+                Expectation.parse(expression)
+            except ValueError as error:
+                flaws.append(Flaw((name, index), str(error)))
+    if flaws:
+        raise ValueProblems(flaws)
+    return thresholds
 
 
 def check_metric(metric: Metric, known: Known) -> None:

@@ -22,7 +22,6 @@ from benchmarks.values.units import format_ms, format_s
 Executor = Literal["constant-arrival-rate", "ramping-arrival-rate", "constant-vus"]
 KeyDistribution = Literal["uniform", "zipf"]
 EXECUTORS: tuple[str, ...] = get_args(Executor)
-KEY_DISTRIBUTIONS: tuple[str, ...] = get_args(KeyDistribution)
 UNIQUE = "unique"
 
 # The keys that belong to some executors only.
