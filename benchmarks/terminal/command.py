@@ -24,9 +24,7 @@ from benchmarks.terminal.fetchbar import FetchBar
 from benchmarks.terminal.interruptible import interruptible
 from benchmarks.terminal.live import LivePanel, PlainLines
 from benchmarks.values.checked import BROKER
-from benchmarks.words.lists import listed
-from benchmarks.words.load import load_words
-from benchmarks.words.numbers import DASH, figure, milliseconds, percent, plural
+from benchmarks.words.numbers import DASH, figure, listed, milliseconds, percent, plural
 
 if TYPE_CHECKING:
     from benchmarks.analysis.summary_model import Summary
@@ -179,9 +177,7 @@ def _run_one(
 
 def print_summary(summary: Summary, directory: Path, console: Console) -> None:
     """The sides next to each other, the verdict in one sentence, and where the report is."""
-    from benchmarks.words.broker import broker_caution
-    from benchmarks.words.repeated import repeated_sentences
-    from benchmarks.words.sentence import verdict_sentence
+    from benchmarks.words.summary import broker_caution, repeated_sentences, verdict_sentence
     from benchmarks.words.table import side_by_side
 
     variants = list(summary.variants)
@@ -228,7 +224,7 @@ def print_plan(scenario: Scenario, console: Console, predict: Predict, *, as_jso
     workload = scenario.workload
     console.print(Text(scenario.title, "bold"))
     console.print(
-        f"{_arrivals(workload)}{load_words(workload)} for {workload.duration_s:g} s, "
+        f"{_arrivals(workload)}{workload.words} for {workload.duration_s:g} s, "
         f"{plural(len(plan.trials), 'trial')}, about {plan.estimated_s:.0f} s in all",
         highlight=False,
     )

@@ -22,7 +22,6 @@ from rich.text import Text
 from benchmarks.load.rows import NO_TIME, Outcome
 from benchmarks.load.rows import read as read_rows
 from benchmarks.planning.plan import Plan, PlannedTrial
-from benchmarks.words.load import load_words
 from benchmarks.words.numbers import count, milliseconds, plural
 
 if TYPE_CHECKING:
@@ -236,7 +235,7 @@ def _headline(plan: Plan) -> Text:
     text = Text(scenario.title, "bold")
     names = " and ".join(scenario.variant_names)
     text.append(
-        f"\n{names}, {load_words(scenario.workload)} for {scenario.workload.duration_s:g} s, "
+        f"\n{names}, {scenario.workload.words} for {scenario.workload.duration_s:g} s, "
         f"{plural(len(plan.trials), 'trial')}, about {_duration(plan.estimated_s)}",
         "not bold dim",
     )

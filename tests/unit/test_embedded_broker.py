@@ -13,7 +13,7 @@ from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario, ScenarioError, load_text
 from benchmarks.scenario.override import override
 from benchmarks.scenario.resolve import resolve
-from benchmarks.words.broker import broker_caution
+from benchmarks.words.summary import broker_caution
 from event_impl.brokers import embedded
 from registration.runtime.role import RoleError
 
