@@ -22,7 +22,6 @@ from pathlib import Path
 
 from benchmarks import environment, machine, scratch
 from benchmarks.analysis.ceiling import ceiling_warnings
-from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.noise import floor_for
 from benchmarks.analysis.summary_model import Summary
 from benchmarks.brokers import Broker, BrokerUnavailable, ServerSpec, start
@@ -36,6 +35,7 @@ from benchmarks.progress import Observer
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.resolve import dump, resolve
 from benchmarks.store import DID_NOT_END, Results, ResultsError, load_trials, write_text
+from benchmarks.trial_result import TrialFacts
 from benchmarks.trials.blocks import run_blocks
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.short_start import short_start

@@ -21,13 +21,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.analysis.engine import write_together
-from benchmarks.analysis.history import EFFECTS_COLUMNS, TrialFacts, TrialFrames
+from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS
 from benchmarks.analysis.reconcile import reconcile
-from benchmarks.analysis.validity import TrialResult
+from benchmarks.trial_result import TrialFacts, TrialFrames, TrialResult
 
 _FRAMES = ("history", "effects", "lag", "resources", "faults", "in_flight")
 # Came later than the others: a trial that was stored before has none, and is read as one of which nothing was sampled.
 _LATER = ("in_flight",)
+# Of these, the columns that are computed with. The ids of effects would take as long to read, and as much room, as all
+# else together: each is its arrival's, which has the same `index`. No figure asks for hosts, and older files have none.
+_READ = {
+    "history": [name for name in HISTORY_COLUMNS if name not in ("host", "api_host")],
+    "effects": [name for name in EFFECTS_COLUMNS if name not in ("registration_id", "host")],
+}
 # Says what history and effects come to, registration by registration: it is made from them, and anew when they change.
 _DERIVED = "registrations"
 # Which columns that file has: files of an older version are made anew.
@@ -226,9 +232,7 @@ class StoredTrial:
             raise _unreadable(directory, error) from error
 
     def load(self) -> TrialResult:
-        """Read its frames; of the effects, the ids are left out: each is its arrival's, which has the same `index`.
-
-        They would take as long to read, and as much room, as all else together. Raises ResultsError where the files
+        """Read its frames, of history and effects what is computed with (`_READ`). Raises ResultsError where the files
         were damaged since.
         """
         try:
@@ -244,8 +248,7 @@ class StoredTrial:
         return name not in _LATER or (self.directory / f"{name}.parquet").is_file()
 
     def _read(self, name: str) -> pd.DataFrame:
-        wanted = [column for column in EFFECTS_COLUMNS if column != "registration_id"] if name == "effects" else None
-        return pd.read_parquet(self.directory / f"{name}.parquet", columns=wanted)
+        return pd.read_parquet(self.directory / f"{name}.parquet", columns=_READ.get(name))
 
     def derived_from(self) -> str:
         """What the list of its registrations is made from, in short."""

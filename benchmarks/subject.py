@@ -23,14 +23,14 @@ class Listed:
     """A variant and the package that implements it."""
 
     side: str
-    declared: Declared[Any]
+    declared: Declared[Any, Any]
 
     @property
     def uses_broker(self) -> bool:
         return self.side == "event_impl"
 
     @property
-    def processes(self) -> Sequence[OwnProcess]:
+    def processes(self) -> Sequence[OwnProcess[Any]]:
         """Those that only this variant has."""
         return self.declared.processes
 

@@ -10,19 +10,24 @@ Status codes say what may have happened: 4xx and 503 come before the user row is
 
 from __future__ import annotations
 
+import itertools
 import json
+import logging
 import sqlite3
-from collections.abc import Callable
-from typing import Protocol, cast
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from registration import luck
 from registration.announce import AnnounceError, Store
 from registration.call import PATHS, Call, Reply
-from registration.registration import Registration
-from registration.runtime.http import HOST
+from registration.registration import Registration, probe
+from registration.runtime.harness import Idle, Probe
 from registration.runtime.process import Runtime
+from registration.settings import ApiSettings
 from registration.trace import RecordKind, Trace
 from registration.users import Users
+
+_log = logging.getLogger(__name__)
 
 
 class Sender(Protocol):
@@ -30,18 +35,11 @@ class Sender(Protocol):
 
     ACCEPTED: int
 
-    @property
-    def busy(self) -> int:
-        """Calls or publishes under way, and what else is still to be done for registrations that have a reply."""
-        ...
-
     async def open(self) -> None: ...
 
     async def register(self, registration: Registration) -> None:
         """Store the user and tell the services, in the variant's way. Raises AnnounceError."""
         ...
-
-    async def probe(self, first_id: int) -> None: ...
 
     async def close(self) -> None: ...
 
@@ -49,14 +47,18 @@ class Sender(Protocol):
 def storing(users: Users, trace: Trace, broken: Callable[[BaseException], None]) -> Store:
     """The first half of a registration, which every variant begins with."""
 
-    def store(registration: Registration, *, announce_later: bool = False) -> None:
+    async def store(registration: Registration, *, announce_later: bool = False) -> None:
+        is_probe = luck.is_probe(registration.registration_id)
+        if is_probe and not announce_later:
+            return  # nobody registered; only what is to be announced later has to be kept until then
         try:
             users.store(registration, announce_later=announce_later)
         except sqlite3.Error as error:
             # A database that does not take the user is a broken apparatus, not a behaviour to measure.
             broken(error)
             raise
-        trace.record(RecordKind.STORED, registration.registration_id)
+        if not is_probe:
+            trace.record(RecordKind.STORED, registration.registration_id)
 
     return store
 
@@ -73,10 +75,6 @@ class Api:
     def in_flight(self) -> int:
         """Registrations in the handler now: received and not replied to."""
         return self._in_flight
-
-    @property
-    def busy(self) -> int:
-        return max(self._in_flight, self._sender.busy)
 
     async def answer(self, call: Call, entered_ns: int) -> Reply:
         """What the person gets."""
@@ -97,30 +95,37 @@ class Api:
             self._in_flight -= 1
 
 
-async def run(runtime: Runtime, make_sender: Callable[[Runtime, Store], Sender]) -> None:
+async def run(settings: ApiSettings, runtime: Runtime, make_sender: Callable[[Store], Sender]) -> None:
     """The role `api`: serve until the harness closes the pipe."""
     trace = runtime.open_trace({"role": "api"})
     users = runtime.open_users()
-    sender = make_sender(runtime, storing(users, trace, runtime.broken))
+    sender = make_sender(storing(users, trace, runtime.harness.broken))
     await sender.open()
     api = Api(sender, trace)
-    port, host = cast(int, runtime.settings["port"]), cast(str, runtime.settings.get("host", HOST))
-    server = runtime.serve(PATHS["api"], api.answer, port, host)
+    server = runtime.serve(PATHS["api"], api.answer, settings.address)
     await server.open()
     sampler = runtime.sample_in_flight(lambda: api.in_flight)
     sampler.open()
-    runtime.ready()
-    probes = 0
-    async for message in runtime.messages():
-        match message["type"]:
-            case "probe":
-                # Ids run on from round to round, so that no two probes of a trial share one.
-                await sender.probe(probes + 1)
-                probes += luck.PROBES_PER_ROUND
-            case "idle":
-                runtime.send(type="idle", question=message["question"], busy=api.busy)
+    runtime.harness.ready()
+    numbers = itertools.count(1)  # ids run on from round to round, so that no two probes of a trial share one
+    async for question in runtime.harness.questions():
+        match question:
+            case Probe():
+                await _probe(sender, itertools.islice(numbers, settings.probes))
+            case Idle(number):
+                runtime.harness.send(type="idle", question=number, busy=runtime.busy)
     await server.close()
     sampler.close()
+    await runtime.tasks.close()
     await sender.close()
     users.close()
     trace.close()
+
+
+async def _probe(sender: Sender, numbers: Iterator[int]) -> None:
+    """Register nobody, in the variant's own way. What fails is tried again in the next round."""
+    for number in numbers:
+        try:
+            await sender.register(probe(number))
+        except AnnounceError as error:
+            _log.warning("a probe failed, the next round decides: %s", error)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from registration.registration import Registration, body_of
 
@@ -62,7 +62,7 @@ class Reply(NamedTuple):
 
 
 # The callee's part. `entered_ns`: when its handler was entered, by its own clock.
-Answer = Callable[[Call, int], Coroutine[Any, Any, Reply]]
+Answer = Callable[[Call, int], Coroutine[object, None, Reply]]
 
 
 def _whole(headers: Mapping[str, str], name: str) -> int | None:

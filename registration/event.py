@@ -6,7 +6,6 @@ The headers are the Kafka protocol binding of CloudEvents 1.0 in binary content 
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -55,8 +54,3 @@ def parse(value: bytes, headers: Sequence[tuple[str, bytes]]) -> UserRegistered:
     if version != SCHEMA_VERSION:
         raise ValueError(f"{TYPE} version {version!r}; this consumer reads version {SCHEMA_VERSION}")
     return event
-
-
-def probe(id_: uuid.UUID) -> UserRegistered:
-    """The event that proves a path: a reserved id, which consumers answer and do not work on."""
-    return UserRegistered(Registration(id_, id_, "probe@example.com"))

@@ -9,9 +9,8 @@ The kinds of faults are the harness's (`benchmarks.faults`); a service does what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 from registration.latency import Latency
 
@@ -30,32 +29,6 @@ class WorkFault:
     jitter_ms: float = 0.0
     status: int | None = None
     holds: bool = False
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, object]) -> WorkFault:
-        latency = cast(Mapping[str, str | float] | None, data.get("latency"))
-        return cls(
-            name=str(data["name"]),
-            begin_ns=cast(int, data["begin_ns"]),
-            end_ns=cast(int, data["end_ns"]),
-            probability=float(cast(float, data["probability"])),
-            latency=Latency.from_dict(latency) if latency is not None else None,
-            jitter_ms=float(cast(float, data["jitter_ms"])),
-            status=cast(int | None, data["status"]),
-            holds=bool(data["holds"]),
-        )
-
-    def as_dict(self) -> dict[str, object]:
-        return {
-            "name": self.name,
-            "begin_ns": self.begin_ns,
-            "end_ns": self.end_ns,
-            "probability": self.probability,
-            "latency": self.latency.as_dict() if self.latency is not None else None,
-            "jitter_ms": self.jitter_ms,
-            "status": self.status,
-            "holds": self.holds,
-        }
 
     def active_at(self, at_ns: int) -> bool:
         return self.begin_ns <= at_ns < self.end_ns

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from registration.effects import open_database
+from registration.database import open_database
 
 
 class Inbox(Protocol):

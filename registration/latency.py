@@ -56,16 +56,6 @@ class Latency:
     def fixed(cls, value_ms: float) -> Latency:
         return cls("fixed", (value_ms,))
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, str | float]) -> Latency:
-        """The inverse of `as_dict`. Raises KeyError where the distribution or a parameter is not known."""
-        name = str(data["distribution"])
-        return cls(name, tuple(float(data[parameter]) for parameter in DISTRIBUTIONS[name].parameters))
-
-    def as_dict(self) -> dict[str, str | float]:
-        names = DISTRIBUTIONS[self.distribution].parameters
-        return {"distribution": self.distribution, **dict(zip(names, self.parameters, strict=True))}
-
     def sample_ms(self, u: float) -> float:
         """The `u`-quantile, with `u` in (0, 1)."""
         return DISTRIBUTIONS[self.distribution].inverse_cdf(u, *self.parameters)

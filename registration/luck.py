@@ -19,9 +19,6 @@ from itertools import accumulate
 # since its version bits lie above.
 PROBE_ID_LIMIT = 2**32
 
-# One round of probes uses at most this many ids: instances of a service, or partitions of a topic.
-PROBES_PER_ROUND = 4096
-
 _UNIFORM_BITS = 52  # with the half added below, 53 bits: what a float holds without rounding up to 1
 
 

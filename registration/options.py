@@ -14,9 +14,12 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 OptionKind = Literal["duration", "count", "share", "switch", "choice"]
+T = TypeVar("T")
+
+OptionValue = str | float | int | bool
 _KEY = "option"
 
 
@@ -37,27 +40,27 @@ class Option:
     default: object = None
 
 
-def duration(default_s: float, says: str, *, least_s: float = 0.0) -> Any:
+def duration(default_s: float, says: str, *, least_s: float = 0.0) -> float:
     """A time in seconds, above zero, or at least `least_s`. Its attribute ends in `_s`."""
     return _field(default_s, Option("duration", says, least_s))
 
 
-def count(default: int, says: str, *, least: int = 0) -> Any:
+def count(default: int, says: str, *, least: int = 0) -> int:
     """A whole number."""
     return _field(default, Option("count", says, least))
 
 
-def share(default: float, says: str) -> Any:
+def share(default: float, says: str) -> float:
     """A number from 0 to 1."""
     return _field(default, Option("share", says))
 
 
-def switch(default: bool, says: str) -> Any:
+def switch(default: bool, says: str) -> bool:
     """True or false."""
     return _field(default, Option("switch", says))
 
 
-def choice(default: str, choices: tuple[str, ...], says: str) -> Any:
+def choice(default: str, choices: tuple[str, ...], says: str) -> str:
     """One of several words."""
     return _field(default, Option("choice", says, choices=choices))
 
@@ -73,5 +76,5 @@ def options_of(cls: type) -> Mapping[str, Option]:
     return found
 
 
-def _field(default: object, option: Option) -> Any:
+def _field(default: T, option: Option) -> T:
     return field(default=default, metadata={_KEY: option})

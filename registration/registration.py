@@ -6,7 +6,10 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass
-from typing import Any
+
+from registration import luck
+
+_NOT_ONE = "the registration is not an object of strings"
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,10 @@ class Registration:
         return cls.of(json.loads(body), traceparent)
 
     @classmethod
-    def of(cls, data: Any, traceparent: str = "") -> Registration:
+    def of(cls, data: object, traceparent: str = "") -> Registration:
         """From the values of `as_dict`, and maybe others. Raises ValueError as `from_json`."""
+        if not isinstance(data, dict):
+            raise ValueError(_NOT_ONE)  # noqa: TRY004 - what came over a wire is a wrong value, not a wrong call
         try:
             registration_id, user_id, email = data["registration_id"], data["user_id"], data["email"]
             if not isinstance(email, str) or "@" not in email:
@@ -41,12 +46,18 @@ class Registration:
         except KeyError as error:
             raise ValueError(f"the registration has no {error.args[0]}") from error
         except (TypeError, AttributeError) as error:
-            raise ValueError("the registration is not an object of strings") from error
+            raise ValueError(_NOT_ONE) from error
 
 
 def body_of(registration: Registration) -> bytes:
     """The JSON body of `POST /registrations` and of each service call."""
     return json.dumps(registration.as_dict(), separators=(",", ":")).encode()
+
+
+def probe(number: int) -> Registration:
+    """Nobody: a registration that proves a path. Services report that they heard of it, and do nothing."""
+    id_ = luck.probe_id(number)
+    return Registration(id_, id_, "probe@example.com")
 
 
 def user_id(block_seed: int, key: int) -> uuid.UUID:

@@ -116,8 +116,18 @@ def read(path: Path) -> tuple[dict[str, object], NDArray[np.void]]:
     import numpy as np
 
     with path.open("rb") as file:
-        line = file.readline()
+        header = _header(file.readline())
         body = file.read()
-    header: dict[str, object] = json.loads(line) if line.endswith(b"\n") else {}
     whole = len(body) // _RECORD.size
     return header, np.frombuffer(body, dtype=np.dtype(RECORD_FIELDS), count=whole)
+
+
+def read_header(path: Path) -> dict[str, object]:
+    """What a trace file says of its process; empty where that died before it had said it."""
+    with path.open("rb") as file:
+        return _header(file.readline())
+
+
+def _header(line: bytes) -> dict[str, object]:
+    header: dict[str, object] = json.loads(line) if line.endswith(b"\n") else {}
+    return header

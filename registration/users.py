@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from typing import Protocol
 
-from registration.effects import open_database
+from registration.database import open_database
 from registration.registration import Registration
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
 
 if TYPE_CHECKING:
     from registration.runtime.process import Runtime
+    from registration.settings import Settings
 
 Options = TypeVar("Options")
-Listed = TypeVar("Listed", bound="Declared[Any]")
+Wiring = TypeVar("Wiring", bound="Settings")
+Listed = TypeVar("Listed", bound="Declared[Any, Any]")
 
 
 class Promise(enum.Enum):
@@ -23,19 +27,20 @@ class Promise(enum.Enum):
 
 
 @dataclass(frozen=True)
-class OwnProcess:
+class OwnProcess(Generic[Wiring]):
     """A process that only this variant has, such as a relay: one per trial, and a fault may hit it by its name.
 
+    run: its role, given the side's `OwnWiring`.
     after: names of further processes that are ready before it is told its role; broker and topics always are.
-    drains: it answers `idle` with how much it still has to do. tells_pending: it answers `pending` with the
+    drains: it answers `idle` with how much it still has to do. reports_pending: it answers `pending` with the
     registrations that it holds, by service, for the services that the question names.
     """
 
     name: str
-    run: Callable[[Runtime], Awaitable[None]]
+    run: Callable[[Wiring, Runtime], Awaitable[None]]
     after: tuple[str, ...] = ()
     drains: bool = True
-    tells_pending: bool = False
+    reports_pending: bool = False
 
     def role(self, variant: str) -> str:
         """Its role, which differs from that of another variant's process of the same name."""
@@ -43,17 +48,17 @@ class OwnProcess:
 
 
 @dataclass(frozen=True)
-class Declared(Generic[Options]):
+class Declared(Generic[Options, Wiring]):
     """The part of a variant that both sides share. `options` is a frozen dataclass of `registration.options` fields."""
 
     name: str
     sentence: str
     options: type[Options]
     promises: frozenset[Promise]
-    processes: tuple[OwnProcess, ...] = field(default=(), kw_only=True)
+    processes: tuple[OwnProcess[Wiring], ...] = field(default=(), kw_only=True)
 
 
-def chosen(variants: Mapping[str, Listed], settings: Mapping[str, object]) -> tuple[Listed, Any]:
+def chosen(variants: Mapping[str, Listed], settings: Settings) -> tuple[Listed, Any]:
     """The variant that a process's settings name, and its options as they have them. Raises KeyError."""
-    variant = variants[cast(str, settings["variant"])]
-    return variant, variant.options(**cast(Mapping[str, Any], settings["options"]))
+    variant = variants[settings.variant]
+    return variant, msgspec.convert(settings.options, variant.options)

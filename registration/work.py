@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from registration import luck
 from registration.clock import Clock
-from registration.effects import Destination
+from registration.effects.destination import Destination
 from registration.faults import WorkFault
 from registration.latency import Latency
 from registration.registration import Registration
@@ -43,31 +42,7 @@ class WorkSettings:
     latency: Latency
     error_rate: float = 0.0
     concurrency: int = 64
-    faults: tuple[WorkFault, ...] = field(default=())
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, object]) -> WorkSettings:
-        return cls(
-            service=str(data["service"]),
-            instance=cast(int, data["instance"]),
-            block_seed=int(cast(str, data["block_seed"])),
-            latency=Latency.from_dict(cast(Mapping[str, str | float], data["latency"])),
-            error_rate=float(cast(float, data["error_rate"])),
-            concurrency=cast(int, data["concurrency"]),
-            faults=tuple(WorkFault.from_dict(fault) for fault in cast(list[Mapping[str, object]], data["faults"])),
-        )
-
-    def as_dict(self) -> dict[str, object]:
-        return {
-            "service": self.service,
-            "instance": self.instance,
-            # A string, since JSON readers elsewhere hold 64-bit integers as floats.
-            "block_seed": str(self.block_seed),
-            "latency": self.latency.as_dict(),
-            "error_rate": self.error_rate,
-            "concurrency": self.concurrency,
-            "faults": [fault.as_dict() for fault in self.faults],
-        }
+    faults: tuple[WorkFault, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +74,7 @@ def judge(settings: WorkSettings, registration_id: uuid.UUID, attempt: int, at_n
 
 
 class Worker:
-    """Does one instance's work."""
+    """Does one instance's work. A probe, which proves that the instance hears, is reported by `probed` and no work."""
 
     def __init__(
         self,
@@ -107,11 +82,13 @@ class Worker:
         destination: Destination,
         trace: Trace,
         clock: Clock,
+        probed: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
         self._destination = destination
         self._trace = trace
         self._clock = clock
+        self._probed = probed
         self._slots = asyncio.Semaphore(settings.concurrency)  # hands out slots in the order of asking
         self._start_ns: int | None = None
         self._deliveries = 0
@@ -122,13 +99,20 @@ class Worker:
 
     def receive(self, registration: Registration) -> int:
         """Record that a registration is in hand, and number this delivery of it."""
+        if luck.is_probe(registration.registration_id):
+            return 0
         self._deliveries += 1
         self._trace.record(RecordKind.RECEIVED, registration.registration_id, delivery=self._deliveries)
         return self._deliveries
 
-    async def perform(self, registration: Registration, delivery: int, attempt: int = 1) -> None:
+    async def perform(
+        self, registration: Registration, delivery: int, attempt: int = 1, idempotency_key: str = ""
+    ) -> None:
         """One attempt at the work. Returns when the effect is in its destination; raises WorkError."""
         id_ = registration.registration_id
+        if luck.is_probe(id_):
+            self._probed()
+            return
         async with self._slots:
             self._trace.record(RecordKind.STARTED, id_, delivery=delivery, attempt=attempt)
             begun_ns = self._clock.now_ns()
@@ -142,9 +126,10 @@ class Worker:
             if judgement.status is not None:
                 self._trace.record(RecordKind.FAILED, id_, delivery=delivery, attempt=attempt, status=judgement.status)
                 raise WorkError(judgement.status)
-            self._destination.apply(registration)
+            await self._destination.apply(registration, idempotency_key)
             self._trace.record(RecordKind.APPLIED, id_, delivery=delivery, attempt=attempt)
 
     def settled(self, registration: Registration, delivery: int) -> None:
         """Record that this delivery will not come again."""
-        self._trace.record(RecordKind.SETTLED, registration.registration_id, delivery=delivery)
+        if not luck.is_probe(registration.registration_id):
+            self._trace.record(RecordKind.SETTLED, registration.registration_id, delivery=delivery)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.planning.prediction import NEVER
 from registration import luck
+from registration.address import Address
 from registration.call import Call
 from registration.registration import Registration, traceparent_of, user_id
 from virtual.loop import VirtualLoop
@@ -47,7 +48,7 @@ class People:
         loop: VirtualLoop,
         workload: Workload,
         block_seed: int,
-        ports: Sequence[int],
+        apis: Sequence[Address],
         most: int,
         progress: Callable[[int], None],
     ) -> None:
@@ -56,7 +57,7 @@ class People:
         self._process = Process(loop, "load")
         self._workload = workload
         self._seed = block_seed
-        self._ports = ports
+        self._apis = apis
         self._start_ns = 0
         self._timeout_ns = round(workload.timeout_ms * 1e6)
         self._most = most
@@ -164,7 +165,7 @@ class People:
                 self.status[row] = status if now_ns - self.intended_ns[row] <= self._timeout_ns else 0
             settled()
 
-        sent = self._world.network.request(self._ports[index % len(self._ports)], Call(registration), heard)
+        sent = self._world.network.request(self._apis[index % len(self._apis)], Call(registration), heard)
         if sent:
             self._waiting[row] = True
             self._in_flight.add(row)

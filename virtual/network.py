@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from registration.address import Address
 from registration.call import Answer, Call, Reply
 from registration.clock import Clock
 from registration.runtime.role import GRACEFUL_S
@@ -19,21 +20,21 @@ from virtual.process import Process, current
 
 
 class Network:
-    """Who listens where. A port belongs to one process at a time."""
+    """Who listens where. An address belongs to one process at a time."""
 
     def __init__(self) -> None:
-        self._listening: dict[int, MemoryServer] = {}
+        self._listening: dict[Address, MemoryServer] = {}
 
-    def listen(self, port: int, server: MemoryServer) -> None:
-        self._listening[port] = server
+    def listen(self, address: Address, server: MemoryServer) -> None:
+        self._listening[address] = server
 
-    def leave(self, port: int, server: MemoryServer) -> None:
-        if self._listening.get(port) is server:
-            del self._listening[port]
+    def leave(self, address: Address, server: MemoryServer) -> None:
+        if self._listening.get(address) is server:
+            del self._listening[address]
 
-    def request(self, port: int, call: Call, heard: Callable[[int | None], None]) -> bool:
+    def request(self, address: Address, call: Call, heard: Callable[[int | None], None]) -> bool:
         """Send; the caller runs `heard` with a status, or with None for a reset. False: refused."""
-        server = self._listening.get(port)
+        server = self._listening.get(address)
         if server is None:
             return False
         caller = current()
@@ -45,22 +46,22 @@ class Network:
 class MemoryServer:
     """What `registration.runtime.http.HttpServer` is to a real process."""
 
-    def __init__(self, network: Network, answer: Answer, port: int, clock: Clock) -> None:
+    def __init__(self, network: Network, answer: Answer, address: Address, clock: Clock) -> None:
         self._network = network
         self._answer = answer
-        self._port = port
+        self._address = address
         self._clock = clock
         self._process = current()
         self._serving: set[asyncio.Task[Reply]] = set()
         self._open: dict[object, Callable[[], None]] = {}  # connections with a call on them → what breaks one
 
     async def open(self) -> None:
-        self._network.listen(self._port, self)
+        self._network.listen(self._address, self)
         self._process.when_gone.append(self._gone)
 
     async def close(self) -> None:
         """Stop listening; what is being answered gets a second to finish."""
-        self._network.leave(self._port, self)
+        self._network.leave(self._address, self)
         if self._serving:
             await asyncio.wait(self._serving, timeout=GRACEFUL_S)
         for task in self._serving:
@@ -89,7 +90,7 @@ class MemoryServer:
         task.add_done_callback(answered)
 
     def _gone(self) -> None:
-        self._network.leave(self._port, self)
+        self._network.leave(self._address, self)
         broken, self._open = self._open, {}
         for reset in broken.values():
             reset()
@@ -104,14 +105,14 @@ class MemoryWire:
     def open(self, service: str) -> None:
         pass
 
-    async def send(self, service: str, port: int, call: Call) -> int:
+    async def send(self, service: str, address: Address, call: Call) -> int:
         waiting: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
 
         def heard(status: int | None) -> None:
             if not waiting.done():  # the caller has not left
                 waiting.set_result(status)
 
-        if not self._network.request(port, call, heard):
+        if not self._network.request(address, call, heard):
             raise WireError(f"{service} refuses connections")
         if (status := await waiting) is None:
             raise WireError(f"{service} is gone")

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from registration.clock import Clock
-from registration.effects import Destination
+from registration.effects.destination import Destination
 from registration.inbox import Inbox
 from registration.registration import Registration
 from registration.trace import RecordKind, Trace
@@ -98,11 +98,14 @@ class MemoryDestination(Destination):
         self._process = process
         self._effects = effects
 
-    def apply(self, registration: Registration) -> None:
+    async def open(self) -> None:
+        pass
+
+    async def apply(self, registration: Registration, _idempotency_key: str) -> None:
         if self._process.reach():
             self._effects[registration.registration_id] += 1
 
-    def close(self) -> None:
+    async def close(self) -> None:
         pass
 
 

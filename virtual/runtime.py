@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
+from registration.address import Address
 from registration.call import Answer
 from registration.clock import Clock
-from registration.effects import Destination
+from registration.effects.destination import Destination, DestinationSettings
 from registration.inbox import Inbox
-from registration.runtime.process import ControlMessage, Runtime, Sampler, Server
+from registration.runtime.harness import ControlMessage, Harness, Question
+from registration.runtime.process import Runtime, Sampler, Server
+from registration.settings import Settings
 from registration.trace import Trace
 from registration.users import Users
 from virtual.network import MemoryServer, Network
@@ -33,58 +35,65 @@ class World:
         self.problems: list[BaseException] = []
 
 
-class VirtualRuntime(Runtime):
-    """`hear` is told each message of the process. `say` and `end` are the harness's."""
+class VirtualHarness(Harness):
+    """`hear` is given each line of the process. `say` and `end` are the trial's."""
 
-    def __init__(
-        self, world: World, process: Process, settings: ControlMessage, hear: Callable[[str, Mapping[str, Any]], None]
-    ) -> None:
-        self.settings = settings
-        self.clock = world.clock
-        self._world = world
-        self._process = process
+    def __init__(self, world: World, process: Process, hear: Callable[[str, ControlMessage], None]) -> None:
+        self.world = world
+        self.process = process
         self._hear = hear
-        self._inbox: asyncio.Queue[ControlMessage | None] = asyncio.Queue()
-
-    def open_trace(self, header: Mapping[str, object]) -> Trace:  # noqa: ARG002 - a file's business
-        return MemoryTrace(self._process, self.clock, self._world.traces[self.name])
-
-    def open_users(self) -> Users:
-        return MemoryUsers(self._process, self._world.users)
-
-    def open_destination(self, service: str) -> Destination:
-        return MemoryDestination(self._process, self._world.effects[service])
-
-    def open_inbox(self, service: str) -> Inbox:
-        return MemoryInbox(self._process, self._world.inboxes[service])
-
-    def serve(self, path: str, answer: Answer, port: int, host: str) -> Server:  # noqa: ARG002
-        return MemoryServer(self._world.network, answer, port, self.clock)
-
-    def sample_in_flight(self, count: Callable[[], int]) -> Sampler:  # noqa: ARG002 - a witness of the apparatus
-        return _NoSampler()
+        self._asked: asyncio.Queue[Question | None] = asyncio.Queue()
 
     def send(self, **message: object) -> None:
-        if self._process.alive:
-            self._hear(self.name, message)
+        if self.process.alive:
+            self._hear(self.process.name, message)
 
     def ready(self) -> None:
         self.send(type="ready")
 
     def broken(self, error: BaseException) -> None:
-        self._world.problems.append(error)
+        self.world.problems.append(error)
 
-    async def messages(self) -> AsyncIterator[ControlMessage]:
-        while (message := await self._inbox.get()) is not None:
-            yield message
+    async def questions(self) -> AsyncIterator[Question]:
+        while (question := await self._asked.get()) is not None:
+            yield question
 
-    def say(self, **message: object) -> None:
-        """A message of the harness."""
-        self._process.hear(self._inbox.put_nowait, message)
+    def say(self, question: Question) -> None:
+        """A line of the harness."""
+        self.process.hear(self._asked.put_nowait, question)
 
     def end(self) -> None:
         """The end of the input: the process is to exit in order."""
-        self._process.hear(self._inbox.put_nowait, None)
+        self.process.hear(self._asked.put_nowait, None)
+
+
+class VirtualRuntime(Runtime):
+    """What the process writes goes to the world that it is in."""
+
+    harness: VirtualHarness
+
+    def __init__(self, settings: Settings, harness: Harness) -> None:
+        super().__init__(settings, harness)
+        self._world, self._process = self.harness.world, self.harness.process
+        self.clock = self._world.clock
+
+    def open_trace(self, _header: dict[str, object]) -> Trace:
+        return MemoryTrace(self._process, self.clock, self._world.traces[self.name])
+
+    def open_users(self) -> Users:
+        return MemoryUsers(self._process, self._world.users)
+
+    async def open_destination(self, service: str, _settings: DestinationSettings) -> Destination:
+        return MemoryDestination(self._process, self._world.effects[service])
+
+    def open_inbox(self, service: str) -> Inbox:
+        return MemoryInbox(self._process, self._world.inboxes[service])
+
+    def sample_in_flight(self, _count: Callable[[], int]) -> Sampler:
+        return _NoSampler()  # a witness of the apparatus
+
+    def _listen(self, _path: str, answer: Answer, address: Address) -> Server:
+        return MemoryServer(self._world.network, answer, address, self.clock)
 
 
 class _NoSampler:

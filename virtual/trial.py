@@ -12,10 +12,13 @@ import asyncio
 import gc
 import itertools
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from benchmarks.brokers import BrokerInfo
 from benchmarks.faults.process_kind import END_GRACE_S
@@ -26,7 +29,8 @@ from benchmarks.trials.processes import LOAD, trial_processes
 from event_impl.__main__ import roles as event_roles
 from event_impl.brokers.memory import MemoryBroker
 from registration import luck
-from registration.runtime.process import Role
+from registration.runtime.harness import Drain, Idle, Role, Start
+from registration.settings import ApiSettings, Settings
 from sync_impl.__main__ import roles as sync_roles
 from virtual.clock import VirtualClock
 from virtual.host import VirtualHost
@@ -34,7 +38,7 @@ from virtual.load import People
 from virtual.loop import VirtualLoop
 from virtual.network import MemoryWire
 from virtual.process import Process
-from virtual.runtime import VirtualRuntime, World
+from virtual.runtime import VirtualHarness, VirtualRuntime, World
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,17 +104,17 @@ class VirtualTrial:
         self.processes: dict[str, Process] = {}
         self.fault_records: list[FaultRecord] = []
         self.drained: Drained | None = None
-        self._runtimes: dict[str, VirtualRuntime] = {}
+        self._talks: dict[str, VirtualHarness] = {}
         self._roles: dict[str, asyncio.Task[None]] = {}
         self._heard: dict[tuple[str, str], asyncio.Future[Mapping[str, Any]]] = {}
         self._lag: dict[str, Sample] = {}
         self._tables: Mapping[str, Mapping[str, Role]] = {
-            "sync_impl": sync_roles(lambda: MemoryWire(self.world.network)),
-            "event_impl": event_roles(),
+            "sync_impl": sync_roles(VirtualRuntime, lambda _calling: MemoryWire(self.world.network)),
+            "event_impl": event_roles(VirtualRuntime),
         }
         self._harness = Process(self.loop, "harness")
-        ports = [cast(int, each.settings["port"]) for each in self._specs.values() if each.role == "api"]
-        self.people = People(self.world, self.loop, workload, self.seed, ports, most, progress)
+        apis = [each.settings.address for each in self._specs.values() if isinstance(each.settings, ApiSettings)]
+        self.people = People(self.world, self.loop, workload, self.seed, apis, most, progress)
 
     def run(self) -> VirtualTrial:
         """From the start of the processes to the end of the drain. Raises what a process says it is broken by."""
@@ -140,8 +144,8 @@ class VirtualTrial:
                 ready[name] = asyncio.create_task(self._bring_up(name, [ready[n] for n in spec.after if n in ready]))
         await asyncio.gather(*ready.values())
         self.start_ns = clock.now_ns() + _LEAD_NS + round(self.scenario.workload.warmup_s * 1e9)
-        for name in self._runtimes:
-            self._runtimes[name].say(type="start", start_ns=self.start_ns)
+        for talk in self._talks.values():
+            talk.say(Start(self.start_ns))
         before = {name: process.points for name, process in self.processes.items()}
         struck = (
             None
@@ -161,7 +165,7 @@ class VirtualTrial:
             await struck
         for name, spec in self._specs.items():
             if spec.samples_lag:
-                self._runtimes[name].say(type="drain")
+                self._talks[name].say(Drain())
         patience_ns = round(self.scenario.drain_s * 1e9)
         self.drained = await drain(self._busy, self._waiting, load_end_ns + patience_ns, clock.now_ns)
 
@@ -188,19 +192,20 @@ class VirtualTrial:
         self._spawn(name)
         await self._expect(name, "ready")
 
-    def _spawn(self, name: str, **more: object) -> None:
+    def _spawn(self, name: str, start_ns: int | None = None) -> None:
         spec = self._specs[name]
         process = self.processes[name] = Process(self.loop, name)
-        settings = {"name": name, **spec.settings, **more}
-        runtime = self._runtimes[name] = VirtualRuntime(self.world, process, settings, self._hear)
+        talk = self._talks[name] = VirtualHarness(self.world, process, self._hear)
+        assert isinstance(spec.settings, Settings), "the load is nobody's role here"
+        settings = msgspec.json.encode(replace(spec.settings, start_ns=start_ns))
         role = self._tables[spec.module or ""][spec.role]
-        self._roles[name] = process.spawn(self._play(role, runtime))
+        self._roles[name] = process.spawn(self._play(role(settings, talk), talk))
 
-    async def _play(self, role: Role, runtime: VirtualRuntime) -> None:
+    async def _play(self, role: Awaitable[None], talk: VirtualHarness) -> None:
         try:
-            await role(runtime)
+            await role
         except Exception as error:  # noqa: BLE001 - whatever ends a role breaks the trial
-            runtime.broken(error)
+            talk.broken(error)
 
     def _hear(self, name: str, message: Mapping[str, Any]) -> None:
         kind = str(message["type"])
@@ -220,7 +225,7 @@ class VirtualTrial:
         answers = [asyncio.ensure_future(self._expect(name, "idle")) for name in asked]
         await asyncio.sleep(0)  # so that each is waited for before it is asked
         for name in asked:
-            self._runtimes[name].say(type="idle", question=0)
+            self._talks[name].say(Idle(0))
         return sum([int(message["busy"]) for message in await asyncio.gather(*answers)])
 
     def _waiting(self) -> Sample | None:
@@ -241,7 +246,7 @@ class VirtualTrial:
     async def end(self, name: str, number: int) -> None:
         """SIGKILL at once; SIGTERM in the process's own time."""
         if number == signal.SIGTERM and name in self._roles:
-            self._runtimes[name].end()
+            self._talks[name].end()
             await asyncio.wait([self._roles[name]], timeout=END_GRACE_S)
         self._hit(name).kill()
 

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from benchmarks.analysis.applied import Applied
-from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.reconcile import reconcile
-from benchmarks.analysis.recovery import Recovery, recovery
-from benchmarks.analysis.series import TrialSeries, WindowSeries, latencies, outstanding
+from benchmarks.analysis.recovery import recovery
 from benchmarks.metrics import METRICS
+from benchmarks.metrics.arrivals import Applied, Arrivals
 from benchmarks.metrics.definition import Definition
+from benchmarks.metrics.series import Recovery, TrialSeries, WindowSeries, outstanding
+from benchmarks.trial_result import TrialFacts
 
 if TYPE_CHECKING:
-    from benchmarks.scenario.model import Slo
+    from benchmarks.values.slo import Slo
 
+LATENCIES = {definition.name: definition.each for definition in METRICS if definition.each is not None}
 _OF_A_WINDOW = tuple(definition for definition in METRICS if "window" in definition.tags)
 
 Bounds = tuple[int, int]
@@ -77,6 +78,22 @@ def measure(
             for name, inside in bounds.items()
         },
     )
+
+
+def latencies(
+    history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[str], found: Applied | None = None
+) -> pd.DataFrame:
+    """Every latency of every arrival in milliseconds, NaN where it does not exist; one trial's frames or several's.
+
+    Columns: trial, variant, block, index, intended_ns, outcome, one per metric that is a latency, and
+    `completion_latency_ms:<service>`.
+    """
+    arrivals = Arrivals(history, effects, services, found)
+    columns = {name: each(arrivals) for name, each in LATENCIES.items()}
+    done_ms = arrivals.done_ms()
+    by_service = {f"completion_latency_ms:{service}": done_ms[:, at] for at, service in enumerate(services)}
+    head = history[["trial", "variant", "block", "index", "intended_ns", "outcome"]]
+    return head.assign(**columns, **by_service).reset_index(drop=True)
 
 
 def figures_of(trials: Sequence[TrialMetrics]) -> Figures:

@@ -5,7 +5,7 @@ What contradicts the schedule is left out and told: `problems` collects one sent
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +47,12 @@ def _halves(raw_ids: NDArray[np.void]) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True)
 class TracedProcess:
-    """Who wrote a trace."""
+    """Who wrote a trace, and on which host; an earlier version did not say."""
 
     role: str
     service: str
     instance: int
+    host: str | None
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,11 @@ class Records:
 
     processes: tuple[TracedProcess, ...]
     frame: pd.DataFrame
+
+    def hosts(self, process: NDArray[np.int64]) -> pd.api.extensions.ExtensionArray:
+        """The host of each process (its place in `processes`), missing where it is -1 or did not say."""
+        hosts = np.array([*(each.host for each in self.processes), None], dtype=object)
+        return pd.array(hosts[process], dtype="str")
 
     def of_role(self, role: str) -> pd.DataFrame:
         mine = np.array([process.role == role for process in self.processes], dtype=bool)
@@ -129,12 +135,17 @@ def read_records(paths: Iterable[Path], ids: Ids, start_ns: int, problems: list[
                 }
             )
         )
-        processes.append(
-            TracedProcess(str(header["role"]), str(header.get("service") or ""), int(str(header.get("instance") or 0)))
-        )
+        processes.append(_writer_of(header))
     if not any(process.role == "api" for process in processes):
         problems.append("no API process left a trace")
     return Records(tuple(processes), pd.concat(frames, ignore_index=True) if frames else _no_records())
+
+
+def _writer_of(header: Mapping[str, object]) -> TracedProcess:
+    service, instance, host = (header.get(name) for name in ("service", "instance", "host"))
+    return TracedProcess(
+        str(header["role"]), str(service or ""), int(str(instance or 0)), None if host is None else str(host)
+    )
 
 
 def _no_records() -> pd.DataFrame:

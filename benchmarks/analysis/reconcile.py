@@ -15,22 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
-from benchmarks.analysis.applied import NEVER, Applied
-from benchmarks.analysis.arrivals import Arrivals
-from benchmarks.analysis.history import TrialFacts
+from benchmarks.metrics.arrivals import NEVER, Applied, Arrivals
 from benchmarks.metrics.endings import EFFECT_CATEGORIES, REGISTRATION_CATEGORIES
 from benchmarks.metrics.latencies import ACCEPT_LATENCY
-
-Counts = dict[str, int]
-
-
-@dataclass(frozen=True)
-class Endings:
-    """How many registrations, and how many (registration, service) pairs, ended how: as in `summary.json`."""
-
-    registrations: Counts
-    effects: Counts
-    effects_by_service: dict[str, Counts]
+from benchmarks.metrics.series import Endings
+from benchmarks.trial_result import TrialFacts
 
 
 @dataclass(frozen=True)
@@ -61,36 +50,13 @@ def reconcile(
     services = facts.services
     found = found or Applied.of(history, effects, services)
     applied = found.counts
-    missing = applied == 0
-    ids = history["registration_id"]
-
-    def missing_in(told: Mapping[str, list[str]]) -> NDArray[np.bool_]:
-        there = np.column_stack([ids.isin(told.get(service, [])).to_numpy() for service in services])
-        hit: NDArray[np.bool_] = missing & there
-        return hit
-
-    pending = missing_in(facts.pending)
-    # What a kill brought back may be in both places, and waits.
-    dead_lettered = missing_in(facts.dead_lettered) & ~pending
-    unaccounted = missing & ~pending & ~dead_lettered
-
-    outcome = history["outcome"]
     arrivals = Arrivals(history)
     acked = arrivals.acked
-    told_no = outcome.isin(["refused", "failed"]).to_numpy(dtype=bool)
-    stored = history["stored_ns"].notna().to_numpy()
-    pairs = {
-        "expected": np.ones_like(missing),
-        "applied": ~missing,
-        "pending": pending,
-        "dead_lettered": dead_lettered,
-        "lost": unaccounted & acked[:, None],
-        "stranded": unaccounted & (stored & ~acked)[:, None],
-        "unexpected": ~missing & told_no[:, None],
-        "duplicated": applied > 1,
-    }
+    missing = applied == 0
+    pairs = _pairs(history, facts, applied, acked)
     complete = (applied == 1).all(axis=1)
-    categories = {name: pairs[name].any(axis=1) for name in REGISTRATION_CATEGORIES if name in pairs}
+    # An array by its type, where `any` may be a single value.
+    categories = {name: np.logical_or.reduce(pairs[name], axis=1) for name in REGISTRATION_CATEGORIES if name in pairs}
     categories |= {"complete": complete, "recovered": complete & ~acked}
     never = found.any_first_ns == NEVER
     assert ACCEPT_LATENCY.each is not None
@@ -98,7 +64,7 @@ def reconcile(
         accept_latency_ms=ACCEPT_LATENCY.each(arrivals),
         **{name: categories[name] for name in REGISTRATION_CATEGORIES},
         missing=_names(missing, services),
-        missing_pending=_names(pending, services),
+        missing_pending=_names(pairs["pending"], services),
         **{f"applied:{service}": applied[:, column] for column, service in enumerate(services)},
         first_applied_ns=pd.arrays.IntegerArray(np.where(never, 0, found.any_first_ns), never),
         last_applied_ns=pd.arrays.IntegerArray(np.where(never, 0, found.any_last_ns), never),
@@ -112,6 +78,37 @@ def reconcile(
         },
         frame=frame.reset_index(drop=True),
     )
+
+
+def _pairs(
+    history: pd.DataFrame, facts: TrialFacts, applied: NDArray[np.int64], acked: NDArray[np.bool_]
+) -> dict[str, NDArray[np.bool_]]:
+    """Which (registration, service) pairs are in each category, from how often each was applied."""
+    missing = applied == 0
+    ids = history["registration_id"]
+
+    def missing_in(registrations: Mapping[str, list[str]]) -> NDArray[np.bool_]:
+        there = np.column_stack([ids.isin(registrations.get(service, [])).to_numpy() for service in facts.services])
+        hit: NDArray[np.bool_] = missing & there
+        return hit
+
+    pending = missing_in(facts.pending)
+    # What a kill brought back may be in both places, and waits.
+    dead_lettered = missing_in(facts.dead_lettered) & ~pending
+    unaccounted = missing & ~pending & ~dead_lettered
+
+    told_no = history["outcome"].isin(["refused", "failed"]).to_numpy(dtype=bool)
+    stored = history["stored_ns"].notna().to_numpy()
+    return {
+        "expected": np.ones_like(missing),
+        "applied": ~missing,
+        "pending": pending,
+        "dead_lettered": dead_lettered,
+        "lost": unaccounted & acked[:, None],
+        "stranded": unaccounted & (stored & ~acked)[:, None],
+        "unexpected": ~missing & told_no[:, None],
+        "duplicated": applied > 1,
+    }
 
 
 def _names(marked: NDArray[np.bool_], services: tuple[str, ...]) -> ExtensionArray:

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.metrics.series import Recovery
+
 LASTING_S = 5  # seconds in a row that must be as before
 FACTOR = 1.5  # of the largest before the fault
 SLACK_P95_MS = 5.0
@@ -22,15 +24,6 @@ _SECOND_NS = 1_000_000_000
 # Stretches are tried from every tenth of a second after the heal on: that is how finely a recovery is told.
 _STEP_NS = 100_000_000
 _STEPS_PER_SECOND = _SECOND_NS // _STEP_NS
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """`recovered` is null where that cannot be said, and without faults; `reason` says why there is no time."""
-
-    recovery_s: float | None = None
-    recovered: bool | None = None
-    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.analysis import summary_model
-from benchmarks.analysis.arrivals import Arrivals
-from benchmarks.analysis.validity import TrialResult
 from benchmarks.faults import ProcessKind
+from benchmarks.metrics.arrivals import Arrivals
 from benchmarks.metrics.folds import stats
 from benchmarks.planning.prediction import NEVER, Prediction, Unpredicted, arrivals_of
 from benchmarks.scenario import Scenario
+from benchmarks.trial_result import TrialResult
 
 # All predictions of one run together: so many take some ten seconds. The blocks beyond are not compared, and counted.
 MOST_ARRIVALS_OF_RUN = 100_000
@@ -97,7 +97,7 @@ def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: Pred
     """
     first = {name: predict(name, 0) for name in scenario.variant_names}
     frames: dict[str, list[pd.DataFrame]] = {name: [] for name in scenario.variant_names}
-    skipped = dict.fromkeys(scenario.variant_names, 0)
+    skipped: dict[str, list[str]] = {name: [] for name in scenario.variant_names}  # why, one reason a trial
     left = MOST_ARRIVALS_OF_RUN
     # Trials that cannot be compared need not be read.
     for trial in trials if any(_comparable(found) for found in first.values()) else ():
@@ -105,11 +105,11 @@ def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: Pred
         if not _comparable(first[name]):
             continue
         if (left := left - arrivals_of(scenario)) < 0:
-            skipped[name] += 1
+            skipped[name].append(f"more than {MOST_ARRIVALS_OF_RUN:,} arrivals in the run")
             continue
         prediction = first[name] if block == 0 else predict(name, block)
         if isinstance(prediction, Unpredicted):
-            skipped[name] += 1
+            skipped[name].append(prediction.reason)
             continue
         found = residuals(trial.frames.history, trial.frames.effects, prediction, scenario)
         frames[name].append(found.rows(trial.facts.number, name, block))
@@ -219,12 +219,12 @@ def _work_ms(pairs: pd.DataFrame, first_applied_ns: Floats) -> Floats:
 
 
 def _summary(
-    prediction: Prediction | Unpredicted, frames: Sequence[pd.DataFrame], skipped: int, scenario: Scenario
+    prediction: Prediction | Unpredicted, frames: Sequence[pd.DataFrame], skipped: Sequence[str], scenario: Scenario
 ) -> summary_model.ResidualSummary:
     """One variant, its trials pooled; what lies on an edge is counted and in no figure."""
     reason = _why_not(prediction)
     if reason is None and not frames:
-        reason = "no trial was finished" if not skipped else f"more than {MOST_ARRIVALS_OF_RUN:,} arrivals in the run"
+        reason = skipped[0] if skipped else "no trial was finished"
     every = pd.concat(frames, ignore_index=True) if frames else None
     clear = every[~every["on_edge"]] if every is not None else None
 
@@ -238,7 +238,7 @@ def _summary(
     return summary_model.ResidualSummary(
         n=0 if clear is None else int((clear["accept_ms"].notna() | clear["completion_ms"].notna()).sum()),
         trials=len(frames),
-        trials_not_compared=skipped,
+        trials_not_compared=len(skipped),
         accept_ms=figures("accept_ms"),
         completion_ms={**figures("completion_ms"), "by_service": by_service("completion_ms")},
         work_ms={"by_service": by_service("work_ms")},

@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-# Rows about the machine rather than a process; `benchmarks.processes.sampling` says what each holds.
-STEAL, BUSY, PRESSURE = "machine", "machine:busy", "machine:pressure"
+from benchmarks.trial_result import BUSY, PRESSURE, STEAL
 
 _OF_THE_MACHINE = (STEAL, BUSY, PRESSURE)
 _BROKER = "broker"

@@ -16,7 +16,6 @@ from __future__ import annotations
 import enum
 import math
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -33,10 +32,6 @@ FEWEST_BLOCKS = 3
 CONFIDENCE = 0.95
 RESOLUTION = 10.0  # a latency is to be this many times the generator's own delay
 SIGNIFICANCE = 1 - CONFIDENCE
-# With fewer blocks a bootstrap is too narrow: it can draw no value that it has not seen.
-BOOTSTRAP_BLOCKS = 10
-_RESAMPLES = 9_999
-_BOOTSTRAP_SEED = 1
 
 # Ten standard deviations, as hyperfine has it; 1.4826 turns the median absolute deviation into one (Iglewicz & Hoaglin
 # 1993, "How to detect and handle outliers").
@@ -58,8 +53,7 @@ class Estimate:
     """An estimate over blocks. `interval` is null where there is none, and `reason` then says why.
 
     `per_block` holds each block's ratio, difference or value, null where it has none. `p` is that of the t test that
-    there is no effect, null for one variant, which is compared with nothing. `bootstrap` is a second interval, from
-    `BOOTSTRAP_BLOCKS` blocks up.
+    there is no effect, null for one variant, which is compared with nothing.
     """
 
     value: float | None
@@ -67,7 +61,6 @@ class Estimate:
     per_block: tuple[float | None, ...]
     reason: str | None = None
     p: float | None = None
-    bootstrap: Interval | None = None
 
     @property
     def blocks(self) -> int:
@@ -115,32 +108,6 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def bootstrap_interval(values: Sequence[float]) -> Interval | None:
-    """The BCa interval of the mean (Efron 1987, "Better bootstrap confidence intervals"), the same for the same values.
-
-    Null below `BOOTSTRAP_BLOCKS` values, and where the resamples leave it undefined.
-    """
-    if len(values) < BOOTSTRAP_BLOCKS:
-        return None
-    if min(values) == max(values):
-        return values[0], values[0]
-    from scipy.stats import DegenerateDataWarning, bootstrap  # half a second, which few runs need
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateDataWarning)  # told by the null
-        found = bootstrap(
-            (np.asarray(values),),
-            np.mean,
-            confidence_level=CONFIDENCE,
-            n_resamples=_RESAMPLES,
-            method="BCa",
-            vectorized=True,
-            rng=np.random.default_rng(_BOOTSTRAP_SEED),
-        ).confidence_interval
-    low, high = float(found.low), float(found.high)
-    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
-
-
 def estimate(kind: Kind, metric: str, first: Sequence[float | None], second: Sequence[float | None] = ()) -> Estimate:
     """The estimate for one metric's figures, block by block; `second` is what `first` is compared with.
 
@@ -168,13 +135,11 @@ def estimate(kind: Kind, metric: str, first: Sequence[float | None], second: Seq
         return Estimate(
             value, None, tuple(per_block), f"{len(known)} of at least {FEWEST_BLOCKS} blocks: no interval, no verdict"
         )
-    bootstrapped = bootstrap_interval(scaled)
     return Estimate(
         value,
         _bounded(t_interval(scaled), kind, metric, logs),
         tuple(per_block),
         p=None if kind == "variant" else t_test(float(np.mean(scaled)), _standard_error(scaled), len(scaled) - 1),
-        bootstrap=None if bootstrapped is None else _bounded(bootstrapped, kind, metric, logs),
     )
 
 

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.analysis.ceiling import ceiling_warnings
-from benchmarks.analysis.history import TrialFacts
 from benchmarks.analysis.metrics import TrialMetrics, figures_of, measure
 from benchmarks.analysis.noise import floor_for
-from benchmarks.analysis.order import order_effect_of
 from benchmarks.analysis.summary_model import (
     FORMAT_VERSION,
     MeasuredTrial,
@@ -27,12 +25,13 @@ from benchmarks.analysis.summary_model import (
     UsedFloor,
     VariantSummary,
 )
-from benchmarks.analysis.validity import Sent, SystemSigns, TrialResult, findings, trial_reasons, variant_reasons
+from benchmarks.analysis.validity import OverloadIndicators, Sent, findings, trial_reasons, variant_reasons
 from benchmarks.analysis.verdict import comparison_of, comparisons_of, outlier_warnings
 from benchmarks.planning.utilisation import saturation_planned
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.metric import Expectation, Metric
 from benchmarks.scenario.sample import windows_bounds_ns
+from benchmarks.trial_result import TrialFacts, TrialResult
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class _Trial:
     facts: TrialFacts
     metrics: TrialMetrics
     sent: Sent
-    signs: SystemSigns
+    overload: OverloadIndicators
     reasons: tuple[str, ...]
     silent_faults: tuple[str, ...]  # those that never began
 
@@ -56,7 +55,7 @@ class _Trial:
             facts,
             metrics,
             Sent.of(frames.history),
-            SystemSigns.of(trial, metrics),
+            OverloadIndicators.of(trial, metrics),
             tuple(trial_reasons(trial, scenario.drain_may_expire, saturation_planned=saturation_planned(scenario))),
             tuple(silent["name"]),
         )
@@ -110,7 +109,6 @@ def summarise(
     every = list(told.values())
     workload = scenario.workload
     floor, why_none = floor_for(environment, scenario.name, workload.rate_per_s, workload.duration_s)
-    order_effect, order_warnings = order_effect_of(every)
     comparisons, alone = comparisons_of(every, with_faults=scenario.during_ns is not None, floor=floor)
     return Summary(
         format_version=FORMAT_VERSION,
@@ -128,10 +126,8 @@ def summarise(
         warnings=(
             *_warnings(scenario, variants),
             *outlier_warnings(every),
-            *order_warnings,
             *ceiling_warnings(workload, environment),
         ),
-        order_effect=order_effect,
         noise_floor=UsedFloor(reason=why_none) if floor is None else floor,
         predicted=predicted,
         residuals=residuals,
@@ -178,7 +174,7 @@ def _by_variant(scenario: Scenario, trials: Sequence[_Trial]) -> list[_Variant]:
 
 def _head(trials: Sequence[_Trial]) -> tuple[Mapping[str, object] | None, tuple[str, ...]]:
     """Broker and findings."""
-    found = findings([trial.signs for trial in trials], [trial.metrics for trial in trials])
+    found = findings([trial.overload for trial in trials], [trial.metrics for trial in trials])
     return trials[0].facts.broker, tuple(found)
 
 

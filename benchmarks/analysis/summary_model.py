@@ -109,7 +109,6 @@ class Comparison:
     variant: str | None = field(default=None, metadata=_OMITTED)
     estimate: float | None = None
     ci95: Interval | None = None
-    ci95_bootstrap: Interval | None = None
     per_block: tuple[float | None, ...] = ()
     p: float | None = None
     p_holm: float | None = None
@@ -174,19 +173,6 @@ class RepeatedBlock:
 
 
 @dataclass(frozen=True)
-class OrderEffect:
-    """The figure of a block's first trial ÷ that of a later one; null where it cannot be estimated."""
-
-    metric: str
-    ratio: float | None
-    ci95: Interval | None
-    p: float | None
-    p_holm: float | None
-    significant: bool | None
-    sentence: str
-
-
-@dataclass(frozen=True)
 class Floor:
     """The interval of a ratio, or a difference, that identical sides stay within, and its deviation over blocks."""
 
@@ -247,7 +233,6 @@ class Summary:
     thresholds: tuple[Threshold, ...]
     repeated_blocks: tuple[RepeatedBlock, ...] = ()
     warnings: tuple[str, ...] = ()
-    order_effect: tuple[OrderEffect, ...] = ()
     noise_floor: UsedFloor = field(default_factory=UsedFloor)
     predicted: Mapping[str, Json] | None = None
     residuals: Mapping[str, ResidualSummary] | None = None

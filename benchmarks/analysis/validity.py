@@ -1,6 +1,6 @@
 """The run judges itself: what the apparatus failed at makes it invalid, what the system failed at is a finding.
 
-    each trial → trial_reasons, Sent, SystemSigns ─→ its frames can go
+    each trial → trial_reasons, Sent, OverloadIndicators ─→ its frames can go
     a variant  → variant_reasons, findings, from what stayed of its trials
     a block    → block_reasons → whether to repeat it, while the run goes on
 
@@ -11,17 +11,17 @@ limit is where it is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.analysis.history import TrialFacts, TrialFrames
 from benchmarks.analysis.little import disagreements
 from benchmarks.analysis.metrics import TrialMetrics
-from benchmarks.analysis.series import outstanding
-from benchmarks.analysis.shares import PRESSURE, STEAL, busiest_share, foreign_share
+from benchmarks.analysis.shares import busiest_share, foreign_share
+from benchmarks.metrics.series import outstanding
+from benchmarks.trial_result import PRESSURE, STEAL, TrialResult
 
 DROPPED_LIMIT = 0.001
 DELAY_LIMIT_MS = 2.0
@@ -42,23 +42,6 @@ _GRID = 200
 
 _HISTORY_ORDER = ("intended_ns", "sent_ns", "received_ns", "stored_ns", "replied_ns", "answered_ns")
 _EFFECTS_ORDER = ("received_ns", "started_ns", "applied_ns", "settled_ns")
-
-IN_FLIGHT_COLUMNS = ("trial", "variant", "block", "t_ns", "process", "in_flight")
-
-
-@dataclass(frozen=True)
-class TrialResult:
-    """What one finished trial left: facts, frames, and samples (columns: `docs/measurement.md`).
-
-    `in_flight` is empty for a trial that was stored before it was sampled.
-    """
-
-    facts: TrialFacts
-    frames: TrialFrames
-    lag: pd.DataFrame
-    resources: pd.DataFrame
-    faults: pd.DataFrame
-    in_flight: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(IN_FLIGHT_COLUMNS)))
 
 
 @dataclass(frozen=True)
@@ -124,33 +107,33 @@ def block_reasons(
 
 
 @dataclass(frozen=True)
-class SystemSigns:
-    """What one trial shows of the system under test; `pressure` where it is too much, `growth` as `backlog_growth`."""
+class OverloadIndicators:
+    """Whether one trial overloaded the system: `pressure` where it is too much, `growth` as `backlog_growth`."""
 
     saturated: bool
     pressure: float | None
     growth: Mapping[str, float]
 
     @classmethod
-    def of(cls, trial: TrialResult, metrics: TrialMetrics) -> SystemSigns:
+    def of(cls, trial: TrialResult, metrics: TrialMetrics) -> OverloadIndicators:
         return cls(_saturated(trial), _pressure(trial), backlog_growth(trial, metrics))
 
 
-def findings(signs: Sequence[SystemSigns], measured: Sequence[TrialMetrics]) -> list[str]:
+def findings(overload: Sequence[OverloadIndicators], measured: Sequence[TrialMetrics]) -> list[str]:
     """What is to be said of the system under test in one variant's trials.
 
     A limit that more than half of them share, and recovery wherever one of them has no time of it.
     """
-    found = ["saturated: api"] if 2 * sum(sign.saturated for sign in signs) > len(signs) else []
-    starved = [sign.pressure for sign in signs if sign.pressure is not None]
-    if 2 * len(starved) > len(signs):
+    found = ["saturated: api"] if 2 * sum(one.saturated for one in overload) > len(overload) else []
+    starved = [one.pressure for one in overload if one.pressure is not None]
+    if 2 * len(starved) > len(overload):
         found.append(f"saturated: machine (a task waited for a core {max(starved):.0%} of the time)")
     growth: dict[str, list[float]] = {}
-    for sign in signs:
-        for window, rate in sign.growth.items():
+    for one in overload:
+        for window, rate in one.growth.items():
             growth.setdefault(window, []).append(rate)
     for window, rates in growth.items():
-        if 2 * len(rates) > len(signs):
+        if 2 * len(rates) > len(overload):
             where = {"whole": "", "before": " before the fault", "after": " after the fault"}.get(
                 window, " during the fault"
             )

@@ -53,7 +53,6 @@ class Compared:
             self.kind: label,
             "estimate": found.value,
             "ci95": found.interval,
-            "ci95_bootstrap": found.bootstrap,
             "per_block": found.per_block,
             "p": found.p,
             "p_holm": p_holm,

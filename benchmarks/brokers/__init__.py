@@ -1,6 +1,6 @@
-"""Starting and stopping brokers: one file per kind, listed in the table below; clients live in `event_impl.brokers`.
+"""Starting and stopping brokers: a file or folder per kind, in the table below; clients live in `event_impl.brokers`.
 
-What stands here is values alone: a kind's own file is imported when one of that kind is wanted.
+What stands here is values alone: the file of a kind is imported when one of that kind is wanted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.brokers.broker import (
 # What `broker.kind` of a scenario may name.
 KINDS: Mapping[str, BrokerKind] = {
     "kafka": BrokerKind(
-        "benchmarks.brokers.kafka", durabilities=("os", "fsync"), profiles=("quick", "full"), fetches=True
+        "benchmarks.brokers.kafka.server", durabilities=("os", "fsync"), profiles=("quick", "full"), fetches=True
     ),
     "embedded": BrokerKind(
         "benchmarks.brokers.embedded",
@@ -69,9 +69,9 @@ __all__ = [
     "KINDS",
     "Broker",
     "BrokerInfo",
+    "BrokerKind",
     "BrokerUnavailable",
     "FetchProgress",
-    "Kind",
     "ServerSpec",
     "SilentProgress",
     "fetch_kind",

@@ -14,7 +14,8 @@ from typing import cast
 
 from benchmarks.brokers import KINDS
 from benchmarks.brokers.broker import BrokerInfo, BrokerUnavailable, ServerSpec, Untouched
-from benchmarks.processes.child import Child, ChildError, ControlMessage
+from benchmarks.processes.child import Child, ChildError
+from registration.runtime.harness import ControlMessage
 
 ROLE = "broker"
 

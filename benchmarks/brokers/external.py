@@ -6,8 +6,8 @@ import asyncio
 import ssl
 
 from benchmarks.brokers.broker import Broker, BrokerInfo, BrokerUnavailable, Untouched
-from benchmarks.brokers.probe import Cluster, NotKafka, ask
-from benchmarks.brokers.security import PLAINTEXT, PREFIX, security
+from benchmarks.brokers.kafka.probe import Cluster, NotKafka, ask
+from benchmarks.brokers.kafka.security import PLAINTEXT, PREFIX, security
 
 _TIMEOUT_S = 5.0
 

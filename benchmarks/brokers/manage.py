@@ -23,18 +23,18 @@ from pathlib import Path
 import psutil
 
 from benchmarks.brokers.broker import BrokerUnavailable, FetchProgress
-from benchmarks.brokers.cache import cache_root, complete, installation
-from benchmarks.brokers.java import PROFILES, find
-from benchmarks.brokers.kafka import start_kafka
-from benchmarks.brokers.prepare import prepare
-from benchmarks.brokers.probe import NotKafka, ask
-from benchmarks.brokers.release import load
-from benchmarks.brokers.settings import HOST
+from benchmarks.brokers.kafka.cache import cache_root, complete, installation
+from benchmarks.brokers.kafka.jars import load_release
+from benchmarks.brokers.kafka.java import PROFILES, find_java
+from benchmarks.brokers.kafka.node import STOP_WITHIN_S
+from benchmarks.brokers.kafka.prepare import prepare
+from benchmarks.brokers.kafka.probe import NotKafka, ask
+from benchmarks.brokers.kafka.server import start_kafka
+from benchmarks.processes.ports import HOST
 
 STATE_VARIABLE = "SYNC_VS_EVENTS_STATE"
 DEFAULT_PORT = 9092
 
-_STOP_WITHIN_S = 10.0
 _ANSWER_WITHIN_S = 2.0
 _LOCK_WITHIN_S = 120.0
 _CLOCK_SLACK_S = 2.0  # start times are told relative to the boot, whose time moves when the clock is set
@@ -123,10 +123,10 @@ def stop_detached() -> Detached | None:
                 process.terminate()
                 process.resume()  # a paused one would not see the request
                 try:
-                    process.wait(_STOP_WITHIN_S)
+                    process.wait(STOP_WITHIN_S)
                 except psutil.TimeoutExpired:
                     process.kill()
-                    process.wait(_STOP_WITHIN_S)
+                    process.wait(STOP_WITHIN_S)
         _clear(home)
         return running
 
@@ -155,10 +155,10 @@ async def _answers(host: str, port: int) -> bool:
 
 
 def _fetched() -> Fetched | None:
-    found = installation(load())
+    found = installation(load_release())
     if not complete(found):
         return None
-    java = find()
+    java = find_java()
     trained = found.training(java.training_name(PROFILES["quick"])).exists()
     total_bytes = sum(path.stat().st_size for path in found.home.rglob("*") if path.is_file())
     return Fetched(found.release.version, found.home, len(found.jars), total_bytes, java.version, trained)

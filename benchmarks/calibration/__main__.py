@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks.calibration import clock, server
-from registration.runtime.process import Role, main
+from registration.runtime.harness import Role, main
 
 ROLES: Mapping[str, Role] = {"server": server.run, "clock": clock.answer}
 

@@ -25,6 +25,7 @@ from benchmarks.processes.sampling import Sampler
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.trials.processes import ProcessSpec, trial_processes
 from benchmarks.trials.supervisor import Supervisor
+from registration.address import LOOPBACK, Address
 
 DELAY_LIMIT_MS = 1.0
 _FIRST_PER_S = 1_000.0
@@ -103,7 +104,7 @@ async def _step(bench: Workbench, rate_per_s: float) -> Step:
     trial = plan.trials[0]
     raw = bench.folder()
     np.save(raw / "schedule.npy", plan.schedule(trial.block_seed))
-    server = ProcessSpec(_SERVER, "benchmarks.calibration", _SERVER, {"port": bench.take_port()})
+    server = ProcessSpec(_SERVER, "benchmarks.calibration", _SERVER, Address(LOOPBACK, bench.take_port()))
     load = _generator(plan.scenario, trial, raw, server)
     running = Supervisor("calibration", raw, [server, load])
     try:
@@ -135,11 +136,11 @@ def judged(rate_per_s: float, rows: NDArray[np.void], generator_share: float, se
 
 def _generator(scenario: Scenario, trial: PlannedTrial, raw: Path, server: ProcessSpec) -> ProcessSpec:
     """The generator of a trial whose API is `server`; that trial's other processes are not needed."""
-    port = server.settings["port"]
-    assert isinstance(port, int)
+    address = server.settings
+    assert isinstance(address, Address)
     schedule = raw / "schedule.npy"
     listed = trial_processes(
-        scenario, trial, raw=raw, schedule=schedule, run_tag="", broker=None, take_port=lambda: port
+        scenario, trial, raw=raw, schedule=schedule, run_tag="", broker=None, take_port=lambda: address.port
     )
     (load,) = (spec for spec in listed if spec.ends)
     return replace(load, after=(server.name,))

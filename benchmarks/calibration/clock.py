@@ -16,7 +16,7 @@ from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.workbench import Workbench
 from benchmarks.doctor.clocks import clock_source
 from benchmarks.processes.child import Child
-from registration.runtime.process import Runtime
+from registration.runtime.harness import Harness, Time
 
 _MODULE = "benchmarks.calibration"
 _ANSWER_S = 5.0
@@ -32,11 +32,11 @@ class ClockReading(NamedTuple):
     heard_ns: int
 
 
-async def answer(runtime: Runtime) -> None:
+async def answer(_settings: bytes, harness: Harness) -> None:
     """The role `clock`: tell the time to whoever asks."""
-    runtime.send(type="ready")
-    async for _ in runtime.messages():
-        runtime.send(type="time", t_ns=time.monotonic_ns())
+    harness.send(type="ready")
+    async for _ in harness.questions():
+        harness.send(type="time", t_ns=time.monotonic_ns())
 
 
 async def measure(bench: Workbench) -> Json:
@@ -49,7 +49,7 @@ async def measure(bench: Workbench) -> Json:
         await child.expect("ready", _ANSWER_S)
         for _ in range(bench.effort.exchanges):
             asked_ns = time.monotonic_ns()
-            child.send(type="time")
+            child.send(Time())
             told = await child.expect("time", _ANSWER_S)
             exchanges.append(ClockReading(asked_ns, cast(int, told["t_ns"]), time.monotonic_ns()))
     finally:

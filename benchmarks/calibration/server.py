@@ -6,10 +6,11 @@ import asyncio
 from typing import cast
 
 import httptools
+import msgspec
 
-from registration.runtime.process import Runtime
+from registration.address import Address
+from registration.runtime.harness import Harness
 
-_HOST = "127.0.0.1"
 _REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -36,11 +37,11 @@ class Trivial(asyncio.Protocol):
         self._transport.write(_REPLY)
 
 
-async def run(runtime: Runtime) -> None:
+async def run(settings: bytes, harness: Harness) -> None:
     """The role `server`: serve until the harness closes the pipe."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Trivial, _HOST, cast(int, runtime.settings["port"]), backlog=4096)
-    runtime.send(type="ready")
-    async for _ in runtime.messages():
+    server = await loop.create_server(Trivial, *msgspec.json.decode(settings, type=Address), backlog=4096)
+    harness.send(type="ready")
+    async for _ in harness.questions():
         pass
     server.close()

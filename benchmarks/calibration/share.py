@@ -11,8 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.analysis.series import latencies
-from benchmarks.analysis.validity import TrialResult
+from benchmarks.analysis.metrics import latencies
 from benchmarks.brokers import Broker
 from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.workbench import Workbench
@@ -22,6 +21,7 @@ from benchmarks.planning.plan import make_plan
 from benchmarks.progress import SilentObserver
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.broker import BrokerSpec
+from benchmarks.trial_result import TrialResult
 from benchmarks.trials.trial import RunContext, run_trial
 
 RATE_PER_S = 100

@@ -15,6 +15,7 @@ from benchmarks.charts.wording import acked_note, told, while_clause
 from benchmarks.words.numbers import milliseconds, nominal_ms, percent, plural
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from benchmarks.charts.run_data import RunData
@@ -73,14 +74,7 @@ def draw(data: RunData) -> Figure:
         name_windows=False,
     )
     axis.latency(above, [*shown, slo_ms] if with_slo else shown)
-    for number, (name, frame) in enumerate(series.items()):
-        colour = data.colours[name]
-        t_s, p50, p95, share = _steps(frame, bin_s)
-        behind = len(series) - 1 - number  # lines on top of each other all stay visible: each next one is thinner
-        above.fill_between(t_s, p50, p95, step="post", color=colour, alpha=0.13, linewidth=0)
-        above.step(t_s, p95, where="post", color=colour, linewidth=1.0)
-        above.step(t_s, p50, where="post", color=colour, linewidth=min(2.4 + 1.4 * behind, 5.2))
-        below.step(t_s, share, where="post", color=colour, linewidth=min(2.0 + 2.0 * behind, 7.0))
+    _draw_lines(above, below, data, series, bin_s)
     if with_slo:
         above.axhline(slo_ms, color=palette.QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     if not shown:
@@ -93,6 +87,18 @@ def draw(data: RunData) -> Figure:
     sheet.label_ends(above, ends)
     sheet.label_ends(below, shares)
     return sheet.figure
+
+
+def _draw_lines(above: Axes, below: Axes, data: RunData, series: dict[str, pd.DataFrame], bin_s: float) -> None:
+    """Each variant's latencies in the panel above, its share of accepted arrivals in the one below."""
+    for number, (name, frame) in enumerate(series.items()):
+        colour = data.colours[name]
+        t_s, p50, p95, share = _steps(frame, bin_s)
+        behind = len(series) - 1 - number  # lines on top of each other all stay visible: each next one is thinner
+        above.fill_between(t_s, p50, p95, step="post", color=colour, alpha=0.13, linewidth=0)
+        above.step(t_s, p95, where="post", color=colour, linewidth=1.0)
+        above.step(t_s, p50, where="post", color=colour, linewidth=min(2.4 + 1.4 * behind, 5.2))
+        below.step(t_s, share, where="post", color=colour, linewidth=min(2.0 + 2.0 * behind, 7.0))
 
 
 def _steps(frame: pd.DataFrame, bin_s: float) -> tuple[NDArray[np.float64], ...]:

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from benchmarks.analysis import overtime
 from benchmarks.analysis.engine import query
-from benchmarks.analysis.history import TrialFacts
-from benchmarks.analysis.series import outstanding
 from benchmarks.analysis.summary_model import Summary
 from benchmarks.charts import palette
 from benchmarks.faults.fault import Shade
+from benchmarks.metrics.series import outstanding
 from benchmarks.scenario.loader import load_text
 from benchmarks.scenario.model import Scenario
+from benchmarks.trial_result import TrialFacts
 from benchmarks.words.numbers import NBSP, nominal_ms, plural
 
 _EVER = (-(2**62), 2**62)
@@ -155,7 +155,7 @@ class RunData:
         return overtime.accepted_ms(self._registrations, facts.number, *(inside or _EVER))
 
     def outstanding_of(self, facts: TrialFacts) -> pd.DataFrame:
-        """What was outstanding in one trial (`benchmarks.analysis.series.outstanding`)."""
+        """What was outstanding in one trial (`benchmarks.metrics.series.outstanding`)."""
         trial = self.directory / "trials" / facts.label
         history = pd.read_parquet(trial / "history.parquet", columns=list(_OUTSTANDING_OF))
         effects = pd.read_parquet(trial / "effects.parquet", columns=list(_UNTIL))

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.doctor import calibration, clocks, disk, kafka, limits, memory, network, processors, program, terminal
-from benchmarks.doctor.examination import Examination, Theme, examine
-from benchmarks.doctor.finding import Finding, State
+from benchmarks.doctor import calibration, clocks, disk, kafka, limits, memory, network, processors, program
+from benchmarks.doctor.examination import Examination, Finding, State, Theme, examine
 
 # In the order in which they are told.
 THEMES: tuple[Theme[Any], ...] = (
@@ -22,7 +21,6 @@ THEMES: tuple[Theme[Any], ...] = (
     Theme("disk", disk.look, disk.judge),
     Theme("network", network.look, network.judge),
     Theme("kafka", kafka.look, kafka.judge),
-    Theme("terminal", terminal.look, terminal.judge),
 )
 
 __all__ = ["THEMES", "Examination", "Finding", "State", "examine"]

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.doctor.finding import Finding, note, ok
+from benchmarks.doctor.examination import Finding, note, ok
 
 _REMEDY = "bench calibrate"
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.doctor.finding import Finding, note, ok
+from benchmarks.doctor.examination import Finding, note, ok
 from registration.runtime.timerfd import has_timerfd
 
 _COARSE_S = 1e-6

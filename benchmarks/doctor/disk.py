@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.doctor.finding import Finding, missing, note, ok
+from benchmarks.doctor.examination import Finding, missing, note, ok
 
 _RESULTS_NEEDED_MB = 100  # a run of some minutes: raw traces, tables and charts
 _CACHE_NEEDED_MB = 300  # jars, the template, and an ahead-of-time cache
@@ -38,11 +38,11 @@ class Facts:
 
 
 def look() -> Facts:
-    from benchmarks.brokers.cache import CACHE_VARIABLE, cache_root, complete, installation
-    from benchmarks.brokers.release import load
+    from benchmarks.brokers.kafka.cache import CACHE_VARIABLE, cache_root, complete, installation
+    from benchmarks.brokers.kafka.jars import load_release
 
     results, temporary = Path("results").absolute(), Path(tempfile.gettempdir())
-    cached = complete(installation(load()))
+    cached = complete(installation(load_release()))
     latest = results / "latest"
     return Facts(
         (

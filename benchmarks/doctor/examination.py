@@ -7,13 +7,42 @@ Looking reads and, at most, binds a loopback socket; judging is pure. What canno
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from benchmarks.doctor.finding import Finding, State, missing, note
-
 Facts = TypeVar("Facts")
+
+
+class State(enum.StrEnum):
+    """OK: as it should be. NOTE: runs are possible, and this limits what they show. MISSING: no run without it."""
+
+    OK = "ok"
+    NOTE = "note"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the examination. `remedy` is empty only where there is nothing to do."""
+
+    subject: str
+    state: State
+    words: str
+    remedy: str = ""
+
+
+def ok(subject: str, words: str) -> Finding:
+    return Finding(subject, State.OK, words)
+
+
+def note(subject: str, words: str, remedy: str) -> Finding:
+    return Finding(subject, State.NOTE, words, remedy)
+
+
+def missing(subject: str, words: str, remedy: str) -> Finding:
+    return Finding(subject, State.MISSING, words, remedy)
 
 
 @dataclass(frozen=True)

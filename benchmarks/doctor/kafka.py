@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.doctor.finding import Finding, missing, note, ok
+from benchmarks.doctor.examination import Finding, missing, note, ok
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ class Facts:
 
 def look() -> Facts:
     from benchmarks.brokers import BrokerUnavailable, manage
-    from benchmarks.brokers.cache import complete, installation
-    from benchmarks.brokers.java import PROFILES, find
-    from benchmarks.brokers.release import load
+    from benchmarks.brokers.kafka.cache import complete, installation
+    from benchmarks.brokers.kafka.jars import load_release
+    from benchmarks.brokers.kafka.java import PROFILES, find_java
 
-    release = load()
+    release = load_release()
     found = installation(release)
     java, problem, remedy = None, "", ""
     try:
-        java = find()
+        java = find_java()
     except BrokerUnavailable as error:
         problem, remedy = error.message, error.next_step
     running = manage.running()

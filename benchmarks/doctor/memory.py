@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.doctor.finding import Finding, missing, note, ok
+from benchmarks.doctor.examination import Finding, missing, note, ok
 
 # Eight Python processes and a broker of 256 MB heap.
 _NEEDED_MB = 800

@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 
-from benchmarks.doctor.finding import Finding, missing, note, ok
+from benchmarks.doctor.examination import Finding, missing, note, ok
 from benchmarks.processes.ports import HOST, bindable, port_range
 
 _TRIED = 64

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.doctor.finding import Finding, note, ok
+from benchmarks.doctor.examination import Finding, note, ok
 
 # Harness, load generator, API, three services and a broker: with fewer cores they wait for one another.
 _ENOUGH_CORES = 4

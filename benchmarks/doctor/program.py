@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks.doctor.finding import Finding, missing, note, ok
+from benchmarks.doctor.examination import Finding, missing, note, ok
 
 _DISTRIBUTION = "sync-vs-events"
 _TREE = Path(__file__).resolve().parents[2]

@@ -121,10 +121,12 @@ class Master:
                 on_progress()
         self._write_rows()
         self._runner.send_message(wire.THANKS)
-        done = [worker.done or {} for worker in self._workers.values()]
+        workers = sorted(self._workers.values(), key=lambda worker: worker.number)
+        done = [worker.done or {} for worker in workers]
         self.quit()
         return {
             "rows": sum(int(each["rows"]) for each in done),
+            "hosts": [str(host) for each in done for host in each["hosts"]],
             "pacer": self.pacer,
             "gc_collections": sum(int(each["gc_collections"]) for each in done),
             "cpu_ms": sum(float(each["cpu_ms"]) for each in done),

@@ -21,6 +21,7 @@ from benchmarks.load.rows import NoRoomError
 from benchmarks.load.settings import Settings
 from benchmarks.load.timers import best_timer
 from benchmarks.load.usage import SAMPLE_S, CpuShare, collections, switch_collector_off
+from registration.address import this_host
 
 _SAMPLES_PER_PROGRESS = 2  # at most one message a second
 _REPORTS_LIMIT_S = 2.0
@@ -114,7 +115,7 @@ class Run:
             "cpu_share_max_5s": usage.max_share,
         }
         self._carrier.finish(_REPORTS_LIMIT_S)
-        return {"rows": self.recorder.settled_count, "pacer": self.pacer, **used}
+        return {"rows": self.recorder.settled_count, "hosts": [this_host()], "pacer": self.pacer, **used}
 
     def quit(self) -> None:
         """Tell Locust's listeners that it is over."""

@@ -24,7 +24,7 @@ from typing import Any
 from gevent.queue import Empty, Queue
 from locust.runners import Runner
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Goes up whenever the two sides of another version would misunderstand each other."""
 
 HERE, SHARE, SCHEDULE, PING, PONG = "bench-here", "bench-share", "bench-schedule", "bench-ping", "bench-pong"

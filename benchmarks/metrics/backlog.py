@@ -9,8 +9,7 @@ from benchmarks.metrics.definition import Definition, MetricRow
 from benchmarks.metrics.folds import largest, mean
 
 if TYPE_CHECKING:
-    from benchmarks.analysis.recovery import Recovery
-    from benchmarks.analysis.series import WindowSeries
+    from benchmarks.metrics.series import Recovery, WindowSeries
 
 
 def _lag_max(window: WindowSeries) -> int | None:

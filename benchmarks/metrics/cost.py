@@ -10,7 +10,7 @@ from benchmarks.metrics.definition import Definition, MetricRow
 from benchmarks.metrics.folds import share
 
 if TYPE_CHECKING:
-    from benchmarks.analysis.series import WindowSeries
+    from benchmarks.metrics.series import WindowSeries
 
 
 @dataclass(frozen=True)

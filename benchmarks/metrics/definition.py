@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarks.analysis.arrivals import Arrivals
-    from benchmarks.analysis.series import WindowSeries
+    from benchmarks.metrics.arrivals import Arrivals
+    from benchmarks.metrics.series import WindowSeries
 
 PERCENTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 STATS = (*PERCENTILES, "max", "mean")
@@ -42,7 +42,7 @@ class MetricRow:
 
     `compared`: sides are set against each other beside it. The rest says what more is made of such a figure:
     `listed` among the comparisons that every run has (corrected for their number), `listed_in_fault` among them in the
-    fault's window; `watched` for outliers and for an effect of the order of trials; `planned` by `bench plan`.
+    fault's window; `watched` for outliers; `planned` by `bench plan`.
     """
 
     label: str

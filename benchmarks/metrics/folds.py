@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarks.analysis.arrivals import Arrivals
+    from benchmarks.metrics.arrivals import Arrivals
 
 
 def stats(values_ms: NDArray[np.float64]) -> Stats:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarks.analysis.arrivals import Arrivals
-    from benchmarks.analysis.series import WindowSeries
+    from benchmarks.metrics.arrivals import Arrivals
+    from benchmarks.metrics.series import WindowSeries
 
 
 def _accept_ms(arrivals: Arrivals) -> NDArray[np.float64]:

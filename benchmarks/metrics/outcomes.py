@@ -9,7 +9,7 @@ from benchmarks.metrics.definition import Definition, MetricRow
 from benchmarks.metrics.folds import share_of_sums, summed
 
 if TYPE_CHECKING:
-    from benchmarks.analysis.series import WindowSeries
+    from benchmarks.metrics.series import WindowSeries
 
 OUTCOMES = ("acked", "refused", "failed", "indeterminate", "dropped")
 

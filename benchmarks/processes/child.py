@@ -12,18 +12,18 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from benchmarks.processes import launcher
+from registration.runtime.harness import LINE_LIMIT_BYTES, ControlMessage, Question
 
 TREE = Path(__file__).resolve().parents[2]  # what holds the packages that children import
 
-ControlMessage = Mapping[str, object]
-
-_LINE_LIMIT = 2**24  # bytes; a list of pending registrations is one line
 _LOG_TAIL_LINES = 5
 
 
@@ -81,7 +81,7 @@ class Child:
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=_LINE_LIMIT)
+        reader = asyncio.StreamReader(limit=LINE_LIMIT_BYTES)
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), self._process.stdout)
         self._writer, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, self._process.stdin)
         self._reading = asyncio.create_task(self._read(reader))
@@ -99,14 +99,17 @@ class Child:
         if not self.ended.done():
             self.ended.set_result(ended)
 
-    def begin(self, role: str, settings: Mapping[str, object]) -> None:
+    def begin(self, role: str, settings: object) -> None:
         """Tell the child what it is; its imports are done or under way by then."""
-        self.send(role=role, settings=dict(settings))
+        self._write({"role": role, "settings": settings})
 
-    def send(self, **message: object) -> None:
+    def send(self, question: Question) -> None:
         """Say one line. A child that is gone does not hear it; its end is seen elsewhere."""
+        self._write(question)
+
+    def _write(self, line: object) -> None:
         if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(json.dumps(message).encode() + b"\n")
+            self._writer.write(msgspec.json.encode(line) + b"\n")
 
     async def expect(self, type_: str, timeout_s: float) -> ControlMessage:
         """The next message of a type, or one that has come since it was last asked for.

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.analysis.shares import BUSY, PRESSURE, STEAL
+from benchmarks.trial_result import BUSY, PRESSURE, STEAL
 
 SAMPLE_PERIOD_S = 0.5
 _PRESSURE_FILE = Path("/proc/pressure/cpu")

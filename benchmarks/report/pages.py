@@ -126,23 +126,21 @@ def services(data: RunData) -> Page:
 def comparisons(summary: Summary) -> Page | None:
     """Each comparison with its interval, its corrected p, and what to beware of."""
     rows = []
-    bootstrapped = any(found.ci95_bootstrap for found in summary.comparisons)
     for found in summary.comparisons:
         notes = (mark_words(found.mark), doubt_words(found.p, found.p_holm))
         rows.append(
             (
                 label_of(found.measured),
                 found.label,
-                *_estimates(found, bootstrapped=bootstrapped),
+                *_estimates(found),
                 p_words(found.p_holm),
                 ", ".join(filter(None, ("differs" if found.differs else "", *notes))),
             )
         )
     if not rows:
         return None
-    intervals = ("95 % interval", *(("bootstrap",) if bootstrapped else ()))
-    headings = ("", "compared", "estimate", *intervals, "p", "")
-    return Page(headings, tuple(rows), (False, False, *[True] * (len(intervals) + 2), False))
+    headings = ("", "compared", "estimate", "95 % interval", "p", "")
+    return Page(headings, tuple(rows), (False, False, True, True, True, False))
 
 
 def reasons(summary: Summary) -> tuple[str, ...]:
@@ -154,23 +152,14 @@ def reasons(summary: Summary) -> tuple[str, ...]:
     return tuple(f"{'; '.join(dict.fromkeys(labels))}: {reason}" for reason, labels in about.items())
 
 
-def _estimates(found: Comparison, *, bootstrapped: bool) -> tuple[str, ...]:
-    """The estimate and its intervals; differences of shares in points."""
+def _estimates(found: Comparison) -> tuple[str, str]:
+    """The estimate and its interval; differences of shares in points."""
     points = found.kind == "difference"
     scale, write = (100.0, signed) if points else (1.0, figure)
     unit = f"{NBSP}points" if points else ""
-    intervals = (found.ci95, found.ci95_bootstrap)[: 1 + bootstrapped]
     return (
         DASH if found.estimate is None else write(found.estimate * scale) + unit,
-        *(DASH if edges is None else " to ".join(write(edge * scale) for edge in edges) for edges in intervals),
-    )
-
-
-def order_effect(summary: Summary) -> tuple[str, ...]:
-    """What was found of the order of trials, metric by metric."""
-    return tuple(
-        label_of(Metric.parse(found.metric)) + found.sentence.removeprefix(found.metric)
-        for found in summary.order_effect
+        DASH if found.ci95 is None else " to ".join(write(edge * scale) for edge in found.ci95),
     )
 
 

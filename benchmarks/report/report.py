@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from benchmarks.analysis.summary_model import Summary
@@ -65,16 +65,9 @@ def write_report(results: Path) -> Path:
     data = RunData.read(results)
     workload = data.scenario.workload
     run, ran_in = (_optional_json(results / name) for name in ("run.json", "environment.json"))
-    environment = Environment(
-        loader=PackageLoader("benchmarks.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     summary = data.summary
     rows = side_by_side(summary)
-    text = environment.get_template(_TEMPLATE).render(
+    text = _template().render(
         scenario=data.scenario,
         source=data.source,
         load=data.load,
@@ -107,7 +100,6 @@ def write_report(results: Path) -> Path:
         comparisons=pages.comparisons(summary),
         comparison_reasons=pages.reasons(summary),
         noise_floor=pages.noise_floor(summary),
-        order_effect=pages.order_effect(summary),
         thresholds=pages.thresholds(summary),
         faults=pages.faults(results),
         trials=pages.trials(summary),
@@ -124,6 +116,17 @@ def write_report(results: Path) -> Path:
     path = results / "report.html"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("benchmarks.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(_TEMPLATE)
 
 
 def _optional_json(path: Path) -> Mapping[str, object]:

@@ -5,10 +5,11 @@ from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
 from benchmarks.scenario.loader import load, load_text
 from benchmarks.scenario.metric import Expectation, Metric
-from benchmarks.scenario.model import Scenario, Service, Slo
+from benchmarks.scenario.model import Scenario, Service
 from benchmarks.scenario.variant import VariantSpec
 from benchmarks.scenario.workload import Workload
 from benchmarks.values.problems import Problem, ScenarioError, UnknownScenarioError
+from benchmarks.values.slo import Slo
 
 __all__ = [
     "BrokerSpec",

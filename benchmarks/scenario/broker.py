@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from benchmarks.brokers import KINDS, ServerSpec
-from benchmarks.brokers.broker import BrokerKind
 from benchmarks.values.checked import Model
 from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
 
@@ -64,8 +63,7 @@ class BrokerSpec(Model):
 
     def resolved(self) -> dict[str, object]:
         """As the file has it. What the kind has by itself is left out: with another kind it would mean nothing."""
-        kind = KINDS[self.kind]
-        own = {key: getattr(self, key) for key in _OF_A_KIND if getattr(self, key) != _default(kind, key)}
+        own = {key: getattr(self, key) for key in _OF_A_KIND if getattr(self, key) != _default(self.kind, key)}
         return {"kind": self.kind, "partitions": self.partitions, **own}
 
     @model_validator(mode="after")
@@ -75,24 +73,24 @@ class BrokerSpec(Model):
         if flaws := list(_flaws(self.kind, given)):
             raise ValueProblems(flaws)
         for key in _OF_A_KIND:
-            self.__dict__[key] = given.get(key, _default(kind, key))
+            self.__dict__[key] = given.get(key, _default(self.kind, key))
         if kind.partitions is not None:
             self.__dict__["partitions"] = kind.partitions
         return self
 
 
-def _offered(kind: BrokerKind, key: str) -> tuple[str, ...]:
-    return {"profile": kind.profiles, "durability": kind.durabilities}[key]
+def _offered(kind: str, key: str) -> tuple[str, ...]:
+    return {"profile": KINDS[kind].profiles, "durability": KINDS[kind].durabilities}[key]
 
 
-def _default(kind: BrokerKind, key: str) -> str | None:
+def _default(kind: str, key: str) -> str | None:
     return next(iter(_offered(kind, key)), None)
 
 
 def _flaws(kind: str, given: Mapping[str, object]) -> Iterator[Flaw]:
     """What is asked of a kind that it cannot do."""
     for key in given.keys() & set(_OF_A_KIND):
-        offered, asked = _offered(KINDS[kind], key), given[key]
+        offered, asked = _offered(kind, key), given[key]
         if not offered:
             yield Flaw((key,), f"the broker {kind!r} has no {key} to choose")
         elif asked not in offered:

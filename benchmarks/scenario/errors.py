@@ -13,11 +13,12 @@ from benchmarks.faults import KINDS, FaultKind
 from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.document import Document
 from benchmarks.scenario.faults import why_not_here
-from benchmarks.scenario.model import ApiSpec, Scenario, Service, Slo
+from benchmarks.scenario.model import ApiSpec, Scenario, Service
 from benchmarks.scenario.variant import VariantSpec
 from benchmarks.scenario.workload import Keys, Stage, Workload
 from benchmarks.values.checked import Model
 from benchmarks.values.problems import Flaw, Location, Problem, ValueProblems, choice_hint
+from benchmarks.values.slo import Slo
 
 # The model at each place; `*` stands for any one key or index.
 _MODELS: tuple[tuple[Location, type[Model]], ...] = (

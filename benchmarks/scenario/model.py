@@ -18,7 +18,6 @@ from benchmarks.values.checked import (
     DurationS,
     Instances,
     Known,
-    LastingMs,
     LatencyValue,
     Model,
     Name,
@@ -28,6 +27,7 @@ from benchmarks.values.checked import (
     some,
 )
 from benchmarks.values.problems import Flaw, ValueProblems
+from benchmarks.values.slo import Slo
 from registration.services import ROSTER, kind_of
 
 Claim = Literal[
@@ -63,13 +63,6 @@ class ApiSpec(Model):
     """The API in front, the same for every variant."""
 
     instances: Instances = 1
-
-
-class Slo(Model):
-    """The promise that `slo_ratio` counts: answered within `accept_ms` and complete within `complete_ms`."""
-
-    accept_ms: Annotated[LastingMs, Field(alias="accept")] = 300.0
-    complete_ms: Annotated[LastingMs, Field(alias="complete")] = 30_000.0
 
 
 def merged_services(value: object) -> object:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.brokers import BrokerUnavailable
-from benchmarks.brokers.prepare import prepare
+from benchmarks.brokers.kafka.prepare import prepare
 from benchmarks.calibration import store
 from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.measure import NOISE, PARTS, CalibrationRequest, Failure, calibrate

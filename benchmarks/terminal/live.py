@@ -68,11 +68,28 @@ class Scoreboard:
     plan: Plan | None = None
     out: Path | None = None
     trial: PlannedTrial | None = None
+    repeated_blocks: int = 0  # repeats begun so far: time that the plan does not know of
     step: str = "preparing"
     start_ns: int | None = None  # scenario time 0 of the trial under load
     rows: Path | None = None
     began_ns: int = field(default_factory=time.monotonic_ns)
     glances: dict[str, Glance] = field(default_factory=dict)
+
+    def trial_began(self, trial: PlannedTrial) -> None:
+        self.trial = trial
+        if self.plan is not None:  # the trials of repeats are numbered on from the plan's last, block by block
+            beyond = max(trial.number - len(self.plan.trials), 0)
+            self.repeated_blocks = max(
+                self.repeated_blocks, -(-beyond * self.plan.scenario.blocks // len(self.plan.trials))
+            )
+
+    def position(self) -> str:
+        """Where in the plan the trial is; a repeat is not in it and is not counted."""
+        if self.plan is None or self.trial is None:
+            return ""
+        total = len(self.plan.trials)
+        repeats = self.trial.number > total
+        return f"repeating block {self.trial.block + 1}" if repeats else f"trial {self.trial.number} of {total}"
 
     def at_s(self) -> float | None:
         """Scenario time, while a trial is under load; negative in its warm-up."""
@@ -106,14 +123,17 @@ class Scoreboard:
         )
 
     def left_s(self) -> float | None:
-        """Seconds until the run is over, by the plan and by what it has taken so far."""
+        """Seconds until the run is over, by the plan, the repeats and by what it has taken so far."""
         if self.plan is None:
             return None
-        return max(self.plan.estimated_s - (self.clock_ns() - self.began_ns) / 1e9, 0.0)
+        return max(self._estimated_s(self.plan) - (self.clock_ns() - self.began_ns) / 1e9, 0.0)
 
     def share_done(self) -> float:
         left_s = self.left_s()
-        return 0.0 if self.plan is None or left_s is None else 1 - left_s / max(self.plan.estimated_s, 1e-9)
+        return 0.0 if self.plan is None or left_s is None else 1 - left_s / max(self._estimated_s(self.plan), 1e-9)
+
+    def _estimated_s(self, plan: Plan) -> float:
+        return plan.estimated_s * (1 + self.repeated_blocks / plan.scenario.blocks)
 
 
 class _Telling:
@@ -134,7 +154,7 @@ class _Telling:
         self._board.step = message
 
     def trial_began(self, trial: PlannedTrial) -> None:
-        self._board.trial = trial
+        self._board.trial_began(trial)
 
     def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
         self._board.trial = trial
@@ -175,8 +195,7 @@ class LivePanel(_Telling):
         left_s = board.left_s()
         line = Text()
         if board.trial is not None:
-            total = len(board.plan.trials)
-            line.append(f"trial {board.trial.number} of {total}  ", "bold")
+            line.append(f"{board.position()}  ", "bold")
             line.append(f"{board.trial.variant.name}  ", "bold cyan")
         at_s = board.at_s()
         line.append(board.step if at_s is None else _time_in_trial(at_s, board.plan))
@@ -210,8 +229,7 @@ class PlainLines(_Telling):
 
     def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
         super().load_began(trial, rows, start_ns)
-        total = len(self._board.plan.trials) if self._board.plan else 0
-        self._console.print(f"trial {trial.number} of {total}: {trial.variant.name}, block {trial.block + 1}")
+        self._console.print(f"{self._board.position()}: {trial.variant.name}, block {trial.block + 1}")
 
     def _tick(self) -> None:
         while not self._stop.wait(_PLAIN_PERIOD_S):

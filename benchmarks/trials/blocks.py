@@ -14,11 +14,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from benchmarks.analysis.history import TrialFacts
-from benchmarks.analysis.validity import Reason, TrialResult, block_reasons
+from benchmarks.analysis.validity import Reason, block_reasons
 from benchmarks.planning.plan import Plan, PlannedTrial
 from benchmarks.planning.utilisation import saturation_planned
 from benchmarks.store import Results
+from benchmarks.trial_result import TrialFacts, TrialResult
 from benchmarks.trials.trial import RunContext, run_trial
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.analysis.history import TrialFacts
 from benchmarks.faults import Effect
 from benchmarks.faults.schedule import FaultRecord
 from benchmarks.scenario import Scenario
+from benchmarks.trial_result import TrialFacts
+from registration import trace
+from registration.address import this_host
 from registration.runtime import in_flight
 
 
@@ -31,18 +33,26 @@ def resource_frame(rows: Sequence[tuple[int, str, float, float | None]], facts: 
 
 def in_flight_frame(paths: Iterable[Path], facts: TrialFacts) -> pd.DataFrame:
     """From the files in which the API's processes counted what they had in hand."""
-    frames = [pd.DataFrame({"t_ns": np.empty(0, np.int64), "process": "", "in_flight": np.empty(0, np.int64)})]
+    frames = [
+        pd.DataFrame({"t_ns": np.empty(0, np.int64), "process": "", "in_flight": np.empty(0, np.int64), "host": ""})
+    ]
     for path in paths:
         samples = in_flight.read(path)
         # The file is named as its process is, with a dash: api-0.
         process = "/".join(path.stem.rsplit("-", 1))
         frames.append(
             pd.DataFrame(
-                {"t_ns": samples["t_ns"] - facts.start_ns, "process": process, "in_flight": samples["in_flight"]}
+                {
+                    "t_ns": samples["t_ns"] - facts.start_ns,
+                    "process": process,
+                    "in_flight": samples["in_flight"],
+                    "host": _host_of(path.with_suffix(".trace")),
+                }
             )
         )
     together = pd.concat(frames, ignore_index=True)
-    return _identified(together.astype({"t_ns": "int64", "process": "str", "in_flight": "int32"}), facts)
+    types = {"t_ns": "int64", "process": "str", "in_flight": "int32", "host": "str"}
+    return _identified(together.astype(types), facts)
 
 
 def fault_frame(
@@ -83,8 +93,16 @@ def fault_frame(
 
 
 def _identified(frame: pd.DataFrame, facts: TrialFacts) -> pd.DataFrame:
-    """The frame behind the columns that every frame of a run begins with."""
+    """The frame behind the columns that every frame of a run begins with; the harness's host where it names none."""
     frame.insert(0, "trial", np.int16(facts.number))
     frame.insert(1, "variant", facts.variant)
     frame.insert(2, "block", np.int16(facts.block))
-    return frame.astype({"variant": "str"})
+    if "host" not in frame:
+        frame["host"] = this_host()
+    return frame.astype({"variant": "str", "host": "str"})
+
+
+def _host_of(path: Path) -> str | None:
+    """The host of the process that wrote a trace; None where it did not come as far as to say so."""
+    host = trace.read_header(path).get("host") if path.is_file() else None
+    return None if host is None else str(host)

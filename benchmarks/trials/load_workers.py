@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from benchmarks.processes.ports import HOST
 from benchmarks.scenario.workload import Workload
 
-MOST_WORKERS = 64
 JOIN_LIMIT_S = 60.0
 """How long a trial waits for workers on other hosts."""
 

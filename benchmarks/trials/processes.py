@@ -12,16 +12,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.brokers import BrokerInfo
 from benchmarks.load.shares import path_of, split
 from benchmarks.planning.plan import PlannedTrial
 from benchmarks.planning.work import work_settings
-from benchmarks.scenario import Scenario, VariantSpec
+from benchmarks.scenario import Scenario
 from benchmarks.scenario.workload import Workload
 from benchmarks.trials.load_workers import JOIN_LIMIT_S, ONE_HERE, LoadWorkers
+from benchmarks.trials.wiring import Basis, DirectWiring, EventWiring, Wiring
 from benchmarks.values.checked import API, BROKER
 from benchmarks.words.numbers import plural
+from registration.address import Address
+from registration.effects.destination import DestinationSettings
+from registration.services import kind_of
+from registration.settings import Settings
 from registration.variant import OwnProcess
 
 TOPICS, LOAD = "topics", "load"
@@ -29,9 +35,6 @@ TOPICS, LOAD = "topics", "load"
 READY_LIMIT_S = 30.0
 _STOP_LIMIT_S = 3.0
 _CLEAN_UP_LIMIT_S = 8.0  # for the role that removes the trial's topic from somebody else's cluster
-# A sample is a handful of requests to the broker under test: few under load, more once it only drains.
-LAG_SAMPLE_PERIOD_S = 0.5
-DRAIN_SAMPLE_PERIOD_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,8 @@ class ProcessSpec:
     after: the entries that are ready before this one is told its role.
     hears: its further proof of readiness. probes: it sends probes when it is asked to.
     drains: it is asked `idle` until it has nothing in hand. samples_lag: its messages `lag` say what waits for others,
-    and the drain needs one that says nothing waits. tells_pending: it knows which registrations it still holds.
-    tells_dead_lettered: it knows which were put aside.
+    and the drain needs one that says nothing waits. reports_pending: it knows which registrations it still holds.
+    reports_dead_lettered: it knows which were put aside.
     ends: it says `done` when its part in the trial is over.
     counts: its processor time and memory are the system's under test. targets: what a fault calls it; empty for one
     that no fault may hit. waiting: what to tell the person while others wait for it.
@@ -60,25 +63,20 @@ class ProcessSpec:
     name: str
     module: str | None
     role: str
-    settings: Mapping[str, object]
+    settings: Settings | Address | Mapping[str, object]
     after: tuple[str, ...] = ()
     hears: Hears | None = None
     probes: bool = False
     drains: bool = False
     samples_lag: bool = False
-    tells_pending: bool = False
-    tells_dead_lettered: bool = False
+    reports_pending: bool = False
+    reports_dead_lettered: bool = False
     ends: bool = False
     counts: bool = False
     targets: tuple[str, ...] = ()
     waiting: str = ""
     ready_limit_s: float = READY_LIMIT_S
     stop_limit_s: float = _STOP_LIMIT_S
-
-
-def side_of(variant: VariantSpec) -> str:
-    """The package that implements a variant."""
-    return variant.listed.side
 
 
 def trial_processes(
@@ -91,7 +89,7 @@ def trial_processes(
     broker: BrokerInfo | None,
     take_port: Callable[[], int],
     others: Sequence[BrokerInfo] = (),
-    own: Sequence[OwnProcess] = (),
+    own: Sequence[OwnProcess[Any]] = (),
     traced: bool = True,
     load_workers: LoadWorkers = ONE_HERE,
 ) -> tuple[ProcessSpec, ...]:
@@ -103,35 +101,19 @@ def trial_processes(
     `own` are the processes that the variant declares. `traced` False: without the traces, which only a calibration can
     do without.
     """
-    variant = trial.variant
-    wiring = _event_wiring(trial, run_tag, broker) if broker is not None else {}
-    common: dict[str, object] = {
-        "directory": str(raw),
-        "variant": variant.base,
-        "options": variant.options,
-        "block_seed": str(trial.block_seed),
-        **wiring,
-    }
-    if not traced:
-        common["trace"] = False
-    ports = {} if variant.uses_broker else {place: take_port() for place in _instances(scenario)}
-    api_ports = [take_port() for _ in range(scenario.api.instances)]
-
+    basis = Basis(scenario, trial, raw, traced)
+    wiring = DirectWiring(basis, take_port) if broker is None else EventWiring(basis, run_tag, broker)
     brokers = _brokers(broker, others)
-    topics = () if broker is None else (_topics(scenario, trial, common, run_tag, broker),)
+    topics = () if broker is None else _topics(trial, wiring, broker)
     there = tuple(spec.name for spec in (*(spec for spec in brokers if spec.counts), *topics))
-    services = _services(scenario, trial, common, run_tag, ports, there)
-    mine = tuple(_own(process, scenario, trial, common, run_tag, there) for process in own)
-    api = _apis(scenario, trial, common, api_ports, ports, there, load_workers.api_host)
-    addresses: list[object] = [[load_workers.api_host, port] for port in api_ports]
+    services = _services(basis, wiring, there)
+    mine = tuple(_own(trial, wiring, process, there) for process in own)
+    addresses = [Address(load_workers.api_host, take_port()) for _ in range(scenario.api.instances)]
+    apis = _apis(wiring, addresses, there)
     load = _load(scenario, trial, addresses, raw / "load.rows", schedule, load_workers)
     # Last: it is ready when the API answers it.
-    after = tuple(spec.name for spec in (*services, *mine, *api))
-    return (*brokers, *topics, *services, *mine, *api, *(replace(spec, after=after) for spec in load))
-
-
-def _instances(scenario: Scenario) -> list[tuple[str, int]]:
-    return [(name, number) for name, spec in scenario.services.items() for number in range(spec.instances)]
+    after = tuple(spec.name for spec in (*services, *mine, *apis))
+    return (*brokers, *topics, *services, *mine, *apis, *(replace(spec, after=after) for spec in load))
 
 
 def _brokers(broker: BrokerInfo | None, others: Sequence[BrokerInfo]) -> tuple[ProcessSpec, ...]:
@@ -143,70 +125,44 @@ def _brokers(broker: BrokerInfo | None, others: Sequence[BrokerInfo]) -> tuple[P
 
 
 def _broker(name: str, broker: BrokerInfo, *, used: bool) -> ProcessSpec:
-    settings = {"broker": broker.kind, "bootstrap": broker.bootstrap}
     targets = (BROKER,) if used and broker.hit_by_faults else ()
-    return ProcessSpec(name, None, BROKER, settings, counts=used, targets=targets)
+    return ProcessSpec(name, None, BROKER, {}, counts=used, targets=targets)
 
 
-def _topics(
-    scenario: Scenario, trial: PlannedTrial, common: Mapping[str, object], run_tag: str, broker: BrokerInfo
-) -> ProcessSpec:
-    settings = {
-        **common,
-        "name": TOPICS,
-        "groups": {name: _group(name, trial, run_tag) for name in scenario.services},
-        "own_topics": _every_own_topic(scenario, trial, run_tag),
-        "heard_topics": list(trial.variant.listed.heard_topics),
-        "dead_letters": list(trial.variant.listed.dead_letters),
-        "sample_period_s": LAG_SAMPLE_PERIOD_S,
-        "drain_sample_period_s": DRAIN_SAMPLE_PERIOD_S,
-        # One node of ours holds one replica; a cluster decides by how many nodes it has.
-        "replicas": 1 if broker.ours else None,
-        "delete_topic": not broker.ours,
-    }
-    stop_limit_s = _STOP_LIMIT_S if broker.ours else _CLEAN_UP_LIMIT_S
-    return ProcessSpec(
-        TOPICS,
-        side_of(trial.variant),
-        TOPICS,
-        settings,
-        after=(BROKER,),
-        samples_lag=True,
-        tells_pending=True,
-        tells_dead_lettered=bool(trial.variant.listed.dead_letters),
-        stop_limit_s=stop_limit_s,
+def _topics(trial: PlannedTrial, wiring: Wiring, broker: BrokerInfo) -> tuple[ProcessSpec, ...]:
+    settings = wiring.topics(TOPICS)
+    assert settings is not None, "who has a broker has topics"
+    return (
+        ProcessSpec(
+            TOPICS,
+            wiring.module,
+            TOPICS,
+            settings,
+            after=(BROKER,),
+            samples_lag=True,
+            reports_pending=True,
+            reports_dead_lettered=bool(trial.variant.listed.dead_letters),
+            stop_limit_s=_STOP_LIMIT_S if broker.ours else _CLEAN_UP_LIMIT_S,
+        ),
     )
 
 
-def _services(
-    scenario: Scenario,
-    trial: PlannedTrial,
-    common: Mapping[str, object],
-    run_tag: str,
-    ports: Mapping[tuple[str, int], int],
-    after: tuple[str, ...],
-) -> tuple[ProcessSpec, ...]:
-    """Every instance. With a broker it is a member of its service's group; without, it listens on its port."""
-    broker = trial.variant.broker
+def _services(basis: Basis, wiring: Wiring, after: tuple[str, ...]) -> tuple[ProcessSpec, ...]:
+    """Every instance."""
+    scenario, trial = basis.scenario, basis.trial
     specs = []
-    for service, number in _instances(scenario):
-        name, instances = f"{service}/{number}", scenario.services[service].instances
+    for service, number in basis.instances:
+        name = f"{service}/{number}"
         work = work_settings(scenario, trial.variant.name, service, number, trial.block_seed)
-        wire: dict[str, object] = (
-            {"port": ports[service, number]}
-            if broker is None
-            else {"group": _group(service, trial, run_tag), "own_topics": _own_topics(service, trial, run_tag)}
-        )
-        # Of instances that share partitions only as many can hear as there are partitions; the plan warns of the rest.
-        hearing = instances if broker is None else min(instances, broker.partitions)
+        destination = DestinationSettings(kind_of(service).destination, directory=str(basis.raw))
         specs.append(
             ProcessSpec(
                 name,
-                side_of(trial.variant),
+                wiring.module,
                 "service",
-                {**common, "name": name, "work": work.as_dict(), **wire},
+                wiring.service(name, work, destination),
                 after=after,
-                hears=Hears(service, hearing),
+                hears=Hears(service, wiring.hearing(scenario.services[service].instances)),
                 drains=True,
                 counts=True,
                 targets=(service, name),
@@ -215,61 +171,46 @@ def _services(
     return tuple(specs)
 
 
-def _own(
-    process: OwnProcess,
-    scenario: Scenario,
-    trial: PlannedTrial,
-    common: Mapping[str, object],
-    run_tag: str,
-    there: tuple[str, ...],
-) -> ProcessSpec:
-    """A process that the variant declares. It knows the variant's own topics of each service."""
+def _own(trial: PlannedTrial, wiring: Wiring, process: OwnProcess[Any], there: tuple[str, ...]) -> ProcessSpec:
+    """A process that the variant declares."""
     return ProcessSpec(
         process.name,
-        side_of(trial.variant),
+        wiring.module,
         process.role(trial.variant.base),
-        {**common, "name": process.name, "own_topics": _every_own_topic(scenario, trial, run_tag)},
+        wiring.own(process.name),
         after=(*there, *process.after),
         drains=process.drains,
-        tells_pending=process.tells_pending,
+        reports_pending=process.reports_pending,
         counts=True,
         targets=(process.name,),
     )
 
 
-def _apis(
-    scenario: Scenario,
-    trial: PlannedTrial,
-    common: Mapping[str, object],
-    api_ports: Sequence[int],
-    ports: Mapping[tuple[str, int], int],
-    after: tuple[str, ...],
-    host: str,
-) -> tuple[ProcessSpec, ...]:
-    """Every instance. A publisher knows no service; a caller knows where each instance of each listens."""
-    wire: dict[str, object] = {"host": host}
-    if not trial.variant.uses_broker:
-        wire["services"] = {
-            name: [ports[name, number] for number in range(spec.instances)] for name, spec in scenario.services.items()
-        }
+def _apis(wiring: Wiring, addresses: Sequence[Address], after: tuple[str, ...]) -> tuple[ProcessSpec, ...]:
+    """Every instance."""
     return tuple(
         ProcessSpec(
             f"{API}/{number}",
-            side_of(trial.variant),
+            wiring.module,
             API,
-            {**common, "name": f"{API}/{number}", "port": port, **wire},
+            wiring.api(f"{API}/{number}", address),
             after=after,
             probes=True,
             drains=True,
             counts=True,
             targets=(API, f"{API}/{number}"),
         )
-        for number, port in enumerate(api_ports)
+        for number, address in enumerate(addresses)
     )
 
 
 def _load(
-    scenario: Scenario, trial: PlannedTrial, addresses: list[object], rows: Path, schedule: Path, workers: LoadWorkers
+    scenario: Scenario,
+    trial: PlannedTrial,
+    addresses: Sequence[Address],
+    rows: Path,
+    schedule: Path,
+    workers: LoadWorkers,
 ) -> tuple[ProcessSpec, ...]:
     """The processes that make the load: one, one for each worker of this machine, or the master of those elsewhere."""
     whole: dict[str, object] = {
@@ -319,31 +260,3 @@ def _load_model(workload: Workload, schedule: Path) -> dict[str, object]:
         "duration_ms": workload.duration_s * 1000,
         "keys": keys,
     }
-
-
-def _event_wiring(trial: PlannedTrial, run_tag: str, broker: BrokerInfo) -> dict[str, object]:
-    assert trial.variant.broker is not None, "a variant that uses a broker has one"
-    return {
-        "broker": broker.kind,
-        "bootstrap": broker.bootstrap,
-        # A topic and groups of its own for each trial: nothing of an earlier one can be read.
-        "topic": _topic(trial, run_tag),
-        "partitions": trial.variant.broker.partitions,
-    }
-
-
-def _topic(trial: PlannedTrial, run_tag: str) -> str:
-    return f"user-registered-{run_tag}-{trial.number:02d}"
-
-
-def _own_topics(service: str, trial: PlannedTrial, run_tag: str) -> dict[str, str]:
-    """The topics that the variant has for each service, by the name that it gives them."""
-    return {name: f"{_topic(trial, run_tag)}-{service}-{name}" for name in trial.variant.listed.topics}
-
-
-def _every_own_topic(scenario: Scenario, trial: PlannedTrial, run_tag: str) -> dict[str, dict[str, str]]:
-    return {service: _own_topics(service, trial, run_tag) for service in scenario.services}
-
-
-def _group(service: str, trial: PlannedTrial, run_tag: str) -> str:
-    return f"{service}-{run_tag}-{trial.number:02d}"

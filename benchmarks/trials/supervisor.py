@@ -13,15 +13,18 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, cast
 
 from benchmarks.brokers import Broker, BrokerUnavailable
 from benchmarks.faults.process_kind import END_GRACE_S
-from benchmarks.processes.child import Child, ChildError, ControlMessage
+from benchmarks.processes.child import Child, ChildError
 from benchmarks.processes.sampling import Sampler
 from benchmarks.trials.drain import Drained, Sample, drain, together
 from benchmarks.trials.processes import READY_LIMIT_S, ProcessSpec
+from registration.runtime.harness import ControlMessage, DeadLettered, Drain, Idle, Pending, Probe, Question, Start
+from registration.settings import Settings
 
 T = TypeVar("T")
 
@@ -93,7 +96,7 @@ class Supervisor:
         while not proven():
             if time.monotonic() > deadline_s:
                 return False
-            self._tell_all(lambda spec: spec.probes, type="probe")
+            self._tell_all(lambda spec: spec.probes, Probe())
             round_ends_s = time.monotonic() + _PROBE_ROUND_S
             while not proven() and time.monotonic() < round_ends_s:
                 await self.unless_failed(asyncio.sleep(0.01))
@@ -102,7 +105,7 @@ class Supervisor:
     def start(self, start_ns: int, sampler: Sampler) -> None:
         """Tell everybody the instant of scenario time 0; `sampler` learns of processes that are started again."""
         self._start_ns, self._sampler = start_ns, sampler
-        self._tell_all(lambda _spec: True, type="start", start_ns=start_ns)
+        self._tell_all(lambda _spec: True, Start(start_ns))
 
     def signal(self, name: str, number: int) -> None:
         """See `benchmarks.faults.Processes`."""
@@ -128,14 +131,15 @@ class Supervisor:
         else:
             child = await self._spawn(spec, spec.module)
             # The start goes into the settings: work that arrives with the first breath is judged by the right time.
-            child.begin(spec.role, {**spec.settings, "start_ns": self._start_ns})
+            assert isinstance(spec.settings, Settings), "only a process under test is hit"
+            child.begin(spec.role, replace(spec.settings, start_ns=self._start_ns))
             await child.expect("ready", spec.ready_limit_s)
         if self._sampler is not None:
             self._sampler.back(name, self.pids()[name])
 
     async def drain(self, patience_s: float, load_end_ns: int) -> Drained:
         """Wait until nobody has work in hand and nothing waits, at most `patience_s` after the load's end."""
-        self._tell_all(lambda spec: spec.samples_lag, type="drain")
+        self._tell_all(lambda spec: spec.samples_lag, Drain())
         asked = [name for name, spec in self._specs.items() if spec.drains]
         sampling = [name for name, spec in self._specs.items() if spec.samples_lag]
         questions = itertools.count(1)
@@ -161,18 +165,19 @@ class Supervisor:
 
     async def pending(self, services: Sequence[str]) -> dict[str, list[str]]:
         """Which registrations are still held for which of `services`, by whoever can tell."""
-        return await self._told("pending", [n for n, spec in self._specs.items() if spec.tells_pending], services)
+        asked = [name for name, spec in self._specs.items() if spec.reports_pending]
+        return await self._reported("pending", asked, Pending(services))
 
     async def dead_lettered(self, services: Sequence[str]) -> dict[str, list[str]]:
         """Which registrations were put aside by which of `services`."""
-        asked = [name for name, spec in self._specs.items() if spec.tells_dead_lettered]
-        return await self._told("dead_lettered", asked, services)
+        asked = [name for name, spec in self._specs.items() if spec.reports_dead_lettered]
+        return await self._reported("dead_lettered", asked, DeadLettered(services))
 
-    async def _told(self, what: str, names: Sequence[str], services: Sequence[str]) -> dict[str, list[str]]:
+    async def _reported(self, what: str, names: Sequence[str], question: Question) -> dict[str, list[str]]:
         found: dict[str, dict[str, None]] = {}
         for name in names:
             child = self._children[name]
-            child.send(type=what, services=list(services))
+            child.send(question)
             message = await self.unless_failed(child.expect(what, READY_LIMIT_S))
             for service, ids in cast(Mapping[str, list[str]], message["services"]).items():
                 # One may stand in an outbox and in the log at once.
@@ -236,15 +241,15 @@ class Supervisor:
             child.begin(spec.role, spec.settings)
             await child.expect("ready", spec.ready_limit_s)
 
-    def _tell_all(self, whom: Callable[[ProcessSpec], bool], **message: object) -> None:
+    def _tell_all(self, whom: Callable[[ProcessSpec], bool], question: Question) -> None:
         for name, child in self._children.items():
             if whom(self._specs[name]):
-                child.send(**message)
+                child.send(question)
 
     async def _busy(self, name: str, question: int) -> int:
         """Registrations in a process's hands; one that does not answer is taken for busy."""
         child = self._children[name]
-        child.send(type="idle", question=question)
+        child.send(Idle(question))
         try:
             async with asyncio.timeout(_ANSWER_S):
                 while True:

@@ -21,24 +21,25 @@ import psutil
 from numpy.typing import NDArray
 
 from benchmarks import subject
-from benchmarks.analysis.history import TrialFacts, TrialFrames, read_trial
-from benchmarks.analysis.validity import TrialResult
+from benchmarks.analysis.history import read_trial
 from benchmarks.brokers import Broker, ServerSpec
 from benchmarks.faults.schedule import FaultRecord, PlannedFault, carry_out, planned_faults
 from benchmarks.load.rows import read as read_rows
 from benchmarks.load.rows import schedule_of
 from benchmarks.load.shares import deal, path_of
 from benchmarks.planning.plan import Plan, PlannedTrial
-from benchmarks.processes.child import ChildError, ControlMessage
+from benchmarks.processes.child import ChildError
 from benchmarks.processes.sampling import Sampler
 from benchmarks.progress import Observer
 from benchmarks.scenario import VariantSpec
+from benchmarks.trial_result import TrialFacts, TrialFrames, TrialResult
 from benchmarks.trials.drain import Drained
 from benchmarks.trials.frames import fault_frame, in_flight_frame, lag_frame, resource_frame
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.processes import ProcessSpec, trial_processes
 from benchmarks.trials.supervisor import Supervisor
 from registration.runtime.alarm import MonotonicClock
+from registration.runtime.harness import ControlMessage
 
 # From the word to the first warm-up arrival: time enough for every process to hear it.
 _START_LEAD_S = 0.1
@@ -278,6 +279,7 @@ def _facts(trial: PlannedTrial, context: RunContext, specs: Sequence[ProcessSpec
         load_workers=context.load_workers.count,
         load_clock=cast(dict[str, object], measured.made[0]["clock"]) if elsewhere else None,
         load_busy_share=max(cast(float, one["cpu_share_max_5s"]) for one in measured.made) if elsewhere else None,
+        load_hosts=tuple(host for one in measured.made for host in cast(list[str], one["hosts"])),
     )
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, cast
 
-from event_impl.brokers import client_for
+import msgspec
+
+from event_impl.brokers import client_of
 from event_impl.brokers.messages import message_of
-from event_impl.brokers.port import BrokerError, Publisher, Publishing
+from event_impl.brokers.port import Publisher, Publishing
 from event_impl.variants import events
 from event_impl.variants.variant import ApiTools, Register, Variant
+from event_impl.wiring import OwnWiring
 from registration import event
 from registration.options import duration
 from registration.registration import Registration
+from registration.runtime.harness import Idle, Pending
 from registration.runtime.process import Runtime
-from registration.runtime.role import RoleError
 from registration.users import Users
 from registration.variant import OwnProcess, Promise
 
@@ -36,42 +36,29 @@ class Options(events.Options):
 
 def in_api(_options: Options, tools: ApiTools) -> Register:
     async def register(registration: Registration) -> None:
-        tools.store(registration, announce_later=True)
+        await tools.store(registration, announce_later=True)
 
     return register
 
 
-async def relay(runtime: Runtime) -> None:
+async def relay(wiring: OwnWiring, runtime: Runtime) -> None:
     """The process: it publishes in the order of the rows, and a row goes when the broker has its event."""
-    options = Options(**cast(Mapping[str, Any], runtime.settings["options"]))
-    client = client_for(runtime.settings)
-    publisher = client.publisher(cast(str, runtime.settings["topic"]), Publishing(options.timeout_s))
-    try:
-        await publisher.open()
-    except BrokerError as error:
-        raise RoleError(str(error), error.next_step) from error
+    options = msgspec.convert(wiring.options, Options)
+    publisher = client_of(wiring.broker)(wiring.bootstrap).publisher(wiring.topic, Publishing(options.timeout_s))
+    await publisher.open()
     users = runtime.open_users()
-    announcing = asyncio.create_task(_announce_forever(users, publisher, options.look_every_s))
-    announcing.add_done_callback(lambda ended: _report_if_broken(runtime, ended))
-    runtime.ready()
-    async for message in runtime.messages():
-        match message["type"]:
-            case "idle":
-                runtime.send(type="idle", question=message["question"], busy=users.waiting())
-            case "pending":
+    runtime.tasks.serve(_announce_forever(users, publisher, options.look_every_s))
+    runtime.harness.ready()
+    async for question in runtime.harness.questions():
+        match question:
+            case Idle(number):
+                runtime.harness.send(type="idle", question=number, busy=users.waiting())
+            case Pending(services):
                 waiting = [str(registration.registration_id) for _, registration in users.to_announce(_ALL)]
-                services = cast(list[str], message["services"])
-                runtime.send(type="pending", services=dict.fromkeys(services, waiting))
-    announcing.cancel()
-    with suppress(asyncio.CancelledError):
-        await announcing
+                runtime.harness.send(type="pending", services=dict.fromkeys(services, waiting))
+    await runtime.tasks.close()
     await publisher.close()
     users.close()
-
-
-def _report_if_broken(runtime: Runtime, ended: asyncio.Task[None]) -> None:
-    if not ended.cancelled() and (error := ended.exception()) is not None:
-        runtime.broken(error)
 
 
 async def _announce_forever(users: Users, publisher: Publisher, look_every_s: float) -> None:
@@ -94,5 +81,5 @@ EVENTS_RELAYED = Variant(
     in_api=in_api,
     in_service=events.in_service,
     publishing=lambda options: Publishing(options.timeout_s),
-    processes=(OwnProcess("relay", relay, tells_pending=True),),
+    processes=(OwnProcess("relay", relay, reports_pending=True),),
 )

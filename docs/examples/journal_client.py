@@ -74,9 +74,6 @@ class JournalPublisher:
     async def publish(self, message: Message) -> asyncio.Future[object]:
         return cast("asyncio.Future[object]", self._connection.ask("publish", self._topic, message=_written(message)))
 
-    async def probe(self, make_message: Callable[[int], Message]) -> None:
-        await (await self.publish(make_message(0)))
-
     async def close(self) -> None:
         await self._connection.close()
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.brokers.broker import Broker, ServerSpec
 from benchmarks.brokers.child_broker import ROLE, start_child
-from registration.runtime.process import Runtime, main
+from registration.runtime.harness import Harness, main
 
 _HOST = "127.0.0.1"
 _LINE_LIMIT = 2**24  # bytes
@@ -83,12 +83,12 @@ class _Journal:
         writer.close()
 
 
-async def run(runtime: Runtime) -> None:
+async def run(_settings: bytes, harness: Harness) -> None:
     """The process: serve on a free port until the harness closes the pipe."""
     server = await asyncio.start_server(_Journal().serve, _HOST, 0, limit=_LINE_LIMIT)
     port = server.sockets[0].getsockname()[1]
-    runtime.send(type="ready", bootstrap=f"{_HOST}:{port}", version="1, not a real broker")
-    async for _ in runtime.messages():
+    harness.send(type="ready", bootstrap=f"{_HOST}:{port}", version="1, not a real broker")
+    async for _ in harness.questions():
         pass
 
 

@@ -1,6 +1,5 @@
 """SMS: sends a short text to whoever signed up."""
 
-from registration.effects import OutsideWorld
 from registration.latency import Latency
 from registration.services.kind import ServiceKind
 
@@ -8,5 +7,5 @@ SMS = ServiceKind(
     name="sms",
     does="sends a short text",
     latency=Latency.fixed(5.0),
-    destination=OutsideWorld,
+    destination="outside-world",
 )

@@ -34,7 +34,7 @@ def in_api(options: Options, tools: ApiTools) -> Register:
         return await tools.call(service, registration, timeout_s=options.timeout_s, attempt=options.attempts)
 
     async def register(registration: Registration) -> None:
-        tools.store(registration)
+        await tools.store(registration)
         calls = (call(service, registration) for service in tools.services)
         for outcome in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(outcome, BaseException):

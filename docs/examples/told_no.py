@@ -8,7 +8,7 @@ from benchmarks.metrics.definition import Definition, MetricRow
 from benchmarks.metrics.folds import share_of_sums
 
 if TYPE_CHECKING:
-    from benchmarks.analysis.series import WindowSeries
+    from benchmarks.metrics.series import WindowSeries
 
 
 def _told_no(window: WindowSeries) -> tuple[int, int]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
-from typing import cast
 
 from event_impl.brokers.port import BrokerClient
 
@@ -22,8 +20,3 @@ def client_of(kind: str) -> type[BrokerClient]:
     module, _, name = CLIENTS[kind].partition(":")
     found: type[BrokerClient] = getattr(import_module(module), name)
     return found
-
-
-def client_for(settings: Mapping[str, object]) -> BrokerClient:
-    """The way to the broker that a process's settings name."""
-    return client_of(cast(str, settings["broker"]))(cast(str, settings["bootstrap"]))

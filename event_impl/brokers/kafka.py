@@ -40,7 +40,7 @@ _POLL_MS = 200
 _HELD_BACK_POLL_MS = 10  # while a partition is full: how soon it is seen that it has room again
 
 
-class _Place(NamedTuple):
+class _LogPosition(NamedTuple):
     """Where a delivery stands, and in which assignment of its partition: settled later, it counts for no other one."""
 
     progress: PartitionProgress
@@ -72,21 +72,11 @@ class KafkaPublisher:
         except KafkaError as error:
             raise BrokerError(f"the producer could not start: {error!r}") from error
 
-    async def publish(self, message: Message, partition: int | None = None) -> asyncio.Future[object]:
+    async def publish(self, message: Message) -> asyncio.Future[object]:
         try:
-            return await self._producer.send(
-                self._topic, value=message.value, key=message.key, partition=partition, headers=message.headers
-            )
+            return await self._producer.send(self._topic, value=message.value, key=message.key, headers=message.headers)
         except KafkaError as error:
             raise BrokerError(f"the message could not be sent: {error!r}") from error
-
-    async def probe(self, make_message: Callable[[int], Message]) -> None:
-        # Each member has a partition, so each partition gets one.
-        for partition in sorted(await self._producer.partitions_for(self._topic)):
-            try:
-                await (await self.publish(make_message(partition), partition))
-            except (BrokerError, KafkaError) as error:
-                _log.warning("a probe failed, the next round decides: %r", error)
 
     async def close(self) -> None:
         await self._producer.stop()
@@ -161,7 +151,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
                     if self._progress.get(partition.partition) is not progress:
                         break
                     message = Message(record.key or b"", record.value or b"", list(record.headers))
-                    delivery = Delivery(message, _Place(progress, record.offset))
+                    delivery = Delivery(message, _LogPosition(progress, record.offset))
                     progress.hand_out(record.offset, delivery)
                     yield delivery
 
@@ -169,7 +159,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         if outputs and self._transactions is None:
             raise ValueError("outputs need a transactional subscription")
         # Of an assignment that has ended, the progress is one that nobody looks at any more.
-        place = cast(_Place, delivery.token)
+        place = cast(_LogPosition, delivery.token)
         if self._subscription.commit == "timer":
             place.progress.forget(place.offset)
             self._on_settled(delivery)

@@ -123,10 +123,6 @@ class Publisher(Protocol):
         """
         ...
 
-    async def probe(self, make_message: Callable[[int], Message]) -> None:
-        """Publish messages 0, 1, … such that each member of each group gets one. What fails is logged and left out."""
-        ...
-
     async def close(self) -> None: ...
 
 

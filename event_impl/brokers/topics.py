@@ -6,79 +6,93 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
 
-from event_impl.brokers import client_for
+from event_impl.brokers import client_of
 from event_impl.brokers.port import Admin, BrokerError, own_group
 from registration import event, luck
-from registration.runtime.process import ControlMessage, Runtime
+from registration.runtime.harness import DeadLettered, Drain, Pending
+from registration.runtime.process import Runtime
+from registration.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 
-async def run(runtime: Runtime) -> None:
+@dataclass(frozen=True, kw_only=True)
+class TopicsWiring(Settings):
+    """Which topics there are, and who hears them.
+
+    groups: by service. own_topics: those that the variant has for each service, by the name that it gives them; of
+    these names, heard_topics are consumed and dead_letters put aside. replicas: of each partition; None lets the
+    cluster decide. The lag is sampled each sample_period_s, and each drain_sample_period_s once the load has ended.
+    delete_topics: on a cluster that is not ours nothing is left behind.
+    """
+
+    broker: str
+    bootstrap: str
+    topic: str
+    partitions: int
+    replicas: int | None
+    groups: Mapping[str, str]
+    own_topics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    heard_topics: Sequence[str] = ()
+    dead_letters: Sequence[str] = ()
+    sample_period_s: float
+    drain_sample_period_s: float
+    delete_topics: bool
+
+    @property
+    def every_topic(self) -> list[str]:
+        return [self.topic, *(topic for topics in self.own_topics.values() for topic in topics.values())]
+
+    def readings(self, names: Sequence[str]) -> list[_Reading]:
+        """Who reads the topics of these names: "" is the one that all services share."""
+        return [
+            _Reading(service, self.own_topics[service][name] if name else self.topic, own_group(group, name))
+            for service, group in self.groups.items()
+            for name in names
+        ]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A service's group on a topic. Of dead letters it has no members, so that nothing is ever finished."""
+
+    service: str
+    topic: str
+    group: str
+
+
+async def run(wiring: TopicsWiring, runtime: Runtime) -> None:
     """Serve the harness until it closes the pipe. Raises BrokerError where the broker does not do its part."""
-    settings = runtime.settings
-    topics = _Topics.of(settings)
-    admin = client_for(settings).admin()
+    heard, put_aside = wiring.readings(["", *wiring.heard_topics]), wiring.readings(wiring.dead_letters)
+    admin = client_of(wiring.broker)(wiring.bootstrap).admin()
     await admin.open()
-    for topic in topics.every:
-        await admin.create_topic(topic, cast(int, settings["partitions"]), cast(int | None, settings["replicas"]))
-    runtime.ready()
+    for topic in wiring.every_topic:
+        await admin.create_topic(topic, wiring.partitions, wiring.replicas)
+    runtime.harness.ready()
     # One at a time: the sampler and a request of the harness share a connection and a consumer.
     turn = asyncio.Lock()
-    pace = _Pace(cast(float, settings["sample_period_s"]))
-    sampler = asyncio.create_task(_sample_forever(runtime, admin, topics, turn, pace))
-    async for message in runtime.messages():
-        if message["type"] == "drain":
-            pace.period_s = cast(float, settings["drain_sample_period_s"])
-        elif message["type"] in ("pending", "dead_lettered"):
-            asked = topics.heard if message["type"] == "pending" else topics.dead_letters
-            async with turn:
-                runtime.send(type=message["type"], services=await _unfinished(admin, asked))
-    sampler.cancel()
-    with suppress(asyncio.CancelledError):
-        await sampler
-    if settings["delete_topic"]:  # on a cluster that is not ours nothing is left behind
+    pace = _Pace(wiring.sample_period_s)
+    runtime.tasks.serve(_sample_forever(runtime, admin, heard, turn, pace))
+    async for question in runtime.harness.questions():
+        match question:
+            case Drain():
+                pace.period_s = wiring.drain_sample_period_s
+            case Pending():
+                async with turn:
+                    runtime.harness.send(type="pending", services=await _unfinished(admin, heard))
+            case DeadLettered():
+                async with turn:
+                    runtime.harness.send(type="dead_lettered", services=await _unfinished(admin, put_aside))
+    await runtime.tasks.close()
+    if wiring.delete_topics:
         try:
-            for topic in topics.every:
+            for topic in wiring.every_topic:
                 await admin.delete_topic(topic)
         except BrokerError as error:
             _log.warning("the topic stays: %s", error)
     await admin.close()
-
-
-@dataclass(frozen=True)
-class _Topics:
-    """`heard`: (service, topic, group) for whatever a service consumes. Reports speak of services, not of groups.
-
-    `dead_letters`, the same for what it puts aside: its groups have no members, so that nothing is ever finished.
-    """
-
-    every: tuple[str, ...]
-    heard: tuple[tuple[str, str, str], ...]
-    dead_letters: tuple[tuple[str, str, str], ...]
-
-    @classmethod
-    def of(cls, settings: ControlMessage) -> _Topics:
-        shared = cast(str, settings["topic"])
-        groups = cast(Mapping[str, str], settings["groups"])
-        own = cast(Mapping[str, Mapping[str, str]], settings.get("own_topics", {}))
-
-        def of(names: Sequence[str]) -> tuple[tuple[str, str, str], ...]:
-            return tuple(
-                (service, own[service][name] if name else shared, own_group(group, name))
-                for service, group in groups.items()
-                for name in names
-            )
-
-        return cls(
-            (shared, *(topic for topics in own.values() for topic in topics.values())),
-            of(["", *cast(Sequence[str], settings.get("heard_topics", ()))]),
-            of(cast(Sequence[str], settings.get("dead_letters", ()))),
-        )
 
 
 @dataclass
@@ -88,30 +102,32 @@ class _Pace:
     period_s: float
 
 
-async def _sample_forever(runtime: Runtime, admin: Admin, topics: _Topics, turn: asyncio.Lock, pace: _Pace) -> None:
-    by_topic: dict[str, list[tuple[str, str]]] = {}
-    for service, topic, group in topics.heard:
-        by_topic.setdefault(topic, []).append((service, group))
+async def _sample_forever(
+    runtime: Runtime, admin: Admin, heard: Sequence[_Reading], turn: asyncio.Lock, pace: _Pace
+) -> None:
+    by_topic: dict[str, list[_Reading]] = {}
+    for reading in heard:
+        by_topic.setdefault(reading.topic, []).append(reading)
     while True:
         t_ns = runtime.clock.now_ns()
         try:
             lags: Counter[str] = Counter()
             async with turn:
-                for topic, heard in by_topic.items():
-                    backlog = await admin.backlog(topic, [group for _, group in heard])
-                    lags.update({service: backlog[group] for service, group in heard})
-            runtime.send(type="lag", t_ns=t_ns, groups=dict(lags))
+                for topic, readings in by_topic.items():
+                    backlog = await admin.backlog(topic, [reading.group for reading in readings])
+                    lags.update({reading.service: backlog[reading.group] for reading in readings})
+            runtime.harness.send(type="lag", t_ns=t_ns, groups=dict(lags))
         except Exception as error:  # noqa: BLE001 - a sample that fails is a gap in a curve, not the end of the trial
             _log.warning("no sample of the lag: %r", error)
         await asyncio.sleep(pace.period_s)
 
 
-async def _unfinished(admin: Admin, topics: Sequence[tuple[str, str, str]]) -> dict[str, list[str]]:
+async def _unfinished(admin: Admin, readings: Sequence[_Reading]) -> dict[str, list[str]]:
     """The ids whose event is not settled, by service."""
     pending: dict[str, list[str]] = {}
-    for service, topic, group in topics:
-        messages = await admin.unfinished(topic, group)
+    for reading in readings:
+        messages = await admin.unfinished(reading.topic, reading.group)
         if messages is not None:  # None: it cannot tell
             ids = [event.parse(message.value, message.headers).registration.registration_id for message in messages]
-            pending.setdefault(service, []).extend(str(id_) for id_ in ids if not luck.is_probe(id_))
+            pending.setdefault(reading.service, []).extend(str(id_) for id_ in ids if not luck.is_probe(id_))
     return pending

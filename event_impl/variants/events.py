@@ -25,7 +25,7 @@ class Options:
 
 def in_api(options: Options, tools: ApiTools) -> Register:
     async def register(registration: Registration) -> None:
-        tools.store(registration)
+        await tools.store(registration)
         await tools.publish(registration, timeout_s=options.timeout_s)
 
     return register
@@ -38,7 +38,7 @@ def in_service(options: Options, tools: ServiceTools) -> Hearing:
         attempt, wait_s = 1, options.first_wait_s
         while True:
             try:
-                return await tools.worker.perform(heard.registration, heard.number, attempt)
+                return await tools.worker.perform(heard.registration, heard.number, attempt, heard.key)
             except WorkError:
                 await tools.clock.sleep_until(tools.clock.now_ns() + round(wait_s * 1e9))
                 attempt, wait_s = attempt + 1, min(2 * wait_s, options.longest_wait_s)

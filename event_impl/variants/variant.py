@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from event_impl.brokers.port import Output, Publishing, Subscription
+from event_impl.wiring import OwnWiring
 from registration.announce import Store
 from registration.clock import Clock
 from registration.inbox import Inbox
@@ -77,6 +78,11 @@ class Heard:
     topic: str
     headers: dict[str, str]
 
+    @property
+    def key(self) -> str:
+        """The event's id, the same however often it comes: what a receiver can know it by."""
+        return str(self.registration.registration_id)
+
 
 Register = Callable[[Registration], Awaitable[None]]
 # Returns when the delivery may be settled, whatever became of the work; with what is to be published in one
@@ -94,7 +100,7 @@ class Hearing:
 
 
 @dataclass(frozen=True)
-class Variant(Declared[Options]):
+class Variant(Declared[Options, OwnWiring]):
     """A way to publish and to consume. What a factory makes lives as long as its process and may hold state.
 
     `publishing` says how the API's events are sent. `topics` are topics of each service's own, beside the one that all

@@ -17,28 +17,30 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from registration.address import Address
 from registration.call import Answer, Call
 from registration.clock import Clock
 from registration.runtime.role import GRACEFUL_S, RoleError
 
-HOST = "127.0.0.1"
 BACKLOG = 2048
 # Longer than any run: a server that closes idle connections would race with the client's next request.
 _KEEP_ALIVE_S = 3600
 
 
-def listen(port: int, host: str = HOST) -> socket.socket:
+def listen(address: Address) -> socket.socket:
     """Bind and listen on an IPv4 address. Raises RoleError where the port is taken, or the address is not ours."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
+        listener.bind(address)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            raise RoleError(f"port {port} is taken", "run again: another free port will be chosen") from error
+            raise RoleError(f"port {address.port} is taken", "run again: another free port will be chosen") from error
         if error.errno == errno.EADDRNOTAVAIL:
-            raise RoleError(f"{host} is no address of this machine", "name one that is with --load-master") from error
+            raise RoleError(
+                f"{address.host} is not an address of this machine", "name one that is with --load-master"
+            ) from error
         raise
     listener.listen(BACKLOG)
     listener.setblocking(False)
@@ -59,7 +61,7 @@ class HttpServer:
     A call that cannot be read is answered with 422; one whose answer raises, with 500.
     """
 
-    def __init__(self, path: str, answer: Answer, port: int, host: str, clock: Clock) -> None:
+    def __init__(self, path: str, answer: Answer, address: Address, clock: Clock) -> None:
         async def called(request: Request) -> Response:
             entered_ns = clock.now_ns()
             try:
@@ -75,7 +77,7 @@ class HttpServer:
             return Response()
 
         app = Starlette(routes=[Route(path, called, methods=["POST"]), Route("/ready", ready, methods=["GET"])])
-        self._listener = listen(port, host)
+        self._listener = listen(address)
         config = uvicorn.Config(
             app,
             http="httptools",

@@ -1,48 +1,38 @@
-"""A child process's side of the talk with the harness: JSON lines in and out, and an end when the harness is gone.
+"""What a process of a trial stands on: its clock, its luck, its port, its tasks, and the records that outlive it.
 
-    harness → child   {"role", "settings"} · {"type": "start", "start_ns"} · "probe" · "idle" {"question"} · "drain"
-                      · "pending" {"services"} · "dead_lettered" {"services"}
-    child → harness   {"type": "ready"} · "probed" · "idle" {"question", "busy"} · "lag" {…} · "fault" {…} · "error" {…}
-                      · "pending" {"services": ids} · "dead_lettered" {"services": ids} · …
-
-The first line names the role and holds its settings. The end of the input means exit: it comes when the harness closes
-the pipe and also when the harness is dead.
+On the virtual clock another class takes its place, and everything above it is the same code
+(docs/one-code-two-clocks.md).
 """
 
 from __future__ import annotations
 
-import asyncio
-import gc
-import json
-import os
-import signal
-import sqlite3
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, TypeVar
 
-from registration.call import Answer
+import msgspec
+
+from registration.address import Address, this_host
+from registration.call import Answer, Call, Reply
 from registration.clock import Clock
-from registration.effects import Destination
+from registration.effects import DESTINATIONS
+from registration.effects.destination import Destination, DestinationSettings
 from registration.inbox import Inbox, SqliteInbox
 from registration.luck import Luck
 from registration.runtime.alarm import MonotonicClock
+from registration.runtime.harness import Harness, Role
 from registration.runtime.http import HttpServer
 from registration.runtime.in_flight import InFlightSampler
-from registration.runtime.role import RoleError
-from registration.services import kind_of
+from registration.runtime.tasks import Tasks
+from registration.settings import Settings
 from registration.trace import NoTrace, Trace
 from registration.users import SqliteUsers, Users
 
-ControlMessage = Mapping[str, object]
-
-_LINE_LIMIT = 2**24  # bytes; the settings of a large scenario are one line
+S = TypeVar("S", bound=Settings)
 
 
 class Server(Protocol):
-    """What answers calls at one port."""
+    """What answers calls at one address."""
 
     async def open(self) -> None: ...
 
@@ -58,117 +48,78 @@ class Sampler(Protocol):
 
 
 class Runtime:
-    """What a process stands on: the two pipes to the harness, its clock, and the records that outlive it.
-
-    `settings` is what the harness wants of this process. On the virtual clock another class takes this one's place, and
-    everything above it is the same code (docs/one-code-two-clocks.md).
-    """
+    """One process of a trial. What ends unexpectedly in it breaks the trial: going on would measure that."""
 
     clock: Clock = MonotonicClock()
 
-    def __init__(self, settings: ControlMessage, reader: asyncio.StreamReader) -> None:
-        self.settings = settings
-        self._reader = reader
+    def __init__(self, settings: Settings, harness: Harness) -> None:
+        self.name = settings.name
+        self.luck = Luck(settings.block_seed)
+        self.harness = harness
+        self.tasks = Tasks(harness.broken)
+        self._directory = Path(settings.directory)
+        self._traced = settings.traced
+        self._answering = 0
 
     @property
-    def luck(self) -> Luck:
-        """The luck of this trial's block."""
-        return Luck(int(cast(str, self.settings["block_seed"])))
+    def busy(self) -> int:
+        """How much is in hand: calls that are being answered, and tasks."""
+        return self._answering + self.tasks.count
 
     @property
-    def directory(self) -> Path:
-        """Where this trial's raw files go."""
-        return Path(cast(str, self.settings["directory"]))
-
-    @property
-    def name(self) -> str:
-        """The name of this process within its trial, such as `email/0`."""
-        return cast(str, self.settings["name"])
-
     def trace_path(self) -> Path:
-        return self.directory / f"{self.name.replace('/', '-')}.trace"
+        return self._directory / f"{self.name.replace('/', '-')}.trace"
 
-    def open_trace(self, header: Mapping[str, object]) -> Trace:
-        """This process's trace, with its name in the header; one that keeps nothing where the settings say so."""
-        if not self.settings.get("trace", True):
+    def open_trace(self, header: dict[str, object]) -> Trace:
+        """This process's trace, its name and host in the header; one that keeps nothing where the settings say so."""
+        if not self._traced:
             return NoTrace()
-        return Trace(self.trace_path(), {"process": self.name, **header})
+        return Trace(self.trace_path, {"process": self.name, "host": this_host(), **header})
 
     def open_users(self) -> Users:
-        return SqliteUsers(self.directory)
+        return SqliteUsers(self._directory)
 
-    def open_destination(self, service: str) -> Destination:
-        """Where the effects of a service go."""
-        return kind_of(service).destination(self.directory)
+    async def open_destination(self, service: str, settings: DestinationSettings) -> Destination:  # noqa: ARG002
+        """Where the effects of a service go. Raises RoleError where it cannot be reached."""
+        destination = DESTINATIONS[settings.kind](settings)
+        await destination.open()
+        return destination
 
     def open_inbox(self, service: str) -> Inbox:
         """What a service has done, for the variant that keeps a record of it."""
-        return SqliteInbox(self.directory, service)
+        return SqliteInbox(self._directory, service)
 
-    def serve(self, path: str, answer: Answer, port: int, host: str) -> Server:
+    def serve(self, path: str, answer: Answer, address: Address) -> Server:
         """Bind the port; calls are answered once the server is open. Raises RoleError where it cannot be had."""
-        return HttpServer(path, answer, port, host, self.clock)
+
+        async def counted(call: Call, entered_ns: int) -> Reply:
+            self._answering += 1
+            try:
+                return await answer(call, entered_ns)
+            except Exception as error:
+                self.harness.broken(error)
+                raise
+            finally:
+                self._answering -= 1
+
+        return self._listen(path, counted, address)
+
+    def _listen(self, path: str, answer: Answer, address: Address) -> Server:
+        return HttpServer(path, answer, address, self.clock)
 
     def sample_in_flight(self, count: Callable[[], int]) -> Sampler:
         """A second witness of what this process has in hand (`registration.runtime.in_flight`)."""
-        return InFlightSampler(self.trace_path().with_suffix(".inflight"), count)
-
-    def send(self, **message: object) -> None:
-        """Tell the harness. A harness that is gone is not an error: the end of the input follows."""
-        with suppress(BrokenPipeError):
-            # One write for one short line: pipes keep writes up to 4 KiB whole.
-            os.write(sys.stdout.fileno(), json.dumps(message).encode() + b"\n")
-
-    def ready(self) -> None:
-        """Tell the harness that work can come. What is in memory by now stays there: the collector looks past it.
-
-        One that walks through every imported module takes tens of milliseconds, and falls on whoever comes then.
-        """
-        gc.collect()
-        gc.freeze()
-        self.send(type="ready")
-
-    def broken(self, error: BaseException) -> None:
-        """Tell the harness that this process can no longer do its part: a trial that went on would measure that."""
-        next_step = getattr(error, "next_step", "look at its log; is the disk full?")
-        self.send(type="error", message=str(error) or repr(error), next_step=next_step)
-
-    async def messages(self) -> AsyncIterator[ControlMessage]:
-        """What the harness says, until it closes the pipe."""
-        while line := await self._reader.readline():
-            yield json.loads(line)
+        return InFlightSampler(self.trace_path.with_suffix(".inflight"), count)
 
 
-Role = Callable[[Runtime], Awaitable[None]]
+MakeRuntime = Callable[[Settings, Harness], Runtime]
 
 
-async def _converse(roles: Mapping[str, Role]) -> None:
-    reader = asyncio.StreamReader(limit=_LINE_LIMIT)
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    # SIGTERM, as a deployment sends it, is the same as the end of the input: finish in order.
-    loop.add_signal_handler(signal.SIGTERM, reader.feed_eof)
-    first = await reader.readline()
-    if not first:
-        return
-    hello = json.loads(first)
-    runtime = Runtime(hello["settings"], reader)
-    try:
-        await roles[hello["role"]](runtime)
-    except (RoleError, OSError, sqlite3.OperationalError) as error:
-        runtime.broken(error)
-        raise
+def role(settings: type[S], run: Callable[[S, Runtime], Awaitable[None]], make_runtime: MakeRuntime) -> Role:
+    """A role of a trial's process. Playing it raises what `run` raises; ValidationError where settings do not fit."""
 
+    async def play(text: bytes, harness: Harness) -> None:
+        own = msgspec.json.decode(text, type=settings)
+        await run(own, make_runtime(own, harness))
 
-def main(roles: Mapping[str, Role]) -> None:
-    """Run the role that the harness asks for. Exits with 1 and a message to the harness where it cannot."""
-    # Ctrl-C in a terminal reaches the whole process group; whether to stop is the harness's decision.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        import uvloop
-
-        factory: Callable[[], asyncio.AbstractEventLoop] | None = uvloop.new_event_loop
-    except ImportError:  # not made for Windows
-        factory = None
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_converse(roles))
+    return play

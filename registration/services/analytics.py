@@ -1,6 +1,5 @@
 """Analytics: writes the record of the sign-up to its database."""
 
-from registration.effects import Database
 from registration.latency import Latency
 from registration.services.kind import ServiceKind
 
@@ -8,5 +7,5 @@ ANALYTICS = ServiceKind(
     name="analytics",
     does="writes the analytics record",
     latency=Latency("lognormal", (10.0, 60.0)),
-    destination=Database,
+    destination="sqlite",
 )

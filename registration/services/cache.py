@@ -1,6 +1,5 @@
 """Cache: invalidates the entry of the user."""
 
-from registration.effects import OutsideWorld
 from registration.latency import Latency
 from registration.services.kind import ServiceKind
 
@@ -8,5 +7,5 @@ CACHE = ServiceKind(
     name="cache",
     does="invalidates the cache entry",
     latency=Latency.fixed(2.0),
-    destination=OutsideWorld,
+    destination="outside-world",
 )

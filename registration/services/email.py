@@ -1,6 +1,5 @@
 """Email: sends the welcome email, the slowest of the three by nature."""
 
-from registration.effects import OutsideWorld
 from registration.latency import Latency
 from registration.services.kind import ServiceKind
 
@@ -8,5 +7,5 @@ EMAIL = ServiceKind(
     name="email",
     does="sends the welcome email",
     latency=Latency.fixed(20.0),
-    destination=OutsideWorld,
+    destination="outside-world",
 )

@@ -1,6 +1,5 @@
-"""Any other service: one that a scenario names and the roster does not know."""
+"""A service that a scenario names and the roster does not know."""
 
-from registration.effects import OutsideWorld
 from registration.latency import Latency
 from registration.services.kind import ServiceKind
 
@@ -8,5 +7,5 @@ from registration.services.kind import ServiceKind
 def other(name: str) -> ServiceKind:
     """A service of that name that acts on the outside world and takes 10 ms."""
     return ServiceKind(
-        name=name, does="reacts to the registration", latency=Latency.fixed(10.0), destination=OutsideWorld
+        name=name, does="reacts to the registration", latency=Latency.fixed(10.0), destination="outside-world"
     )

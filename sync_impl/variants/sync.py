@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from registration.options import duration
+from registration.options import duration, switch
 from registration.registration import Registration
 from registration.variant import Promise
-from sync_impl.variants.variant import ApiTools, Register, Variant
+from sync_impl.variants.variant import ApiTools, Calling, Register, Variant
 
 
 @dataclass(frozen=True)
@@ -15,15 +15,22 @@ class Options:
     """What a scenario may set."""
 
     timeout_s: float = duration(2.0, "one call in all, from connecting to the last byte")
+    bare_transport: bool = switch(
+        False, "go below httpx.AsyncClient, to its transport, which knows neither cookies nor redirects nor hooks"
+    )
 
 
 def in_api(options: Options, tools: ApiTools) -> Register:
     async def register(registration: Registration) -> None:
-        tools.store(registration)
+        await tools.store(registration)
         for service in tools.services:
             await tools.call(service, registration, timeout_s=options.timeout_s)
 
     return register
+
+
+def calling(options: Options) -> Calling:
+    return Calling(options.bare_transport)
 
 
 SYNC = Variant(
@@ -32,4 +39,5 @@ SYNC = Variant(
     options=Options,
     promises=frozenset({Promise.NOT_LOST, Promise.ONCE}),
     in_api=in_api,
+    calling=calling,
 )

@@ -6,13 +6,13 @@ import asyncio
 
 from registration.registration import Registration
 from registration.variant import Promise
-from sync_impl.variants.sync import Options
+from sync_impl.variants.sync import Options, calling
 from sync_impl.variants.variant import ApiTools, Register, Variant
 
 
 def in_api(options: Options, tools: ApiTools) -> Register:
     async def register(registration: Registration) -> None:
-        tools.store(registration)
+        await tools.store(registration)
         # Every call is waited for, also after one has failed: cancelling the others would leave it open what they did,
         # and would make this variant's losses depend on who failed first.
         calls = (tools.call(service, registration, timeout_s=options.timeout_s) for service in tools.services)
@@ -29,4 +29,5 @@ SYNC_CONCURRENT = Variant(
     options=Options,
     promises=frozenset({Promise.NOT_LOST, Promise.ONCE}),
     in_api=in_api,
+    calling=calling,
 )

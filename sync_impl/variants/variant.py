@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from registration.announce import Store
 from registration.call import Call
@@ -14,8 +14,16 @@ from registration.luck import Luck
 from registration.registration import Registration
 from registration.variant import Declared
 from registration.work import Worker
+from sync_impl.wiring import OwnWiring
 
 Options = TypeVar("Options")
+
+
+@dataclass(frozen=True)
+class Calling:
+    """How calls are made: by the client that httpx gives its users, or by the bare transport below it."""
+
+    bare_transport: bool = False
 
 
 class CallService(Protocol):
@@ -35,14 +43,17 @@ class CallService(Protocol):
 
 @dataclass(frozen=True)
 class ApiTools:
-    """What a variant has in the API. `in_background` does something that the reply does not wait for."""
+    """What a variant has in the API.
+
+    `in_background` does what the reply does not wait for; where that fails with an AnnounceError, the log says so.
+    """
 
     clock: Clock
     luck: Luck
     services: Sequence[str]
     store: Store
     call: CallService
-    in_background: Callable[[Coroutine[Any, Any, None]], None]
+    in_background: Callable[[Coroutine[object, None, None]], None]
 
 
 @dataclass(frozen=True)
@@ -64,14 +75,18 @@ def as_called(_options: object, tools: ServiceTools) -> Work:
     """Do the work, as the attempt that the call says it is."""
 
     async def work(call: Call, delivery: int) -> None:
-        await tools.worker.perform(call.registration, delivery, call.attempt)
+        await tools.worker.perform(call.registration, delivery, call.attempt, call.idempotency_key)
 
     return work
 
 
 @dataclass(frozen=True)
-class Variant(Declared[Options]):
-    """A way to call. What a factory makes lives as long as its process and may hold state."""
+class Variant(Declared[Options, OwnWiring]):
+    """A way to call. What a factory makes lives as long as its process and may hold state.
+
+    `calling` says how calls are made.
+    """
 
     in_api: Callable[[Options, ApiTools], Register]
     in_service: Callable[[Options, ServiceTools], Work] = as_called
+    calling: Callable[[Options], Calling] = lambda _options: Calling()

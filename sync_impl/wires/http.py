@@ -1,16 +1,13 @@
-"""HTTP, through httpx on the aiohttp transport, with a pool of connections for each service.
-
-httpx at its transport's level: a client would add cookies, redirects, authentication and settings to merge, none of
-which a call to one's own service has, for a fifth of the registration's time (docs/decisions/0001).
-"""
+"""HTTP, through httpx on the aiohttp transport, with a pool of connections for each service (docs/decisions/0001)."""
 
 from __future__ import annotations
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from registration.address import Address
 from registration.call import PATHS, Call
-from registration.runtime.http import HOST
+from sync_impl.variants.variant import Calling
 from sync_impl.wires.port import WireError
 
 # No client pool binds: a slow service must not be slow because its caller ran out of connections.
@@ -18,11 +15,13 @@ _CONNECTIONS_PER_SERVICE = 1000
 
 
 class HttpWire:
-    """One pool of connections per service, so that a slow one cannot starve the others."""
+    """One client per service, so that a slow one cannot starve the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, calling: Calling) -> None:
+        self._calling = calling
+        self._clients: dict[str, httpx.AsyncClient] = {}
         self._transports: dict[str, httpx.AsyncBaseTransport] = {}
-        self._urls: dict[int, httpx.URL] = {}  # parsed once: the client would parse a string anew with each call
+        self._urls: dict[Address, httpx.URL] = {}  # parsed once: httpx would parse a string anew with each call
 
     def open(self, service: str) -> None:
         limits = httpx.Limits(
@@ -31,13 +30,18 @@ class HttpWire:
             keepalive_expiry=3600,
         )
         # Without the environment: a proxy that a person has set is not for loopback.
-        self._transports[service] = AiohttpTransport(limits=limits, trust_env=False)
+        transport = self._transports[service] = AiohttpTransport(limits=limits, trust_env=False)
+        # Without httpx's timeouts, which are per phase: whoever calls bounds the call as a whole.
+        self._clients[service] = httpx.AsyncClient(transport=transport, trust_env=False, timeout=None)  # noqa: S113
 
-    async def send(self, service: str, port: int, call: Call) -> int:
-        if (url := self._urls.get(port)) is None:
-            url = self._urls[port] = httpx.URL(f"http://{HOST}:{port}{PATHS['service']}")
-        request = httpx.Request("POST", url, headers=call.headers(), content=call.body())
+    async def send(self, service: str, address: Address, call: Call) -> int:
+        if (url := self._urls.get(address)) is None:
+            url = self._urls[address] = httpx.URL(f"http://{address}{PATHS['service']}")
         try:
+            if not self._calling.bare_transport:
+                response = await self._clients[service].post(url, content=call.body(), headers=call.headers())
+                return response.status_code
+            request = httpx.Request("POST", url, headers=call.headers(), content=call.body())
             response = await self._transports[service].handle_async_request(request)
             try:
                 await response.aread()  # to its end, so that the connection can be used again
@@ -48,5 +52,5 @@ class HttpWire:
         return response.status_code
 
     async def close(self) -> None:
-        for transport in self._transports.values():
-            await transport.aclose()
+        for client in self._clients.values():
+            await client.aclose()

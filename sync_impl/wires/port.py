@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from registration.address import Address
 from registration.call import Call
 
 
@@ -18,7 +19,7 @@ class Wire(Protocol):
         """Make room for calls of one service; connections are opened as calls need them."""
         ...
 
-    async def send(self, service: str, port: int, call: Call) -> int:
+    async def send(self, service: str, address: Address, call: Call) -> int:
         """One call and the status of its answer. Raises WireError."""
         ...
 

@@ -14,14 +14,11 @@ from conftest import Run
 from world import WITHIN_S, Member, World, message
 
 from event_impl.brokers import client_of
-from event_impl.brokers.port import BrokerError, Message, Subscription
+from event_impl.brokers.port import BrokerError, Subscription
 
 SESSION_S = 1.5
+KEYS = 48  # enough for each partition to have one
 LEAST_EARLIER = 1000  # numbers from here on were published to see who is there
-
-
-def numbered(number: int) -> Message:
-    return Message(b"probe", b"%d" % number, [])
 
 
 def refuses(world: World, subscription: Subscription) -> None:
@@ -36,7 +33,7 @@ async def pair(world: World, **subscription: object) -> tuple[Member, Member]:
     """Two members of one group that have both got their share."""
     one, two = await asyncio.gather(world.join("a-0", **subscription), world.join("a-1", **subscription))  # type: ignore[arg-type]
     for attempt in range(1, 200):
-        await world.publisher.probe(lambda number, attempt=attempt: numbered(LEAST_EARLIER * attempt + number))  # type: ignore[misc]
+        await world.publish(range(LEAST_EARLIER * attempt, LEAST_EARLIER * attempt + KEYS), keys=KEYS)
         await asyncio.sleep(0.05)
         if one.values() and two.values():
             break
@@ -77,16 +74,19 @@ def test_messages_of_one_key_keep_their_order_and_lie_where_kafka_would_put_them
     run(scenario)
 
 
-def test_a_probe_reaches_each_member_and_the_partitions_are_dealt_out_in_turn(run: Run) -> None:
+def test_each_member_hears_and_the_partitions_are_dealt_out_in_turn(run: Run) -> None:
     async def scenario(world: World) -> None:
         one, two = await pair(world)
         everything = list(range(world.partitions))
-        expected = (everything[::2], everything[1::2]) if world.can.groups else (everything, everything)
-        await world.publisher.probe(numbered)
-        for member, share in zip((one, two), expected, strict=True):
-            await world.until(lambda member=member, share=share: share == of_this_probe(member))  # type: ignore[misc]
+        of_key = [DefaultPartitioner()(b"key-%d" % key, everything, everything) for key in range(KEYS)]
+        shares = (everything[::2], everything[1::2]) if world.can.groups else (everything, everything)
+        await world.publish(range(KEYS), keys=KEYS)
+        for member, share in zip((one, two), shares, strict=True):
+            expected = [key for key in range(KEYS) if of_key[key] in share]
+            assert expected, "each has a partition of these keys"
+            await world.until(lambda member=member, expected=expected: expected == of_these(member))  # type: ignore[misc]
 
-    def of_this_probe(member: Member) -> list[int]:
+    def of_these(member: Member) -> list[int]:
         return sorted(value for value in member.values() if value < LEAST_EARLIER)
 
     run(scenario)

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.brokers.cache import installation, seal
-from benchmarks.brokers.java import PROFILES, find
-from benchmarks.brokers.prepare import prepare
-from benchmarks.brokers.release import load
+from benchmarks.brokers.kafka.cache import installation, seal
+from benchmarks.brokers.kafka.jars import load_release
+from benchmarks.brokers.kafka.java import PROFILES, find_java
+from benchmarks.brokers.kafka.prepare import prepare
 
 TREE = Path(__file__).parents[2]
 BOUND_S = 300.0
@@ -82,8 +82,8 @@ def test_a_broker_killed_by_hand_is_111_with_a_next_step_and_nobody_is_left(here
 
 def test_a_damaged_jar_of_the_same_size_is_111_and_named(here: Path, tmp_path: Path) -> None:
     real = asyncio.run(prepare())
-    found = installation(load(), tmp_path / "cache")
-    for jar in load().jars:  # links, so that the test is quick; the damaged one is a copy
+    found = installation(load_release(), tmp_path / "cache")
+    for jar in load_release().jars:  # links, so that the test is quick; the damaged one is a copy
         runtime = found.repository / jar.path
         runtime.parent.mkdir(parents=True)
         runtime.symlink_to(real.repository / jar.path)
@@ -93,7 +93,7 @@ def test_a_damaged_jar_of_the_same_size_is_111_and_named(here: Path, tmp_path: P
     broken.unlink()
     broken.write_bytes(b"\0" * size)
     seal(found)
-    no_training = found.training(find().training_name(PROFILES["quick"])).with_suffix(".failed")
+    no_training = found.training(find_java().training_name(PROFILES["quick"])).with_suffix(".failed")
     no_training.parent.mkdir()
     no_training.write_text("not tried, so that the test is quick")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.brokers import Broker
-from benchmarks.brokers.kafka import start_kafka
+from benchmarks.brokers.kafka.server import start_kafka
 
 
 @pytest.fixture(scope="module")

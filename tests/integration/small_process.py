@@ -10,46 +10,65 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
-from registration.runtime.process import Role, Runtime, main
+import msgspec
+
+from registration.runtime.harness import DeadLettered, Harness, Idle, Pending, Probe, Role, Start, main
+from registration.settings import Settings
 
 
-async def run(runtime: Runtime) -> None:
-    settings = runtime.settings
-    note(runtime, "told")
-    if settings.get("start_ns") is not None:
-        note(runtime, "knows-the-start")
-    await asyncio.sleep(cast(float, settings.get("ready_after_s", 0)))
-    note(runtime, "ready")
-    runtime.ready()
-    if settings.get("hears"):
-        runtime.send(type="probed")
-    busy, lag = (iter(cast(list[int], settings.get(key, [0]))) for key in ("busy", "lag"))
+@dataclass(frozen=True, kw_only=True)
+class Small(Settings):
+    diary: str
+    ready_after_s: float = 0.0
+    hears: bool = False
+    busy: Sequence[int] = (0,)
+    lag: Sequence[int] = ()
+    pending: Mapping[str, list[str]] = field(default_factory=dict)
+    dead_lettered: Mapping[str, list[str]] = field(default_factory=dict)
+    done: bool = False
+
+
+async def run(text: bytes, harness: Harness) -> None:
+    settings = msgspec.json.decode(text, type=Small)
+
+    def note(what: str) -> None:
+        with Path(settings.diary).open("a") as diary:
+            diary.write(f"{what} {settings.name}\n")
+
+    note("told")
+    if settings.start_ns is not None:
+        note("knows-the-start")
+    await asyncio.sleep(settings.ready_after_s)
+    note("ready")
+    harness.ready()
+    if settings.hears:
+        harness.send(type="probed")
+    busy, lag = iter(settings.busy), iter(settings.lag)
     last_busy = last_lag = 0
-    async for message in runtime.messages():
-        match message["type"]:
-            case "start" if settings.get("done"):
-                runtime.send(type="done", name=runtime.name)
-            case "idle":
+    async for question in harness.questions():
+        match question:
+            case Start() if settings.done:
+                harness.send(type="done", name=settings.name)
+            case Idle(number):
                 last_busy = next(busy, last_busy)
-                runtime.send(type="idle", question=message["question"], busy=last_busy)
-                if "lag" in settings:
+                harness.send(type="idle", question=number, busy=last_busy)
+                if settings.lag:
                     last_lag = next(lag, last_lag)
-                    runtime.send(type="lag", t_ns=time.monotonic_ns(), groups={"email": last_lag, "cache": 0})
-            case "pending" | "dead_lettered" as kind:
-                known = cast(Mapping[str, list[str]], settings[kind])
-                services = cast(list[str], message["services"])
-                runtime.send(type=kind, services={name: known[name] for name in services if name in known})
-            case "probe":
-                note(runtime, "probed")
+                    harness.send(type="lag", t_ns=time.monotonic_ns(), groups={"email": last_lag, "cache": 0})
+            case Pending(services):
+                harness.send(type="pending", services=_of(services, settings.pending))
+            case DeadLettered(services):
+                harness.send(type="dead_lettered", services=_of(services, settings.dead_lettered))
+            case Probe():
+                note("probed")
 
 
-def note(runtime: Runtime, what: str) -> None:
-    with Path(cast(str, runtime.settings["diary"])).open("a") as diary:
-        diary.write(f"{what} {runtime.name}\n")
+def _of(services: Sequence[str], known: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    return {name: known[name] for name in services if name in known}
 
 
 ROLES: Mapping[str, Role] = {"small": run}

@@ -22,6 +22,7 @@ from benchmarks.brokers import Broker
 from event_impl.variants import VARIANTS as EVENT
 from registration import event, luck
 from registration.registration import body_of
+from registration.settings import ServiceSettings
 from registration.trace import RecordKind
 from registration.work import WorkSettings, judge
 from sync_impl.variants import VARIANTS as DIRECT
@@ -74,11 +75,7 @@ class Stage:
             return workflow
 
         workflow = asyncio.run(play())
-        work = {
-            part.name: WorkSettings.from_dict(part.settings["work"])  # type: ignore[arg-type]
-            for part in workflow.specs
-            if part.role == "service"
-        }
+        work = {part.name: part.settings.work for part in workflow.specs if isinstance(part.settings, ServiceSettings)}
         return Lived(variant, statuses, workflow.story(), notes, work)
 
 

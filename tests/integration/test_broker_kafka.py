@@ -17,16 +17,16 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from benchmarks.brokers import BrokerUnavailable
-from benchmarks.brokers import kafka as kafka_module
-from benchmarks.brokers.cache import Installation, installation
 from benchmarks.brokers.external import connect
-from benchmarks.brokers.java import PROFILES, find
-from benchmarks.brokers.kafka import start_kafka
-from benchmarks.brokers.node import Node, NodeFailed, NodeFolder, lay_out, spawn
-from benchmarks.brokers.prepare import prepare
-from benchmarks.brokers.probe import ask
-from benchmarks.brokers.release import VERSION, load
-from benchmarks.brokers.settings import server_properties
+from benchmarks.brokers.kafka import server as kafka_module
+from benchmarks.brokers.kafka.cache import Installation, installation
+from benchmarks.brokers.kafka.jars import VERSION, load_release
+from benchmarks.brokers.kafka.java import PROFILES, find_java
+from benchmarks.brokers.kafka.node import Node, NodeFailed, NodeFolder, lay_out, spawn
+from benchmarks.brokers.kafka.prepare import prepare
+from benchmarks.brokers.kafka.probe import ask
+from benchmarks.brokers.kafka.properties import server_properties
+from benchmarks.brokers.kafka.server import start_kafka
 from benchmarks.processes.ports import Ports
 
 GONE_WITHIN_S = 10.0
@@ -79,7 +79,7 @@ def node_at(tmp_path: Path, found: Installation, port: int | None = None) -> Nod
     place = NodeFolder(tmp_path / "kafka", tmp_path / "kafka.log", port or ports.take(), ports.take())
     lay_out(found, place)
     place.properties.write_text(server_properties(place.port, place.controller_port))
-    return spawn(found, find(), PROFILES["quick"], place)
+    return spawn(found, find_java(), PROFILES["quick"], place)
 
 
 async def test_it_starts_takes_a_message_and_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -222,13 +222,13 @@ async def test_a_start_that_is_called_off_leaves_no_process(tmp_path: Path, monk
 async def test_a_lost_race_for_a_port_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with taken_port() as port:
         places = iter([port])
-        honest = kafka_module._place
+        honest = kafka_module._node_folder
 
         def unlucky_once(directory: Path, log_path: Path, wanted: int | None) -> NodeFolder:
             place = honest(directory, log_path, wanted)
             return NodeFolder(directory, log_path, next(places, place.port), place.controller_port)
 
-        monkeypatch.setattr(kafka_module, "_place", unlucky_once)
+        monkeypatch.setattr(kafka_module, "_node_folder", unlucky_once)
         broker = await start_kafka(tmp_path / "kafka", tmp_path / "kafka.log")
         await broker.stop()
     assert not broker.info.bootstrap.endswith(f":{port}")
@@ -239,7 +239,7 @@ async def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
     await prepare()
     program = (
         "import asyncio, sys, pathlib\n"
-        "from benchmarks.brokers.kafka import start_kafka\n"
+        "from benchmarks.brokers.kafka.server import start_kafka\n"
         "async def main():\n"
         "    home = pathlib.Path(sys.argv[1])\n"
         "    broker = await start_kafka(home / 'kafka', home / 'kafka.log')\n"
@@ -247,7 +247,7 @@ async def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())\n"
     )
-    tree = str(Path(kafka_module.__file__).parents[2])
+    tree = str(Path(kafka_module.__file__).parents[3])
     with subprocess.Popen(  # noqa: ASYNC220 - short, and it must be killed like any other command
         [sys.executable, "-P", "-c", program, str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -275,8 +275,8 @@ async def test_damage_that_sizes_do_not_show_is_named_when_kafka_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = await prepare()
-    found = installation(load(), tmp_path / "cache")
-    for jar in load().jars:  # links, so that the test is quick; the damaged one is a copy
+    found = installation(load_release(), tmp_path / "cache")
+    for jar in load_release().jars:  # links, so that the test is quick; the damaged one is a copy
         runtime = found.repository / jar.path
         runtime.parent.mkdir(parents=True)
         runtime.symlink_to(real.repository / jar.path)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from benchmarks.brokers import BrokerUnavailable, manage
-from benchmarks.brokers.release import VERSION
+from benchmarks.brokers.kafka.jars import VERSION
 from benchmarks.processes.ports import Ports
 
 

@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.brokers import SilentProgress
-from benchmarks.brokers.cache import CACHE_VARIABLE, Installation, complete, damaged, installation, sha256_of
-from benchmarks.brokers.java import PROFILES, find
-from benchmarks.brokers.kafka import start_kafka
-from benchmarks.brokers.maven import MavenCentral
-from benchmarks.brokers.prepare import prepare
-from benchmarks.brokers.release import Jar, load
+from benchmarks.brokers.kafka.cache import CACHE_VARIABLE, Installation, complete, damaged, installation, sha256_of
+from benchmarks.brokers.kafka.jars import Jar, MavenCentral, load_release
+from benchmarks.brokers.kafka.java import PROFILES, find_java
+from benchmarks.brokers.kafka.prepare import prepare
+from benchmarks.brokers.kafka.server import start_kafka
 
 
 class FromTheRealCache:
@@ -50,8 +49,8 @@ class Unreachable:
 
 def lend_training(real: Installation, root: Path) -> None:
     """Give the cache at `root` what the JVM has recorded for the real one, so that a test is quick."""
-    name = find().training_name(PROFILES["quick"])
-    lent = installation(load(), root).training(name)
+    name = find_java().training_name(PROFILES["quick"])
+    lent = installation(load_release(), root).training(name)
     lent.parent.mkdir(parents=True)
     lent.symlink_to(real.training(name))
 
@@ -69,10 +68,10 @@ async def test_two_first_runs_at_once_fetch_once_and_a_third_touches_no_network(
     print(f"prepared in {time.monotonic() - began:.1f} s without the network")
     assert first == second
     assert complete(first)
-    assert sorted(downloads.asked) == sorted(jar.name for jar in load().jars)
+    assert sorted(downloads.asked) == sorted(jar.name for jar in load_release().jars)
     assert steps.messages.count("formatting a data directory") == 1
     assert "another run is fetching Kafka: waiting for it" in steps.messages
-    assert first.training(find().training_name(PROFILES["quick"])).exists()
+    assert first.training(find_java().training_name(PROFILES["quick"])).exists()
     assert sorted(path.name for path in first.home.iterdir()) == ["aot", "complete.json", "repository", "template"]
 
     assert await prepare(downloads=Unreachable(), root=tmp_path) == first
@@ -107,7 +106,7 @@ async def test_a_fetch_that_is_called_off_gives_the_lock_back_and_can_be_repeate
     with pytest.raises(asyncio.CancelledError):
         await task
     asked = len(downloads.asked)
-    assert asked < len(load().jars)
+    assert asked < len(load_release().jars)
     found = await prepare(downloads=downloads, root=tmp_path)
     assert complete(found)
     assert damaged(found) == []
@@ -118,7 +117,7 @@ async def test_a_fetch_that_was_killed_goes_on_with_what_is_whole(tmp_path: Path
     lend_training(real, tmp_path)
     program = (
         "import asyncio, pathlib, shutil, sys, time\n"
-        "from benchmarks.brokers.prepare import prepare\n"
+        "from benchmarks.brokers.kafka.prepare import prepare\n"
         "class Slow:\n"
         "    def download(self, jar, repository, arrived):\n"
         "        target = repository / jar.path\n"
@@ -161,7 +160,7 @@ async def test_a_damaged_jar_of_the_same_size_is_fetched_again_and_no_other(tmp_
 
 
 def test_maven_central_has_what_the_list_of_sums_says(tmp_path: Path) -> None:
-    jar = min((jar for jar in load().jars), key=lambda jar: "jspecify" not in jar.name)  # the smallest: 4 kB
+    jar = min((jar for jar in load_release().jars), key=lambda jar: "jspecify" not in jar.name)  # the smallest: 4 kB
     arrived: list[int] = []
     MavenCentral().download(jar, tmp_path, arrived.append)
     assert sha256_of(tmp_path / jar.path) == jar.sha256

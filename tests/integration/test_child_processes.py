@@ -16,18 +16,29 @@ import pytest
 
 from benchmarks.processes.child import TREE, Child, ChildError
 from benchmarks.processes.ports import HOST, Ports
+from registration.address import LOOPBACK, Address
+from registration.effects.destination import DestinationSettings
 from registration.latency import Latency
+from registration.runtime.harness import Idle
 from registration.work import WorkSettings
+from sync_impl.wiring import ServiceWiring
 
 READY_S = 60.0
 GONE_S = 20.0
 _PORTS = Ports()
 
 
-def service(directory: Path, port: int, *, latency_ms: float = 1.0) -> dict[str, object]:
-    work = WorkSettings("email", 0, 7, Latency.fixed(latency_ms))
-    variant = {"variant": "sync", "options": {"timeout_s": 2.0}, "block_seed": "7"}
-    return {**variant, "directory": str(directory), "name": "email/0", "port": port, "work": work.as_dict()}
+def service(directory: Path, port: int, *, latency_ms: float = 1.0) -> ServiceWiring:
+    return ServiceWiring(
+        name="email/0",
+        directory=str(directory),
+        block_seed=7,
+        variant="sync",
+        options={"timeout_s": 2.0},
+        work=WorkSettings("email", 0, 7, Latency.fixed(latency_ms)),
+        destination=DestinationSettings("outside-world"),
+        address=Address(LOOPBACK, port),
+    )
 
 
 @pytest.fixture
@@ -67,7 +78,7 @@ async def test_a_child_that_is_ready_listens(child: Child, tmp_path: Path) -> No
 
 async def test_a_child_answers_when_asked(child: Child, tmp_path: Path) -> None:
     await ready(child, tmp_path)
-    child.send(type="idle", question=0)
+    child.send(Idle(0))
     assert (await child.expect("idle", READY_S))["busy"] == 0
 
 
@@ -146,7 +157,7 @@ async def test_a_paused_child_is_killed_after_the_grace(child: Child, tmp_path: 
 async def test_ctrl_c_is_not_for_children(child: Child, tmp_path: Path) -> None:
     port = await ready(child, tmp_path)
     os.kill(child.pid, signal.SIGINT)
-    child.send(type="idle", question=0)
+    child.send(Idle(0))
     await child.expect("idle", READY_S)
     with socket.create_connection((HOST, port), timeout=2):
         pass

@@ -19,6 +19,7 @@ from test_load_generator import LIMIT_S, SEED, Server, serving, unused_port
 
 from benchmarks.load.rows import SCHEDULE_DTYPE, Outcome, read
 from benchmarks.load.shares import deal, path_of, split
+from registration.address import this_host
 from registration.luck import registration_id
 
 ROOT = Path(__file__).parents[2]
@@ -27,10 +28,21 @@ SHIFTED = ("unshare", "--user", "--map-root-user", "--time", "--monotonic", "100
 """A time namespace: its processes have a clock of their own, 1,000 s ahead, as those of another host have."""
 
 
-def can_shift_a_clock() -> bool:
-    if shutil.which(SHIFTED[0]) is None:
+RENAMED = (
+    *("unshare", "--user", "--map-root-user", "--uts"),
+    *("sh", "-c", 'echo away > /proc/sys/kernel/hostname && exec "$@"', "sh"),
+)
+"""A namespace whose processes find another host name, as those of another host do."""
+
+
+def can_run(prefix: tuple[str, ...]) -> bool:
+    if shutil.which(prefix[0]) is None:
         return False
-    return subprocess.run([*SHIFTED, "true"], capture_output=True, check=False).returncode == 0
+    return subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode == 0
+
+
+def can_shift_a_clock() -> bool:
+    return can_run(SHIFTED)
 
 
 class Talk:
@@ -166,6 +178,7 @@ async def by_two_elsewhere(server: Server, directory: Path) -> dict[str, Any]:
         await begin([master])
         done = await master.hear("done")
         assert done["rows"] == ARRIVALS
+        assert done["hosts"] == [this_host()] * 2
         clock = done["clock"]
         assert clock["same_host"] is True
         # One clock: an honest exchange contains the truth, which is 0.
@@ -222,6 +235,13 @@ async def test_another_clock_is_measured_and_its_times_are_brought_to_the_master
     lateness_ns = np.sort(np.array(arrived_ns) - start_ns) - np.sort(rows["sent_ns"])
     assert (lateness_ns >= -error_ns).all()
     assert np.median(lateness_ns) < 1e9
+
+
+@pytest.mark.skipif(not can_run(RENAMED), reason="needs a UTS namespace (unshare --uts)")
+async def test_a_worker_says_on_which_host_it_made_the_load(tmp_path: Path) -> None:
+    async with serving() as server, elsewhere(server, tmp_path, RENAMED, workers=1) as (master, _workers):
+        await begin([master])
+        assert (await master.hear("done"))["hosts"] == ["away"]
 
 
 async def test_a_worker_that_dies_or_never_comes_ends_the_load_with_its_reason(tmp_path: Path) -> None:

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import policies
 import pytest
-from fakes import FakeRuntime
+from fakes import FakeHarness, FakeRuntime
 
 from benchmarks.brokers import Broker
 from event_impl.brokers import client_of, topics
 from event_impl.brokers.messages import message_of
 from event_impl.brokers.port import Publishing
+from event_impl.brokers.topics import TopicsWiring
 from event_impl.receiver import Receiver
 from event_impl.variants import VARIANTS
+from event_impl.wiring import ServiceWiring
 from registration import luck, trace
 from registration.effects import OutsideWorld
+from registration.effects.destination import DestinationSettings
 from registration.event import UserRegistered
 from registration.faults import WorkFault
 from registration.latency import Latency
 from registration.registration import Registration
 from registration.runtime.alarm import MonotonicClock
+from registration.runtime.harness import DeadLettered, Pending, Question
+from registration.runtime.process import Runtime
 from registration.trace import RecordKind, Trace
 from registration.work import Worker, WorkSettings
 
@@ -36,11 +41,11 @@ DEAD, DONE = luck.registration_id(SEED, 0), luck.registration_id(SEED, 1)
 WITHIN_S = 20.0
 
 
-class TopicsRuntime(FakeRuntime):
-    """A harness that asks."""
+class AskingHarness(FakeHarness):
+    """One that asks."""
 
-    def ask(self, **message: object) -> None:
-        self._reader.feed_data(json.dumps(message).encode() + b"\n")
+    def ask(self, question: Question) -> None:
+        self._reader.feed_data(msgspec.json.encode(question) + b"\n")
 
     def end(self) -> None:
         self._reader.feed_eof()
@@ -62,31 +67,43 @@ async def test_what_cannot_be_done_is_tried_again_after_its_delay_put_aside_and_
     monkeypatch.setitem(cast("dict[str, object]", VARIANTS), variant.name, variant)
     topic = f"own-{uuid.uuid4().hex[:8]}"
     own = {name: f"{topic}-email-{name}" for name in variant.topics}
-    wiring = {"broker": "kafka", "bootstrap": kafka.info.bootstrap, "topic": topic}
-    looking = TopicsRuntime(
-        tmp_path,
-        **wiring,
+    place = {"directory": str(tmp_path), "block_seed": SEED, "variant": variant.name}
+    broker = {"broker": "kafka", "bootstrap": kafka.info.bootstrap, "topic": topic}
+    looked_at = TopicsWiring(
+        name="topics",
+        **place,  # type: ignore[arg-type]
+        **broker,
         partitions=1,
         replicas=1,
-        delete_topic=False,
+        delete_topics=False,
         groups={"email": topic},
         own_topics={"email": own},
-        heard_topics=list(variant.heard_topics),
-        dead_letters=list(variant.dead_letters),
+        heard_topics=variant.heard_topics,
+        dead_letters=variant.dead_letters,
         sample_period_s=0.1,
         drain_sample_period_s=0.1,
     )
-    role = asyncio.create_task(topics.run(looking))
+    looking = AskingHarness()
+    role = asyncio.create_task(topics.run(looked_at, Runtime(looked_at, looking)))
     await until(lambda: "ready" in looking.types_sent())
 
-    runtime = FakeRuntime(tmp_path, **wiring, variant=variant.name, group=topic, own_topics=own)
     poison = WorkFault("poison", 0, 3_600 * 10**9, status=422)
-    settings = WorkSettings("email", 0, SEED, Latency.fixed(1.0), faults=(poison,))
-    worker = Worker(
-        settings, OutsideWorld(tmp_path), Trace(runtime.trace_path(), {"process": runtime.name}), MonotonicClock()
-    )
+    work = WorkSettings("email", 0, SEED, Latency.fixed(1.0), faults=(poison,))
+    runtime = FakeRuntime(tmp_path)
+    heard = Trace(runtime.trace_path, {"process": runtime.name})
+    nowhere = DestinationSettings("outside-world")
+    worker = Worker(work, OutsideWorld(nowhere), heard, MonotonicClock())
     worker.start(time.monotonic_ns())
-    receiver = Receiver(runtime, worker)
+    wiring = ServiceWiring(
+        name="email/0",
+        **place,  # type: ignore[arg-type]
+        **broker,
+        group=topic,
+        own_topics=own,
+        work=work,
+        destination=nowhere,
+    )
+    receiver = Receiver(wiring, runtime, worker)
     await receiver.open()
 
     runtime.open_inbox("email").note(str(DONE))  # by another instance
@@ -98,23 +115,24 @@ async def test_what_cannot_be_done_is_tried_again_after_its_delay_put_aside_and_
     await publisher.close()
 
     def rows(kind: RecordKind) -> list[tuple[bytes, int, int]]:
-        found = trace.read(runtime.trace_path())[1]
+        found = trace.read(runtime.trace_path)[1]
         return [
             (bytes(row["registration_id"]), int(row["attempt"]), int(row["t_ns"]))
             for row in found[found["kind"] == kind]
         ]
 
     await until(lambda: [attempt for _, attempt, _ in rows(RecordKind.FAILED)] == [1, 2, 3])
-    await until(lambda: looking.last("lag", "groups") == {"email": 0} and receiver.busy == 0)
-    looking.ask(type="dead_lettered")
-    looking.ask(type="pending")
+    await until(lambda: looking.last("lag", "groups") == {"email": 0} and runtime.busy == 0)
+    looking.ask(DeadLettered(["email"]))
+    looking.ask(Pending(["email"]))
     await until(lambda: "pending" in looking.types_sent())
     assert looking.last("dead_lettered", "services") == {"email": [str(DEAD)]}
     assert looking.last("pending", "services") == {"email": []}
     begun = rows(RecordKind.STARTED)
     assert {id_ for id_, _, _ in begun} == {DEAD.bytes}
     assert all(later - sooner >= policies.DELAY_S * 1e9 for (*_, sooner), (*_, later) in itertools.pairwise(begun))
-    assert "error" not in runtime.types_sent()
+    assert "error" not in runtime.harness.types_sent()
+    await runtime.tasks.close()
     await receiver.close()
     looking.end()
     await role

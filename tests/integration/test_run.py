@@ -47,18 +47,18 @@ IDENTITY = ["trial", "variant", "block"]
 COLUMNS = {
     "history": [
         *(*IDENTITY, "index", "registration_id", "intended_ns", "sent_ns", "received_ns", "stored_ns"),
-        *("replied_ns", "answered_ns", "outcome", "status"),
+        *("replied_ns", "answered_ns", "outcome", "status", "host", "api_host"),
     ],
     "effects": [
         *(*IDENTITY, "index", "registration_id", "service", "attempt", "instance"),
-        *("received_ns", "started_ns", "applied_ns", "settled_ns", "failed"),
+        *("received_ns", "started_ns", "applied_ns", "settled_ns", "failed", "host"),
     ],
-    "lag": [*IDENTITY, "t_ns", "group", "lag"],
-    "resources": [*IDENTITY, "t_ns", "process", "cpu_ms", "rss_mb"],
-    "in_flight": [*IDENTITY, "t_ns", "process", "in_flight"],
+    "lag": [*IDENTITY, "t_ns", "group", "lag", "host"],
+    "resources": [*IDENTITY, "t_ns", "process", "cpu_ms", "rss_mb", "host"],
+    "in_flight": [*IDENTITY, "t_ns", "process", "in_flight", "host"],
     "faults": [
         *(*IDENTITY, "name", "target", "type", "planned_begin_ns", "planned_end_ns"),
-        *("begin_ns", "end_ns", "ready_s", "applicable"),
+        *("begin_ns", "end_ns", "ready_s", "applicable", "host"),
     ],
     "registrations": [
         *(*IDENTITY, "index", "registration_id", "intended_ns", "outcome", "accept_latency_ms"),

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.brokers import kafka
-from benchmarks.brokers.kafka import start_kafka
-from benchmarks.brokers.settings import server_properties
+from benchmarks.brokers.kafka import server as kafka
+from benchmarks.brokers.kafka.properties import server_properties
+from benchmarks.brokers.kafka.server import start_kafka
 from benchmarks.processes.ports import Ports
 
 TREE = Path(__file__).parents[2]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from small_process import Small
 
 from benchmarks.brokers import BrokerInfo, BrokerUnavailable
 from benchmarks.faults import KINDS, ProcessKind
@@ -80,7 +81,8 @@ class FakeSampler(Sampler):
 
 
 def small(name: str, diary: Path, *, after: Sequence[str] = (), **settings: object) -> ProcessSpec:
-    told = {"name": name, "diary": str(diary), "directory": str(diary.parent), **settings}
+    place = {"directory": str(diary.parent), "block_seed": 1, "variant": ""}
+    told = Small(name=name, diary=str(diary), **place, **settings)  # type: ignore[arg-type]
     return ProcessSpec(name, "small_process", "small", told, after=tuple(after), drains=True)
 
 
@@ -173,8 +175,8 @@ async def test_whoever_does_not_drain_is_not_asked(tmp_path: Path, diary: Path) 
 
 async def test_what_is_pending_is_put_together_by_service_and_said_once(tmp_path: Path, diary: Path) -> None:
     specs = [
-        changed(small("topics", diary, pending={"email": ["a", "b"], "cache": ["a"]}), tells_pending=True),
-        changed(small("relay", diary, pending={"email": ["b", "c"], "fraud": ["d"]}), tells_pending=True),
+        changed(small("topics", diary, pending={"email": ["a", "b"], "cache": ["a"]}), reports_pending=True),
+        changed(small("relay", diary, pending={"email": ["b", "c"], "fraud": ["d"]}), reports_pending=True),
         small("email/0", diary),
     ]
     async with running(tmp_path, *specs) as supervised:
@@ -183,8 +185,8 @@ async def test_what_is_pending_is_put_together_by_service_and_said_once(tmp_path
 
 async def test_what_was_put_aside_is_asked_of_who_can_tell_and_of_nobody_else(tmp_path: Path, diary: Path) -> None:
     specs = [
-        changed(small("topics", diary, dead_lettered={"email": ["a"], "fraud": ["d"]}), tells_dead_lettered=True),
-        changed(small("relay", diary, pending={"email": ["b"]}), tells_pending=True),
+        changed(small("topics", diary, dead_lettered={"email": ["a"], "fraud": ["d"]}), reports_dead_lettered=True),
+        changed(small("relay", diary, pending={"email": ["b"]}), reports_pending=True),
     ]
     async with running(tmp_path, *specs) as supervised:
         assert await supervised.dead_lettered(["email", "cache"]) == {"email": ["a"]}

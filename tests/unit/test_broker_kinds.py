@@ -12,7 +12,7 @@ from synthetic import facts_of
 
 from benchmarks import subject
 from benchmarks.brokers import KINDS
-from benchmarks.brokers.settings import server_properties
+from benchmarks.brokers.kafka.properties import server_properties
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import BrokerSpec, Scenario, ScenarioError, load_text
 from benchmarks.scenario.override import override

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.brokers.broker import BrokerUnavailable
 from benchmarks.brokers.external import parse_bootstrap
-from benchmarks.brokers.probe import Cluster, NotKafka, parse, request
+from benchmarks.brokers.kafka.probe import Cluster, NotKafka, parse, request
 
 
 def text(value: str | None) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.brokers import BrokerUnavailable
 from benchmarks.brokers.external import names_a_secret, parse_bootstrap
-from benchmarks.brokers.security import security
+from benchmarks.brokers.kafka.security import security
 from event_impl.brokers.security import connection
 
 SECRET = "correct-horse"

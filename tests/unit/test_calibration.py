@@ -211,7 +211,7 @@ def test_the_options_of_a_named_variant_go_to_its_twin() -> None:
 
     doubled, _ = twice(load_text(text, "test"))
 
-    assert doubled.variant("sync-hurried-again").options == {"timeout_s": 0.2}
+    assert doubled.variant("sync-hurried-again").options == {"timeout_s": 0.2, "bare_transport": False}
 
 
 def test_a_calm_scenario_has_no_faults_in_its_a_a_run_either() -> None:

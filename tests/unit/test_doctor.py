@@ -27,7 +27,6 @@ from benchmarks.doctor import (
     network,
     processors,
     program,
-    terminal,
 )
 from benchmarks.doctor.examination import Section, Theme
 from benchmarks.terminal.doctor import print_examination
@@ -44,7 +43,6 @@ RESULTS = disk.Folder("results", Path("/data/results"), 90_000, 100, "", "name a
 DISK = disk.Facts((RESULTS,))
 NETWORK = network.Facts(0.02, "", 20_000, 32_767, 64, 64)
 KAFKA = kafka.Facts("25.0.2", "", "", "4.4.0", Path("/cache/kafka/4.4.0"), 60, True, True, True, None)
-TERMINAL = terminal.Facts("utf-8", "utf-8", 120)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +57,6 @@ TERMINAL = terminal.Facts("utf-8", "utf-8", 120)
         (disk.judge, DISK),
         (network.judge, NETWORK),
         (kafka.judge, KAFKA),
-        (terminal.judge, TERMINAL),
     ],
     ids=[theme.name for theme in THEMES],
 )
@@ -135,8 +132,6 @@ TROUBLE = [
     ),
     (kafka.judge, replace(KAFKA, fast_start=False), "cache", "note", "not trained", "bench broker fetch"),
     (kafka.judge, replace(KAFKA, running="127.0.0.1:9092"), "running", "note", "127.0.0.1:9092", "bench broker stop"),
-    (terminal.judge, replace(TERMINAL, encoding="ascii"), "letters", "note", "ascii for text", "UTF-8"),
-    (terminal.judge, replace(TERMINAL, columns=60), "terminal", "note", "60 columns", "80 columns"),
 ]
 
 
@@ -156,7 +151,6 @@ def test_what_a_system_does_not_tell_is_no_trouble() -> None:
     silent = replace(PROCESSORS, model=None, governor=None, steal=None, pressure=None)
     assert all(finding.state is State.OK for finding in processors.judge(silent))
     assert all(finding.state is State.OK for finding in limits.judge(limits.Facts(None, None, None)))
-    assert terminal.judge(replace(TERMINAL, columns=None))[1].state is State.OK
 
 
 def test_a_complete_cache_needs_neither_room_nor_the_right_to_write() -> None:

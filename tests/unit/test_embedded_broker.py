@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes import FakeRuntime
+from fakes import FakeHarness
 from stored import summary_with
 
 from benchmarks.analysis.summary_model import Summary
-from benchmarks.brokers.embedded.__main__ import run as run_embedded
+from benchmarks.brokers.embedded import run as run_embedded
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario, ScenarioError, load_text
 from benchmarks.scenario.override import override
@@ -68,5 +68,5 @@ async def test_without_its_package_the_command_that_installs_it_is_given(
 ) -> None:
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
     with pytest.raises(RoleError, match="needs the package confluent-kafka") as caught:
-        await run_embedded(FakeRuntime(tmp_path))
+        await run_embedded(b"{}", FakeHarness())
     assert "pip install 'sync-vs-events[embedded]'" in caught.value.next_step

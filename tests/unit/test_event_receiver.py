@@ -14,11 +14,14 @@ from event_impl.brokers import CLIENTS
 from event_impl.brokers.messages import message_of
 from event_impl.brokers.port import Message
 from event_impl.receiver import Receiver
-from registration import event, luck, trace
+from event_impl.wiring import ServiceWiring
+from registration import luck, trace
+from registration.effects.destination import DestinationSettings
 from registration.event import UserRegistered
 from registration.faults import WorkFault
 from registration.latency import Latency
 from registration.registration import Registration, user_id
+from registration.registration import probe as nobody
 from registration.runtime.alarm import MonotonicClock
 from registration.runtime.role import RoleError
 from registration.trace import RecordKind, Trace
@@ -34,7 +37,7 @@ def message(index: int, *, key: int | None = None) -> Message:
 
 
 def probe() -> Message:
-    return message_of(event.probe(luck.probe_id(1)))
+    return message_of(UserRegistered(nobody(1)))
 
 
 @dataclass
@@ -42,12 +45,16 @@ class Shelf:
     applied: list[str] = field(default_factory=list)
     broken: bool = False
 
-    def apply(self, registration: Registration) -> None:
+    async def open(self) -> None:
+        pass
+
+    async def apply(self, registration: Registration, idempotency_key: str) -> None:
+        assert idempotency_key == str(registration.registration_id)
         if self.broken:
             raise OSError("the disk is full")
         self.applied.append(registration.email)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         pass
 
 
@@ -63,7 +70,7 @@ class Consumer:
         return FakeClient.made.the_subscriber
 
     def kinds(self) -> list[RecordKind]:
-        return [RecordKind(kind) for kind in trace.read(self.runtime.trace_path())[1]["kind"].tolist()]
+        return [RecordKind(kind) for kind in trace.read(self.runtime.trace_path)[1]["kind"].tolist()]
 
 
 def fails(consumer: Consumer, index: int, attempt: int) -> bool:
@@ -78,13 +85,25 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def make(directory: Path, *faults: WorkFault, concurrency: int = 8, latency_ms: float = 2.0) -> Consumer:
-    settings = {"broker": "fake", "bootstrap": "nowhere", "topic": "t", "group": "g", "variant": "events"}
-    runtime = FakeRuntime(directory, **settings)
+    runtime = FakeRuntime(directory)
     shelf = Shelf()
     work = WorkSettings("email", 0, SEED, Latency.fixed(latency_ms), concurrency=concurrency, faults=faults)
-    worker = Worker(work, shelf, Trace(runtime.trace_path(), {"process": "email/0"}), MonotonicClock())
+    wiring = ServiceWiring(
+        name="email/0",
+        directory=str(directory),
+        block_seed=SEED,
+        variant="events",
+        work=work,
+        destination=DestinationSettings("outside-world"),
+        broker="fake",
+        bootstrap="nowhere",
+        topic="t",
+        group="g",
+    )
+    heard = Trace(runtime.trace_path, {"process": "email/0"})
+    worker = Worker(work, shelf, heard, MonotonicClock(), lambda: runtime.harness.send(type="probed"))
     worker.start(time.monotonic_ns())
-    return Consumer(Receiver(runtime, worker), runtime, shelf, work)
+    return Consumer(Receiver(wiring, runtime, worker), runtime, shelf, work)
 
 
 @asynccontextmanager
@@ -94,6 +113,7 @@ async def consuming(
     consumer = make(directory, *faults, concurrency=concurrency, latency_ms=latency_ms)
     await consumer.receiver.open()
     yield consumer
+    await consumer.runtime.tasks.close()
     await consumer.receiver.close()
 
 
@@ -114,8 +134,8 @@ async def test_it_is_busy_from_the_delivery_until_the_work_is_done(tmp_path: Pat
     async with consuming(tmp_path, latency_ms=20.0) as consumer:
         for index in range(3):
             consumer.subscriber.put(message(index))
-        await until(lambda: consumer.receiver.busy == 3)
-        await until(lambda: consumer.receiver.busy == 0)
+        await until(lambda: consumer.runtime.busy == 3)
+        await until(lambda: consumer.runtime.busy == 0)
         assert len(consumer.shelf.applied) == 3
 
 
@@ -157,7 +177,7 @@ async def test_a_probe_is_answered_and_settled_without_work_or_trace(tmp_path: P
     async with consuming(tmp_path) as consumer:
         consumer.subscriber.put(probe())
         await until(lambda: consumer.subscriber.committed == [0])
-    assert consumer.runtime.types_sent() == ["probed"]
+    assert consumer.runtime.harness.types_sent() == ["probed"]
     assert consumer.shelf.applied == []
     assert consumer.kinds() == []
 
@@ -165,7 +185,7 @@ async def test_a_probe_is_answered_and_settled_without_work_or_trace(tmp_path: P
 async def test_an_event_that_cannot_be_read_is_reported_to_the_harness(tmp_path: Path) -> None:
     async with consuming(tmp_path) as consumer:
         consumer.subscriber.put(Message(b"", b"not json", []))
-        await until(lambda: consumer.runtime.types_sent() == ["error"])
+        await until(lambda: consumer.runtime.harness.types_sent() == ["error"])
         assert consumer.subscriber.committed == []
 
 
@@ -173,25 +193,25 @@ async def test_a_destination_that_breaks_is_reported_to_the_harness_and_nothing_
     async with consuming(tmp_path) as consumer:
         consumer.shelf.broken = True
         consumer.subscriber.put(message(0))
-        await until(lambda: consumer.runtime.types_sent() == ["error"])
-        assert consumer.runtime.sent[0]["message"] == "the disk is full"
+        await until(lambda: consumer.runtime.harness.types_sent() == ["error"])
+        assert consumer.runtime.harness.sent[0]["message"] == "the disk is full"
         assert consumer.subscriber.committed == []
 
 
 async def test_what_is_at_work_when_it_closes_is_not_settled(tmp_path: Path) -> None:
     async with consuming(tmp_path, latency_ms=60_000.0) as consumer:
         consumer.subscriber.put(message(0))
-        await until(lambda: consumer.receiver.busy == 1)
+        await until(lambda: consumer.runtime.busy == 1)
     assert consumer.subscriber.committed == []
-    assert consumer.runtime.sent == []
+    assert consumer.runtime.harness.sent == []
 
 
 async def test_work_on_what_was_taken_away_meanwhile_settles_nothing(tmp_path: Path) -> None:
     async with consuming(tmp_path, latency_ms=50.0) as consumer:
         consumer.subscriber.put(message(0))
-        await until(lambda: consumer.receiver.busy == 1)
+        await until(lambda: consumer.runtime.busy == 1)
         consumer.subscriber.revoke()
-        await until(lambda: consumer.receiver.busy == 0)
+        await until(lambda: consumer.runtime.busy == 0)
         assert consumer.subscriber.committed == []
     assert consumer.kinds() == [RecordKind.RECEIVED, RecordKind.STARTED, RecordKind.APPLIED]
 

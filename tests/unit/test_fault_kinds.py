@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import json
 import math
 import re
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks.charts import palette
@@ -175,7 +175,7 @@ def test_a_fault_in_the_work_reaches_the_service_and_changes_what_begins_in_its_
     scenario = scenario_with(KINDS[word].example())
     faulty = work_settings(scenario, "sync", "email", 0, SEED)
     well = work_settings(scenario_with(), "sync", "email", 0, SEED)
-    assert WorkSettings.from_dict(json.loads(json.dumps(faulty.as_dict()))) == faulty
+    assert msgspec.json.decode(msgspec.json.encode(faulty), type=WorkSettings) == faulty
     second = 1_000_000_000
     for at_s, changed in ((7.999, False), (8, True), (15.999, True), (16, False)):
         at_ns = round(at_s * second)

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 from synthetic import BLOCK_SEED, Script, facts_of, ns
 
-from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFacts, TrialFrames, read_trial
+from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, read_trial
 from benchmarks.load.rows import NO_TIME, ROW_DTYPE, Outcome
+from benchmarks.trial_result import TrialFacts, TrialFrames
 from registration import luck
 from registration.trace import RecordKind
 
@@ -27,6 +28,8 @@ def only(frame: pd.DataFrame) -> dict[str, object]:
 
 
 def test_an_arrival_is_one_row_with_the_times_of_the_generator_and_of_the_api(script: Script, tmp_path: Path) -> None:
+    script.facts = replace(script.facts, load_hosts=("loads",))
+    script.hosts = {"api/0": "serves"}
     script.arrival(0, 100, 101, 151, status=201)
     script.api(0, 102, 103, 150)
     row = only(script.frames(tmp_path).history)
@@ -45,6 +48,8 @@ def test_an_arrival_is_one_row_with_the_times_of_the_generator_and_of_the_api(sc
         "answered_ns": ns(151),
         "outcome": "acked",
         "status": 201,
+        "host": "loads",
+        "api_host": "serves",
     }
 
 
@@ -83,6 +88,28 @@ def test_an_effect_is_one_row_per_attempt(script: Script, tmp_path: Path) -> Non
     assert list(effects["received_ns"]) == [ns(10)] * 3
     assert list(effects["settled_ns"]) == [ns(95)] * 3
     assert list(effects["instance"]) == [1] * 3
+
+
+def test_every_row_carries_the_host_that_wrote_it(script: Script, tmp_path: Path) -> None:
+    script.facts = replace(script.facts, load_hosts=("one", "two"))
+    script.hosts = {"api/0": "serves", "email/0": "mails", "cache/0": "caches"}
+    for index in range(3):
+        script.happy(index, 10 * index)
+    script.arrival(3, 30, outcome=Outcome.DROPPED, status=0)
+    frames = script.frames(tmp_path)
+    assert list(frames.history["host"]) == ["one", "two", "one", "two"]
+    assert list(frames.history["api_host"].fillna("never had it")) == ["serves"] * 3 + ["never had it"]
+    by_service = frames.effects.groupby("service")["host"].unique()
+    assert (list(by_service["email"]), list(by_service["cache"])) == (["mails"], ["caches"])
+    assert by_service["analytics"].isna().all() or pd.isna(by_service["analytics"][0])
+
+
+def test_traces_of_an_earlier_version_name_no_host(script: Script, tmp_path: Path) -> None:
+    script.happy(0, 10)
+    frames = script.frames(tmp_path)
+    for hosts in (frames.history["host"], frames.history["api_host"], frames.effects["host"]):
+        assert hosts.isna().all()
+        assert hosts.dtype == "str"
 
 
 def test_a_receipt_that_was_never_started_is_one_row(script: Script, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the live display reads off the rows: the ends of registrations, where they happened."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -157,3 +158,17 @@ def test_the_time_left_runs_down_and_never_below_zero(board: Scoreboard, clock: 
     clock.now_ns = 10_000 * SECOND
     assert board.left_s() == 0.0
     assert board.share_done() == 1.0
+
+
+def test_a_repeated_block_is_named_not_counted_and_takes_time_of_its_own(board: Scoreboard, clock: Clock) -> None:
+    assert board.plan is not None
+    planned = board.plan.trials
+    assert board.position() == "trial 1 of 2"
+    clock.now_ns = 90 * SECOND + round(board.plan.estimated_s * SECOND)
+    assert board.left_s() == pytest.approx(0.0, abs=1e-6)
+    for number, trial in enumerate(planned, start=len(planned) + 1):
+        board.trial_began(replace(trial, number=number))
+        assert board.position() == "repeating block 1"
+        assert board.left_s() == pytest.approx(board.plan.estimated_s)
+    board.trial_began(replace(planned[0], number=5))
+    assert board.left_s() == pytest.approx(2 * board.plan.estimated_s)

@@ -21,15 +21,16 @@ from synthetic import (
     simulate,
 )
 
-from benchmarks.analysis.history import TrialFacts
-from benchmarks.analysis.metrics import figures_of, measure
-from benchmarks.analysis.series import latencies, outstanding
+from benchmarks.analysis.metrics import figures_of, latencies, measure
 from benchmarks.load.rows import Outcome
 from benchmarks.metrics.cost import Spent, cost_of
 from benchmarks.metrics.folds import combined_stats, geometric_mean, stats
+from benchmarks.metrics.series import outstanding
 from benchmarks.planning.arrivals import schedule
-from benchmarks.scenario.model import Slo, Workload
+from benchmarks.scenario.model import Workload
 from benchmarks.scenario.sample import windows_bounds_ns
+from benchmarks.trial_result import TrialFacts
+from benchmarks.values.slo import Slo
 from registration import luck
 
 SLO = Slo(accept="300ms", complete="1s")

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 from synthetic import BLOCK_SEED, SERVICES, Script, facts_of, ns
 
-from benchmarks.analysis.history import TrialFrames
 from benchmarks.analysis.reconcile import Reconciliation, reconcile
 from benchmarks.load.rows import Outcome
 from benchmarks.metrics.endings import REGISTRATION_CATEGORIES
 from benchmarks.metrics.outcomes import zero_upper95
+from benchmarks.trial_result import TrialFrames
 from registration import luck
 
 

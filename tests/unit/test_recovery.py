@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from synthetic import SECOND
 
-from benchmarks.analysis.recovery import Recovery, recovery
+from benchmarks.analysis.recovery import recovery
 from benchmarks.metrics.backlog import RECOVERY_S
+from benchmarks.metrics.series import Recovery
 
 FAULT_S, HEAL_S, END_S, RATE = 5, 8, 20, 20
 

@@ -1,5 +1,6 @@
 """Effects and users: what is in the databases, and that starting together does no harm."""
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from registration import luck
-from registration.effects import Database, OutsideWorld
+from registration.effects import DESTINATIONS
+from registration.effects.destination import Destination, DestinationSettings
 from registration.registration import Registration, user_id
 from registration.services import ROSTER, kind_of
 from registration.users import SqliteUsers
@@ -25,46 +27,66 @@ def rows(path: Path, table: str) -> list[tuple[object, ...]]:
         connection.close()
 
 
-def test_an_effect_is_a_row_that_others_see_at_once(tmp_path: Path) -> None:
-    database = Database(tmp_path)
-    database.apply(REGISTRATION)
-    assert rows(tmp_path / "analytics.db", "signups") == [ROW]
-    database.close()
+async def opened(directory: Path, kind: str = "sqlite") -> Destination:
+    destination = DESTINATIONS[kind](DestinationSettings(kind, str(directory)))
+    await destination.open()
+    return destination
 
 
-def test_an_effect_applied_twice_is_there_twice(tmp_path: Path) -> None:
-    database = Database(tmp_path)
-    database.apply(REGISTRATION)
-    database.apply(REGISTRATION)
-    assert rows(tmp_path / "analytics.db", "signups") == [ROW, ROW]
-    database.close()
+async def test_an_effect_is_a_row_that_others_see_at_once(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+    await database.apply(REGISTRATION, "k")
+    assert rows(tmp_path / "analytics.db", "signups") == [(*ROW, "k")]
+    await database.close()
 
 
-def test_an_effect_that_could_not_be_written_leaves_the_database_usable(tmp_path: Path) -> None:
-    database = Database(tmp_path)
+async def test_an_effect_applied_twice_is_there_twice(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+    await database.apply(REGISTRATION, "k")
+    await database.apply(REGISTRATION, "k")
+    assert rows(tmp_path / "analytics.db", "signups") == [(*ROW, "k")] * 2
+    await database.close()
+
+
+async def test_an_effect_that_could_not_be_written_leaves_the_database_usable(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
     broken = Registration(REGISTRATION.registration_id, REGISTRATION.user_id, None)  # type: ignore[arg-type]
     with pytest.raises(sqlite3.IntegrityError):
-        database.apply(broken)
-    database.apply(REGISTRATION)
-    assert rows(tmp_path / "analytics.db", "signups") == [ROW]
-    database.close()
+        await database.apply(broken, "")
+    await database.apply(REGISTRATION, "")
+    assert rows(tmp_path / "analytics.db", "signups") == [(*ROW, "")]
+    await database.close()
 
 
-def test_two_instances_write_to_one_database(tmp_path: Path) -> None:
-    one, other = Database(tmp_path), Database(tmp_path)
-    one.apply(REGISTRATION)
-    other.apply(REGISTRATION)
-    assert len(rows(tmp_path / "analytics.db", "signups")) == 2
-    one.close()
-    other.close()
+async def test_two_instances_write_to_one_database(tmp_path: Path) -> None:
+    one, other = await opened(tmp_path), await opened(tmp_path)
+    await asyncio.gather(*(database.apply(REGISTRATION, "") for database in (one, other) * 10))
+    assert len(rows(tmp_path / "analytics.db", "signups")) == 20
+    await one.close()
+    await other.close()
+
+
+async def test_a_row_that_waits_for_a_lock_keeps_nothing_else_waiting(tmp_path: Path) -> None:
+    database = await opened(tmp_path)
+    sibling = sqlite3.connect(tmp_path / "analytics.db", isolation_level=None)
+    sibling.execute("BEGIN IMMEDIATE")
+    applying = asyncio.create_task(database.apply(REGISTRATION, ""))
+    for _ in range(20):
+        await asyncio.sleep(0.001)  # the loop turns, or this test does not end before the lock's five seconds do
+    assert not applying.done()
+    sibling.execute("COMMIT")
+    await applying
+    assert len(rows(tmp_path / "analytics.db", "signups")) == 1
+    sibling.close()
+    await database.close()
 
 
 def test_instances_that_start_at_the_same_moment_all_open_the_database(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from registration.effects import Database\n"
+        "import sys; from pathlib import Path; from registration.database import open_database\n"
         "print('here', flush=True); sys.stdin.readline()\n"
         "for round in range(20):\n"
-        "    place = Path(sys.argv[1], str(round)); place.mkdir(exist_ok=True); Database(place).close()\n"
+        "    open_database(Path(sys.argv[1], f'{round}.db')).close()\n"
     )
     tree = Path(__file__).parents[2]
     starting = [
@@ -92,10 +114,10 @@ def test_a_user_stored_twice_keeps_the_first_row(tmp_path: Path) -> None:
     users.close()
 
 
-def test_the_outside_world_keeps_nothing_here(tmp_path: Path) -> None:
-    world = OutsideWorld(tmp_path)
-    world.apply(REGISTRATION)
-    world.close()
+async def test_the_outside_world_keeps_nothing_here(tmp_path: Path) -> None:
+    world = await opened(tmp_path, "outside-world")
+    await world.apply(REGISTRATION, "k")
+    await world.close()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -104,11 +126,11 @@ def test_the_roster_names_the_services_of_the_text_in_its_order() -> None:
 
 
 def test_analytics_alone_writes_to_a_database() -> None:
-    assert {name for name, kind in ROSTER.items() if kind.destination is Database} == {"analytics"}
+    assert {name for name, kind in ROSTER.items() if kind.destination == "sqlite"} == {"analytics"}
 
 
 def test_a_service_that_the_roster_does_not_know_acts_on_the_outside_world() -> None:
     kind = kind_of("fraud-check")
     assert kind.name == "fraud-check"
-    assert kind.destination is OutsideWorld
+    assert kind.destination == "outside-world"
     assert kind.latency.mean_ms() == 10.0

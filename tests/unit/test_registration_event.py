@@ -7,7 +7,7 @@ import pytest
 
 from registration import event, luck
 from registration.event import UserRegistered
-from registration.registration import Registration, traceparent_of, user_id
+from registration.registration import Registration, probe, traceparent_of, user_id
 
 ID = luck.registration_id(1, 0)
 REGISTRATION = Registration(ID, user_id(1, 0), "user-0@example.com", traceparent_of(ID))
@@ -71,5 +71,5 @@ def test_what_is_no_registration_is_refused(value: bytes) -> None:
 
 
 def test_a_probe_carries_its_reserved_id_through() -> None:
-    probe = event.probe(luck.probe_id(7))
-    assert luck.is_probe(event.parse(probe.value(), probe.headers()).registration.registration_id)
+    nobody = event.UserRegistered(probe(7))
+    assert luck.is_probe(event.parse(nobody.value(), nobody.headers()).registration.registration_id)

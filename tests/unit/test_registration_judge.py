@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from registration import luck
@@ -119,7 +120,5 @@ def test_services_do_not_share_their_luck() -> None:
 
 @pytest.mark.parametrize("fault", [SLOW, BROKEN, HUNG], ids=lambda fault: fault.name)
 def test_settings_survive_the_way_to_the_process(fault: WorkFault) -> None:
-    import json
-
     settings = replace(under(fault), error_rate=0.25, concurrency=7, block_seed=2**64 - 1)
-    assert WorkSettings.from_dict(json.loads(json.dumps(settings.as_dict()))) == settings
+    assert msgspec.json.decode(msgspec.json.encode(settings), type=WorkSettings) == settings

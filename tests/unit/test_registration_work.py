@@ -34,12 +34,15 @@ class Shelf:
     applied: list[int] = field(default_factory=list)
     broken: bool = False
 
-    def apply(self, registration: Registration) -> None:
+    async def open(self) -> None:
+        pass
+
+    async def apply(self, registration: Registration, _idempotency_key: str) -> None:
         if self.broken:
             raise OSError("the disk is full")
         self.applied.append(int(registration.email.removeprefix("user-").partition("@")[0]))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         pass
 
 

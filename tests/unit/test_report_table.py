@@ -10,7 +10,7 @@ import pytest
 from stored import NO_QUESTION, every_ending, nobody_accepted, stored_run, summary_with
 
 from benchmarks.analysis.summary_model import Summary
-from benchmarks.report.pages import comparisons, noise_floor, order_effect, reasons
+from benchmarks.report.pages import comparisons, noise_floor, reasons
 from benchmarks.scenario.metric import Metric
 from benchmarks.words.numbers import count, figure, milliseconds, nominal_ms, percent, signed, upper_bound
 from benchmarks.words.summary import metric_words, verdict_sentence
@@ -105,16 +105,7 @@ def test_the_report_lists_every_comparison_with_its_interval_and_what_to_know(tm
     ]
     assert cells["completed per second"][-1] == "? may be noise"
     assert any("accepted and complete" in reason and "the same value" in reason for reason in reasons(reading))
-    assert order_effect(reading)[0].startswith("accept p50: no order effect can be told: too few blocks")
     assert "bench calibrate --aa slow-downstream" in noise_floor(reading)
-
-
-def test_ten_blocks_have_a_bootstrap_beside_the_interval() -> None:
-    entry = comparison(ci95_bootstrap=[0.41, 0.54], p=0.01, p_holm=0.02, significant=True)
-    page = comparisons(summary_with(comparisons=[entry]))
-    assert page is not None
-    assert page.headings == ("", "compared", "estimate", "95 % interval", "bootstrap", "p", "")
-    assert page.rows == (("accept p95", "events/sync", "0.470", "0.400 to 0.550", "0.410 to 0.540", "0.02", "differs"),)
 
 
 def test_a_gap_says_why(tmp_path: Path) -> None:

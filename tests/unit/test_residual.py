@@ -12,12 +12,11 @@ import pytest
 from synthetic import LAG_COLUMNS, RESOURCES_COLUMNS, facts_of
 
 from benchmarks.analysis import residual
-from benchmarks.analysis.history import TrialFrames
 from benchmarks.analysis.residual import Residuals, RunResiduals, columns, compare_run, residuals
-from benchmarks.analysis.validity import TrialResult
 from benchmarks.planning.plan import Plan, make_plan
-from benchmarks.planning.prediction import NEVER, Prediction
+from benchmarks.planning.prediction import NEVER, Prediction, Unpredicted
 from benchmarks.scenario import Scenario, load_text
+from benchmarks.trial_result import TrialFrames, TrialResult
 from virtual import predict as prediction_module
 from virtual.predict import predict
 
@@ -192,6 +191,22 @@ def test_what_is_too_much_for_a_run_is_left_out_and_counted(monkeypatch: pytest.
     assert [(of.trials, of.trials_not_compared) for of in summary.values()] == [(2, 1), (2, 1)]
     monkeypatch.setattr(residual, "MOST_ARRIVALS_OF_RUN", 0)
     assert compared(plan).summary["sync"].not_compared == "more than 0 arrivals in the run"
+
+
+def test_a_later_block_that_is_not_predicted_says_why_nothing_was_compared() -> None:
+    plan = make_plan(scenario_of("blocks: 2\n"))
+    later = [trial for trial in trials_of(plan) if trial.facts.block == 1]
+
+    def only_the_first(variant: str, block: int) -> Prediction | Unpredicted:
+        return (
+            predict(plan, variant, block)
+            if block == 0
+            else Unpredicted(variant, block, "the draws of this block do not end")
+        )
+
+    summary = compare_run(plan.scenario, later, only_the_first).summary["sync"]
+    assert (summary.trials, summary.trials_not_compared) == (0, 1)
+    assert summary.not_compared == "the draws of this block do not end"
 
 
 def test_a_trial_with_too_many_arrivals_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,10 @@ from stored import summary_with
 
 from benchmarks.analysis.overtime import accepted_ms, answers_over_time, endings_over_time, share_in_time
 from benchmarks.analysis.summary import summarise
-from benchmarks.analysis.validity import TrialResult
 from benchmarks.charts.run_data import RunData
 from benchmarks.scenario import Scenario
 from benchmarks.store import Results, load_trials
+from benchmarks.trial_result import TrialResult
 
 FRAMES = ("history", "effects", "lag", "resources", "faults", "in_flight", "registrations")
 EVER = (-(2**62), 2**62)

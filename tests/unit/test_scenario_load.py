@@ -231,7 +231,7 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ("variants: [{base: sync}]", "variants[0].name: this key is missing"),
         (
             "variants: [{name: fast, base: sync, options: {timeuot: 1s}}]",
-            "variants[0].options.timeuot: 'timeuot' is no option; it must be 'timeout'",
+            "variants[0].options.timeuot: 'timeuot' is no option; did you mean 'timeout'",
         ),
         ("variants: [{name: fast, base: sync, broker: {}}]", "variants[0].broker: a variant of 'sync' has no broker"),
         ("services: {email: {latency: 20}}", "services.email.latency: 20 needs a unit: 20ms or 20s"),

@@ -92,7 +92,7 @@ def test_a_base_that_the_file_does_not_run_can_be_chosen(scenario: Scenario) -> 
 
 def test_an_option_of_a_chosen_variant_stays(scenario: Scenario) -> None:
     (variant,) = override(scenario, variants=["sync-hurried"]).variants
-    assert (variant.base, variant.options) == ("sync", {"timeout_s": 0.2})
+    assert (variant.base, variant.options) == ("sync", {"timeout_s": 0.2, "bare_transport": False})
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_setting_names_any_key_by_its_path(scenario: Scenario) -> None:
     assert changed.services["sms"].error_rate == 0.5
     assert (changed.workload.rate, changed.workload.max_in_flight) == (80.0, 1200)
     assert changed.slo.accept_ms == 100.0
-    assert changed.variant("sync-hurried").options == {"timeout_s": 0.3}
+    assert changed.variant("sync-hurried").options == {"timeout_s": 0.3, "bare_transport": False}
     assert changed.variant("events").broker == BrokerSpec(partitions=3)
     assert changed.hypothesis is not None
     assert str(changed.hypothesis.parts[0].expect) == "> 0.3"

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from synthetic import SECOND
 
-from benchmarks.analysis.shares import BUSY, busiest_share, foreign_share
+from benchmarks.analysis.shares import busiest_share, foreign_share
+from benchmarks.trial_result import BUSY
 
 END_NS = 60 * SECOND
 

@@ -9,10 +9,8 @@ from scipy import stats
 
 from benchmarks.analysis.noise import NoiseFloor
 from benchmarks.analysis.statistics import (
-    BOOTSTRAP_BLOCKS,
     Estimate,
     Verdict,
-    bootstrap_interval,
     combine,
     estimate,
     estimate_unpaired,
@@ -116,7 +114,7 @@ class TestP:
     def test_blocks_that_all_give_the_same_value_warn_of_nothing(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            for blocks in (3, BOOTSTRAP_BLOCKS):
+            for blocks in (3, 10):
                 nothing = estimate("difference", "slo_ratio", [1.0] * blocks, [1.0] * blocks)
                 assert (nothing.interval, nothing.p) == ((0.0, 0.0), 1.0)
                 everything = estimate("difference", "slo_ratio", [1.0] * blocks, [0.0] * blocks)
@@ -164,26 +162,6 @@ class TestHolm:
 
     def test_none_exceeds_one(self) -> None:
         assert holm([0.9, 0.6]) == [1.0, 1.0]
-
-
-class TestBootstrap:
-    VALUES = (0.1, 0.3, -0.2, 0.5, 0.2, 0.1, 0.0, 0.4, 2.0, 0.3)
-
-    def test_it_stands_beside_the_t_interval_from_ten_blocks_up(self) -> None:
-        assert estimate("difference", "drain_s", self.VALUES[:9], [0.0] * 9).bootstrap is None
-        assert estimate("difference", "drain_s", self.VALUES, [0.0] * 10).bootstrap is not None
-
-    def test_it_leans_to_where_the_values_do_and_is_the_same_each_time(self) -> None:
-        found, t = bootstrap_interval(self.VALUES), t_interval(self.VALUES)
-        assert found == bootstrap_interval(self.VALUES)
-        assert found is not None
-        assert found[0] > t[0]
-        assert found[1] > 0.9
-
-    def test_of_ratios_it_is_one_of_ratios(self) -> None:
-        logs = np.exp(self.VALUES)
-        low, high = estimate("ratio", "throughput_per_s", list(logs), [1.0] * 10).bootstrap or (0, 0)
-        assert (math.log(low), math.log(high)) == pytest.approx(bootstrap_interval(self.VALUES), rel=0.02)
 
 
 def spanning(low: float, high: float) -> Estimate:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from synthetic import FAULTS_COLUMNS, LAG_COLUMNS, RESOURCES_COLUMNS, facts_of
 
-from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS, TrialFrames
-from benchmarks.analysis.validity import TrialResult
+from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS
 from benchmarks.store import DID_NOT_END, Results, ResultsError, default_directory, load_trials, write_text
+from benchmarks.trial_result import TrialFrames, TrialResult
 
 
 def frame(columns: tuple[str, ...], trial: int) -> pd.DataFrame:
@@ -77,10 +77,28 @@ def test_trials_come_back_as_they_were_saved(tmp_path: Path) -> None:
     assert loaded.frames.problems == saved.frames.problems
     for name in ("lag", "resources", "faults"):
         pd.testing.assert_frame_equal(getattr(loaded, name), getattr(saved, name))
-    for name in ("history", "warmup"):
-        pd.testing.assert_frame_equal(getattr(loaded.frames, name), getattr(saved.frames, name))
-    # An effect's id is its arrival's.
-    pd.testing.assert_frame_equal(loaded.frames.effects, saved.frames.effects.drop(columns="registration_id"))
+    pd.testing.assert_frame_equal(loaded.frames.warmup, saved.frames.warmup)
+    # No figure asks for hosts, and an effect's id is its arrival's.
+    pd.testing.assert_frame_equal(loaded.frames.history, saved.frames.history.drop(columns=["host", "api_host"]))
+    pd.testing.assert_frame_equal(loaded.frames.effects, saved.frames.effects.drop(columns=["registration_id", "host"]))
+
+
+def test_a_trial_of_an_earlier_version_without_hosts_is_read(tmp_path: Path) -> None:
+    results = Results.create(tmp_path)
+    save(results, trial(1))
+    folder = results.trial_directory("01-sync")
+    for name in ("history", "effects"):
+        path = folder / f"{name}.parquet"
+        frame = pd.read_parquet(path)
+        frame.drop(columns=frame.columns.intersection(["host", "api_host"])).to_parquet(path, index=False)
+    facts = json.loads((folder / "trial.json").read_text())
+    del facts["load_hosts"]
+    (folder / "trial.json").write_text(json.dumps(facts))
+    (loaded,) = load_trials(tmp_path)
+    assert loaded.facts.load_hosts == ()
+    assert loaded.frames.history["index"].tolist() == [1]
+    results.save_run()
+    assert pd.read_parquet(tmp_path / "effects.parquet")["trial"].tolist() == [1]
 
 
 def test_trials_come_back_in_the_order_of_the_run_beyond_the_hundredth(tmp_path: Path) -> None:

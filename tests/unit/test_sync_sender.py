@@ -9,15 +9,18 @@ import pytest
 from fakes import FakeRuntime
 
 from registration import luck
+from registration.address import LOOPBACK, Address
 from registration.announce import AnnounceError
 from registration.call import Call
 from registration.registration import Registration, traceparent_of, user_id
 from sync_impl.sender import Sender
 from sync_impl.wires.port import WireError
+from sync_impl.wiring import ApiWiring
 
 ID = luck.registration_id(1, 0)
 REGISTRATION = Registration(ID, user_id(1, 0), "user-0@example.com", traceparent_of(ID))
 PORTS = {"email": [1001, 1002], "analytics": [1003], "cache": [1004]}
+SERVICES = {name: [Address(LOOPBACK, port) for port in ports] for name, ports in PORTS.items()}
 
 Answer = Callable[[], Awaitable[int]]
 
@@ -33,10 +36,10 @@ class FakeWire:
     def open(self, service: str) -> None:
         self.opened.append(service)
 
-    async def send(self, service: str, port: int, call: Call) -> int:
-        assert port in PORTS[service]
-        self.sent.append((port, call))
-        answer = self.answers.get(port)
+    async def send(self, service: str, address: Address, call: Call) -> int:
+        assert address in SERVICES[service]
+        self.sent.append((address.port, call))
+        answer = self.answers.get(address.port)
         return 200 if answer is None else await answer()
 
     async def close(self) -> None:
@@ -72,14 +75,22 @@ def stored() -> list[Registration]:
 
 @pytest.fixture
 async def sender(wire: FakeWire, stored: list[Registration], tmp_path: Path) -> Sender:
-    runtime = FakeRuntime(tmp_path, services=PORTS, options={"timeout_s": 0.05}, variant="sync")
+    wiring = ApiWiring(
+        name="api/0",
+        directory=str(tmp_path),
+        block_seed=1,
+        variant="sync",
+        options={"timeout_s": 0.05},
+        address=Address(LOOPBACK, 1000),
+        services=SERVICES,
+    )
 
-    def store(registration: Registration, *, announce_later: bool = False) -> None:
+    async def store(registration: Registration, *, announce_later: bool = False) -> None:
         assert not announce_later
         assert not wire.sent, "the row comes first"
         stored.append(registration)
 
-    sender = Sender(runtime, store, wire)
+    sender = Sender(wiring, FakeRuntime(tmp_path, "api/0"), store, lambda _calling: wire)
     await sender.open()
     return sender
 
@@ -90,7 +101,6 @@ async def test_the_user_is_stored_and_every_service_called_once(
     await sender.register(REGISTRATION)
     assert stored == [REGISTRATION]
     assert wire.sent == [(port, Call(REGISTRATION)) for port in (1001, 1003, 1004)]
-    assert sender.busy == 0
 
 
 async def test_each_service_is_opened_for_itself(sender: Sender, wire: FakeWire) -> None:
@@ -125,33 +135,3 @@ async def test_a_service_that_stays_silent_is_504_after_the_timeout(sender: Send
     with pytest.raises(AnnounceError, match=r"email did not answer within 0\.05 s") as told:
         await sender.register(REGISTRATION)
     assert told.value.status == 504
-    assert sender.busy == 0
-
-
-async def test_it_is_busy_while_calls_are_under_way(sender: Sender, wire: FakeWire) -> None:
-    wire.answers[1004] = never
-    registering = asyncio.create_task(sender.register(REGISTRATION))
-    async with asyncio.timeout(5):
-        while 1004 not in wire.called:
-            await asyncio.sleep(0)
-    assert sender.busy == 1
-    with pytest.raises(AnnounceError):
-        await registering
-    assert sender.busy == 0
-
-
-async def test_a_probe_reaches_every_instance_with_an_id_of_its_own(sender: Sender, wire: FakeWire) -> None:
-    await sender.probe(5)
-    ids = [(port, call.registration.registration_id) for port, call in wire.sent]
-    assert ids == [
-        (port, luck.probe_id(number)) for port, number in zip((1001, 1002, 1003, 1004), (5, 6, 7, 8), strict=True)
-    ]
-
-
-async def test_a_probe_that_is_not_answered_leaves_it_to_the_next_round(
-    sender: Sender, wire: FakeWire, caplog: pytest.LogCaptureFixture
-) -> None:
-    wire.answers[1001] = refuse
-    await sender.probe(1)
-    assert "a probe failed" in caplog.text
-    assert wire.called[-1] == 1004, "the others are asked all the same"

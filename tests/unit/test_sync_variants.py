@@ -30,7 +30,7 @@ class Services:
         tools = ApiTools(MonotonicClock(), Luck(1), SERVICES, self.store, self.call, self.in_background)
         await listed.in_api(listed.options(), tools)(REGISTRATION)
 
-    def store(self, registration: Registration, *, announce_later: bool = False) -> None:
+    async def store(self, registration: Registration, *, announce_later: bool = False) -> None:
         assert not announce_later
         self.stored.append(registration)
 

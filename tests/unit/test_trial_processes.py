@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 
 from benchmarks.brokers import BrokerInfo
@@ -14,9 +15,11 @@ from benchmarks.planning.work import work_settings
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.processes import Hears, ProcessSpec, trial_processes
+from event_impl.wiring import OwnWiring
 from registration.faults import WorkFault
 from registration.latency import Latency
 from registration.runtime.process import Runtime
+from registration.settings import ServiceSettings, Settings
 from registration.variant import OwnProcess
 from registration.work import WorkSettings
 
@@ -40,7 +43,7 @@ faults:
 """
 
 
-async def relay(runtime: Runtime) -> None:
+async def relay(_wiring: OwnWiring, runtime: Runtime) -> None:
     """Never run here: a list of processes says what there is to be."""
     raise AssertionError(runtime.name)
 
@@ -57,7 +60,7 @@ def listed(
     *,
     broker: BrokerInfo = BROKER,
     others: Sequence[BrokerInfo] = (),
-    own: Sequence[OwnProcess] = (),
+    own: Sequence[OwnProcess[OwnWiring]] = (),
 ) -> tuple[ProcessSpec, ...]:
     ports = itertools.count(20_001)
     trial = next(trial for trial in make_plan(scenario).trials if trial.variant.name == variant)
@@ -85,9 +88,13 @@ def services(specs: Sequence[ProcessSpec]) -> list[ProcessSpec]:
 
 
 def works(specs: Sequence[ProcessSpec]) -> dict[str, WorkSettings]:
-    return {
-        spec.name: WorkSettings.from_dict(cast(dict[str, object], spec.settings["work"])) for spec in services(specs)
-    }
+    return {spec.name: spec.settings.work for spec in services(specs) if isinstance(spec.settings, ServiceSettings)}
+
+
+def told(spec: ProcessSpec) -> dict[str, object]:
+    """The settings as the process reads them."""
+    read: dict[str, object] = msgspec.json.decode(msgspec.json.encode(spec.settings))
+    return read
 
 
 def test_every_instance_of_every_service_has_a_process(scenario: Scenario) -> None:
@@ -168,24 +175,27 @@ def test_brokers_that_stand_idle_are_watched_and_cost_nobody_anything(scenario: 
 
 
 def test_a_variant_s_own_process_is_one_more(scenario: Scenario) -> None:
-    process = OwnProcess("relay", relay, after=("email/0",), tells_pending=True)
+    process = OwnProcess("relay", relay, after=("email/0",), reports_pending=True)
     without, with_it = (listed(scenario, "events", own=own) for own in ([], [process]))
     (spec,) = named(with_it, "relay")
     assert {spec.name for spec in with_it} - {spec.name for spec in without} == {"relay"}
     assert (spec.module, spec.role, spec.targets) == ("event_impl", process.role("events"), ("relay",))
     assert spec.after == ("broker", "topics", "email/0")
-    assert (spec.drains, spec.tells_pending, spec.counts) == (True, True, True)
-    api = named(with_it, "api")[0].settings
-    assert {key: spec.settings[key] for key in ("topic", "bootstrap", "directory")} == {
+    assert (spec.drains, spec.reports_pending, spec.counts) == (True, True, True)
+    api = told(named(with_it, "api")[0])
+    assert {key: told(spec)[key] for key in ("topic", "bootstrap", "directory")} == {
         key: api[key] for key in ("topic", "bootstrap", "directory")
     }
 
 
 def test_every_process_of_a_side_knows_variant_options_and_luck(scenario: Scenario) -> None:
     specs = [spec for spec in listed(scenario, "hurried") if spec.module == "sync_impl"]
-    assert {str(spec.settings["options"]) for spec in specs} == {"{'timeout_s': 0.2}"}
+    assert all(told(spec)["options"] == {"timeout_s": 0.2, "bare_transport": False} for spec in specs)
     seed = make_plan(scenario).trials[0].block_seed
-    assert {spec.settings["block_seed"] for spec in listed(scenario, "hurried")} == {str(seed)}
+    assert {told(spec)["block_seed"] for spec in listed(scenario, "hurried")} == {
+        seed,
+        str(seed),
+    }  # the load's own settings have it as text
 
 
 def test_both_sides_get_the_same_work(scenario: Scenario) -> None:
@@ -196,21 +206,21 @@ def test_both_sides_get_the_same_work(scenario: Scenario) -> None:
 
 
 def test_both_sides_get_the_same_load(scenario: Scenario) -> None:
-    loads = [named(listed(scenario, name), "load")[0].settings for name in ("sync", "events")]
+    loads = [told(named(listed(scenario, name), "load")[0]) for name in ("sync", "events")]
     same = [{key: value for key, value in load.items() if key != "addresses"} for load in loads]
     assert same[0] == same[1]
     assert [len(cast(list[object], load["addresses"])) for load in loads] == [2, 2]
 
 
 def test_an_open_load_has_a_schedule_and_everybody_is_new(scenario: Scenario) -> None:
-    load = named(listed(scenario, "sync"), "load")[0].settings
+    load = told(named(listed(scenario, "sync"), "load")[0])
     assert (load["executor"], load["schedule"], load["keys"]) == ("open", "raw/schedule.npy", None)
 
 
 def test_a_closed_load_has_users_and_a_span_instead() -> None:
     workload = "{executor: constant-vus, vus: 8, duration: 10s, warmup: 1s, keys: {distribution: zipf, count: 50}}"
     scenario = load_text(f"version: 1\nname: closed\nworkload: {workload}\nvariants: [sync]\n", "closed")
-    load = named(listed(scenario, "sync"), "load")[0].settings
+    load = told(named(listed(scenario, "sync"), "load")[0])
     assert "schedule" not in load
     assert {key: load[key] for key in ("executor", "vus", "warmup_ms", "duration_ms", "keys")} == {
         "executor": "constant-vus",
@@ -245,27 +255,27 @@ def test_a_fault_arrives_with_all_that_it_is(scenario: Scenario) -> None:
 
 def test_no_two_processes_share_a_port(scenario: Scenario) -> None:
     specs = listed(scenario, "sync")
-    ports = [spec.settings["port"] for spec in specs if "port" in spec.settings]
+    ports = [str(told(spec)["address"]) for spec in specs if "address" in told(spec)]
     assert len(ports) == 7
     assert len(set(ports)) == 7
 
 
 def test_the_caller_knows_every_instance_of_every_service(scenario: Scenario) -> None:
     specs = listed(scenario, "sync")
-    known = cast(dict[str, list[int]], named(specs, "api")[0].settings["services"])
+    known = cast(dict[str, list[object]], told(named(specs, "api")[0])["services"])
     assert list(known) == ["email", "analytics", "cache", "fraud"]
-    listening = {spec.name: spec.settings["port"] for spec in services(specs)}
+    listening = {spec.name: told(spec)["address"] for spec in services(specs)}
     assert known["email"] == [listening["email/0"], listening["email/1"]]
 
 
 def test_the_publisher_knows_no_service(scenario: Scenario) -> None:
-    settings = named(listed(scenario, "events"), "api")[0].settings
+    settings = told(named(listed(scenario, "events"), "api")[0])
     assert "services" not in settings
     assert not any(name in str(settings) for name in scenario.services)
 
 
 def test_instances_of_a_service_share_a_group_and_services_do_not(scenario: Scenario) -> None:
-    groups = {part.name: part.settings["group"] for part in services(listed(scenario, "events"))}
+    groups = {part.name: told(part)["group"] for part in services(listed(scenario, "events"))}
     assert groups["email/0"] == groups["email/1"]
     assert len(set(groups.values())) == 4
 
@@ -279,22 +289,22 @@ def test_each_trial_has_a_topic_and_groups_of_its_own(scenario: Scenario) -> Non
         )
         for trial in trials
     ]
-    assert len({spec.settings["topic"] for specs in made for spec in named(specs, "api")}) == len(trials) == 3
-    assert len({spec.settings["group"] for specs in made for spec in services(specs)}) == 3 * 4
+    assert len({told(spec)["topic"] for specs in made for spec in named(specs, "api")}) == len(trials) == 3
+    assert len({told(spec)["group"] for specs in made for spec in services(specs)}) == 3 * 4
 
 
 def test_a_call_or_publish_has_two_seconds_unless_the_variant_says_otherwise(scenario: Scenario) -> None:
-    options = {name: named(listed(scenario, name), "api")[0].settings["options"] for name in scenario.variant_names}
+    options = {name: told(named(listed(scenario, name), "api")[0])["options"] for name in scenario.variant_names}
     timeouts = {name: cast(dict[str, object], given)["timeout_s"] for name, given in options.items()}
     assert timeouts == {"sync": 2.0, "hurried": 0.2, "events": 2.0}
 
 
-def test_settings_are_json(scenario: Scenario) -> None:
-    import json
-
+def test_settings_come_through_the_pipe_as_they_were(scenario: Scenario) -> None:
     for name in scenario.variant_names:
-        for part in listed(scenario, name):
-            assert json.loads(json.dumps(part.settings)) == part.settings
+        for spec in listed(scenario, name):
+            if isinstance(spec.settings, Settings):
+                read = msgspec.json.decode(msgspec.json.encode(spec.settings), type=type(spec.settings))
+                assert msgspec.json.encode(read) == msgspec.json.encode(spec.settings)
 
 
 def test_work_settings_do_not_depend_on_the_variant_but_for_its_faults(scenario: Scenario) -> None:
@@ -304,17 +314,21 @@ def test_work_settings_do_not_depend_on_the_variant_but_for_its_faults(scenario:
 def test_several_load_workers_share_the_schedule_and_what_may_be_under_way(scenario: Scenario) -> None:
     one, several = (listed(scenario, "sync", LoadWorkers(count)) for count in (1, 4))
     assert [part.name for part in named(several, "load")] == ["load/0", "load/1", "load/2", "load/3"]
-    first_two = [part.settings for part in named(several, "load")][:2]
+    first_two = [told(part) for part in named(several, "load")][:2]
     assert [settings["schedule"] for settings in first_two] == ["raw/schedule-0.npy", "raw/schedule-1.npy"]
     assert [settings["rows"] for settings in first_two] == ["raw/load-0.rows", "raw/load-1.rows"]
-    shares = [cast(int, part.settings["max_in_flight"]) for part in named(several, "load")]
-    assert sum(shares) == named(one, "load")[0].settings["max_in_flight"]
+    shares = [cast(int, told(part)["max_in_flight"]) for part in named(several, "load")]
+    assert sum(shares) == told(named(one, "load")[0])["max_in_flight"]
 
 
 def test_the_api_leaves_loopback_only_where_the_load_comes_from_elsewhere(scenario: Scenario) -> None:
     here, far = (listed(scenario, "sync", LoadWorkers(2, master)) for master in (None, ("10.0.0.5", 5557)))
-    assert {part.settings["host"] for part in named(here, "api")} == {"127.0.0.1"}
-    assert {part.settings["host"] for part in named(far, "api")} == {"10.0.0.5"}
-    assert not any("host" in part.settings for part in services(far))
+
+    def hosts(specs: Sequence[ProcessSpec]) -> set[object]:
+        return {cast(list[object], told(spec)["address"])[0] for spec in specs}
+
+    assert hosts(named(here, "api")) == {"127.0.0.1"}
+    assert hosts(named(far, "api")) == {"10.0.0.5"}
+    assert hosts(services(far)) == {"127.0.0.1"}
     (load,) = named(far, "load")
-    assert (load.name, load.role, load.settings["listen"]) == ("load", "load-master", ["10.0.0.5", 5557])
+    assert (load.name, load.role, told(load)["listen"]) == ("load", "load-master", ["10.0.0.5", 5557])

@@ -8,14 +8,12 @@ import pandas as pd
 import pytest
 from synthetic import NO_WINDOWS, RESOURCES_COLUMNS, SECOND, Script, around, facts_of, quiet, result_of, scenario_of
 
-from benchmarks.analysis.history import TrialFacts, read_trial
+from benchmarks.analysis.history import read_trial
 from benchmarks.analysis.metrics import measure
 from benchmarks.analysis.reconcile import reconcile
-from benchmarks.analysis.shares import BUSY, PRESSURE, STEAL
 from benchmarks.analysis.validity import (
+    OverloadIndicators,
     Sent,
-    SystemSigns,
-    TrialResult,
     backlog_growth,
     block_reasons,
     findings,
@@ -23,7 +21,8 @@ from benchmarks.analysis.validity import (
     variant_reasons,
 )
 from benchmarks.load.rows import Outcome
-from benchmarks.scenario.model import Slo
+from benchmarks.trial_result import BUSY, PRESSURE, STEAL, TrialFacts, TrialResult
+from benchmarks.values.slo import Slo
 from registration.trace import RecordKind
 
 
@@ -233,7 +232,7 @@ class TestMachine:
         starved = sampled(trial(tmp_path), PRESSURE, [0.8] * 20)
         assert reasons(starved, saturation_planned=True) == []
         metrics = measure(starved.frames.history, starved.frames.effects, starved.facts, Slo(), NO_WINDOWS)
-        assert findings([SystemSigns.of(starved, metrics)], [metrics]) == [
+        assert findings([OverloadIndicators.of(starved, metrics)], [metrics]) == [
             "saturated: machine (a task waited for a core 80% of the time)"
         ]
 
@@ -341,7 +340,7 @@ class TestFindings:
         measured = [
             measure(r.frames.history, r.frames.effects, r.facts, Slo(), around(during, r.facts)) for r in results
         ]
-        return findings([SystemSigns.of(*pair) for pair in zip(results, measured, strict=True)], measured)
+        return findings([OverloadIndicators.of(*pair) for pair in zip(results, measured, strict=True)], measured)
 
     def test_a_system_that_keeps_up_has_none(self, tmp_path: Path) -> None:
         assert self.found(result_of(scenario_of(), 1, "events", 0, tmp_path)) == []
@@ -359,7 +358,7 @@ class TestFindings:
             script.arrival(index, 1000.0 * index, 1000.0 * index, 20_000)
         result = quiet(script.facts, script.frames(tmp_path))
         metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), NO_WINDOWS)
-        assert findings([SystemSigns.of(result, metrics)], [metrics]) == []
+        assert findings([OverloadIndicators.of(result, metrics)], [metrics]) == []
 
     def test_a_backlog_that_grows_without_any_fault(self, tmp_path: Path) -> None:
         script = Script()
@@ -369,7 +368,9 @@ class TestFindings:
         metrics = measure(result.frames.history, result.frames.effects, script.facts, Slo(), NO_WINDOWS)
         (rate,) = backlog_growth(result, metrics).values()
         assert rate == pytest.approx(20, rel=0.01)
-        assert findings([SystemSigns.of(result, metrics)], [metrics]) == [f"unstable: backlog grows {rate:.3g}/s"]
+        assert findings([OverloadIndicators.of(result, metrics)], [metrics]) == [
+            f"unstable: backlog grows {rate:.3g}/s"
+        ]
 
     def test_it_takes_more_than_half_of_the_trials(self, tmp_path: Path) -> None:
         stable = [result_of(scenario_of(), n, "events", n, tmp_path / str(n)) for n in (1, 2)]

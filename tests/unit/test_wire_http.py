@@ -4,8 +4,10 @@ import httpx
 import pytest
 
 from registration import luck
+from registration.address import LOOPBACK, Address
 from registration.call import Call
 from registration.registration import Registration, body_of, traceparent_of, user_id
+from sync_impl.variants.variant import Calling
 from sync_impl.wires import http
 from sync_impl.wires.http import HttpWire
 from sync_impl.wires.port import WireError
@@ -35,32 +37,38 @@ class Pools:
         return httpx.Response(418)
 
 
+@pytest.fixture(params=[Calling(), Calling(bare_transport=True)], ids=["client", "bare transport"])
+def calling(request: pytest.FixtureRequest) -> Calling:
+    found: Calling = request.param
+    return found
+
+
 @pytest.fixture
 def pools(monkeypatch: pytest.MonkeyPatch) -> Pools:
     return Pools(monkeypatch)
 
 
-async def test_all_of_a_call_crosses_the_wire(pools: Pools) -> None:
-    wire = HttpWire()
+async def test_all_of_a_call_crosses_the_wire(pools: Pools, calling: Calling) -> None:
+    wire = HttpWire(calling)
     wire.open("email")
-    assert await wire.send("email", 1001, CALL) == 418
+    assert await wire.send("email", Address(LOOPBACK, 1001), CALL) == 418
     (request,) = pools.requests
     assert (request.method, str(request.url)) == ("POST", "http://127.0.0.1:1001/work")
     assert request.content == body_of(REGISTRATION)
     assert Call.read(request.content, request.headers) == CALL
 
 
-async def test_each_service_has_a_pool_of_its_own(pools: Pools) -> None:
-    wire = HttpWire()
+async def test_each_service_has_a_pool_of_its_own(pools: Pools, calling: Calling) -> None:
+    wire = HttpWire(calling)
     wire.open("email")
     wire.open("cache")
     assert pools.made == 2
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError("refused"), httpx.ReadError("reset")])
-async def test_a_call_that_finds_nobody_is_a_wire_error(pools: Pools, error: Exception) -> None:
+async def test_a_call_that_finds_nobody_is_a_wire_error(pools: Pools, calling: Calling, error: Exception) -> None:
     pools.error = error
-    wire = HttpWire()
+    wire = HttpWire(calling)
     wire.open("email")
     with pytest.raises(WireError, match=type(error).__name__):
-        await wire.send("email", 1001, CALL)
+        await wire.send("email", Address(LOOPBACK, 1001), CALL)

@@ -12,18 +12,21 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from event_impl.brokers import client_for
+from event_impl.brokers import client_of
 from event_impl.brokers.port import Publishing, Subscription
 from event_impl.variants import events
 from event_impl.variants import variant as event_side
 from event_impl.variants.variant import Heard, Hearing
+from event_impl.wiring import OwnWiring
 from registration import event
 from registration.announce import AnnounceError
 from registration.call import Call
+from registration.effects.destination import DestinationSettings
 from registration.options import duration
 from registration.registration import Registration
+from registration.runtime.harness import Idle
 from registration.runtime.process import Runtime
 from registration.variant import OwnProcess, Promise
 from registration.work import WorkError
@@ -48,7 +51,7 @@ def lingering(options: Options) -> Publishing:
 
 def stored_and_published(options: Options, tools: event_side.ApiTools) -> event_side.Register:
     async def register(registration: Registration) -> None:
-        tools.store(registration)
+        await tools.store(registration)
         await tools.publish(registration, timeout_s=options.timeout_s)
 
     return register
@@ -56,7 +59,7 @@ def stored_and_published(options: Options, tools: event_side.ApiTools) -> event_
 
 def not_waited_for(options: Options, tools: event_side.ApiTools) -> event_side.Register:
     async def register(registration: Registration) -> None:
-        tools.store(registration)
+        await tools.store(registration)
         await tools.publish(registration, timeout_s=options.timeout_s, confirmed=False)
 
     return register
@@ -118,14 +121,12 @@ def in_transactions(_options: Options, tools: event_side.ServiceTools) -> Hearin
     return Hearing(work, Subscription(tools.usual_unsettled, transactional=True))
 
 
-async def read_done(runtime: Runtime) -> None:
+async def read_done(wiring: OwnWiring, runtime: Runtime) -> None:
     """What stands behind the transactions: counts what is committed in `done`, as effects of `<service>-done`."""
-    client = client_for(runtime.settings)
-    own = cast(Mapping[str, Mapping[str, str]], runtime.settings["own_topics"])
-    reading: list[asyncio.Task[None]] = []
+    client = client_of(wiring.broker)(wiring.bootstrap)
 
     async def read(service: str, topic: str) -> None:
-        counted = runtime.open_destination(f"{service}-done")
+        counted = await runtime.open_destination(f"{service}-done", DestinationSettings("outside-world"))
         subscriber = client.subscriber(
             topic,
             Subscription(1000, commit="timer", read_committed=True),
@@ -138,16 +139,16 @@ async def read_done(runtime: Runtime) -> None:
 
         async def count() -> None:
             async for delivery in subscriber.deliveries():
-                counted.apply(event.parse(delivery.message.value, delivery.message.headers).registration)
+                await counted.apply(event.parse(delivery.message.value, delivery.message.headers).registration, "")
                 subscriber.settle(delivery)
 
-        reading.append(asyncio.create_task(count()))
+        runtime.tasks.serve(count())
 
-    await asyncio.gather(*(read(service, topics["done"]) for service, topics in own.items()))
-    runtime.ready()
-    async for message in runtime.messages():
-        if message["type"] == "idle":
-            runtime.send(type="idle", question=message["question"], busy=0)
+    await asyncio.gather(*(read(service, topics["done"]) for service, topics in wiring.own_topics.items()))
+    runtime.harness.ready()
+    async for question in runtime.harness.questions():
+        if isinstance(question, Idle):
+            runtime.harness.send(type="idle", question=question.question, busy=0)
 
 
 def event_variant(name: str, **parts: object) -> event_side.Variant[Options]:
@@ -220,7 +221,7 @@ def called_again(options: Options, tools: sync_side.ApiTools) -> sync_side.Regis
                 await tools.clock.sleep_until(tools.clock.now_ns() + 10_000_000)
 
     async def register(registration: Registration) -> None:
-        tools.store(registration)
+        await tools.store(registration)
         deadline_ns = tools.clock.now_ns() + round(options.timeout_s * 1e9)
         await asyncio.gather(*(call(service, registration, deadline_ns) for service in tools.services))
 
@@ -260,7 +261,7 @@ def called_too_late(options: Options, tools: sync_side.ApiTools) -> sync_side.Re
     """With a deadline that is over when the call comes."""
 
     async def register(registration: Registration) -> None:
-        tools.store(registration)
+        await tools.store(registration)
         for service in tools.services:
             await tools.call(service, registration, timeout_s=options.timeout_s, deadline_ns=tools.clock.now_ns() - 1)
 
@@ -269,7 +270,7 @@ def called_too_late(options: Options, tools: sync_side.ApiTools) -> sync_side.Re
 
 def whatever_comes_of_it(options: Options, tools: sync_side.ApiTools) -> sync_side.Register:
     async def register(registration: Registration) -> None:
-        tools.store(registration)
+        await tools.store(registration)
         calls = (tools.call(service, registration, timeout_s=options.timeout_s) for service in tools.services)
         for outcome in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, AnnounceError):
@@ -284,7 +285,7 @@ def replied_first(options: Options, tools: sync_side.ApiTools) -> sync_side.Regi
             await tools.call(service, registration, timeout_s=options.timeout_s)
 
     async def register(registration: Registration) -> None:
-        tools.store(registration)
+        await tools.store(registration)
         tools.in_background(call_all(registration))
 
     return register

@@ -9,8 +9,9 @@ from aiokafka import OffsetAndMetadata, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
 
-from event_impl.brokers.memory.broker import MemoryBroker, Request
+from event_impl.brokers.memory.broker import MemoryBroker
 from event_impl.brokers.memory.connection import BrokerConnection
+from event_impl.brokers.memory.requests import BrokerRequest
 
 _NONE_COMMITTED = -1
 
@@ -56,7 +57,7 @@ class MemoryAdmin:
     async def list_consumer_group_offsets(
         self, group_id: str, _coordinator: int, *, partitions: Sequence[TopicPartition]
     ) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        def committed(_request: Request) -> Mapping[TopicPartition, OffsetAndMetadata]:
+        def committed(_request: BrokerRequest) -> Mapping[TopicPartition, OffsetAndMetadata]:
             found = self._broker.group(group_id).committed
             return {place: OffsetAndMetadata(found.get(place, _NONE_COMMITTED), "") for place in partitions}
 

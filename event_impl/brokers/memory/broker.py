@@ -14,66 +14,22 @@ import itertools
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import (
     KafkaConnectionError,
-    KafkaError,
-    ProducerFenced,
     RequestTimedOutError,
     UnknownTopicOrPartitionError,
 )
 
-from event_impl.brokers.memory.group import LATER, Group
+from event_impl.brokers.memory.group import Group
 from event_impl.brokers.memory.host import AsyncioHost, Host, Station
-from event_impl.brokers.port import Headers
+from event_impl.brokers.memory.log import Reader, Record, Transaction, Unsent, Writer, open_of
+from event_impl.brokers.memory.requests import BrokerRequest
 
 _BROKERS: weakref.WeakValueDictionary[str, MemoryBroker] = weakref.WeakValueDictionary()
 _numbers = itertools.count(1)
-
-
-class Transaction:
-    """What its producer has written since its last commit. Whoever reads what is committed stops before an open one."""
-
-    def __init__(self) -> None:
-        self.committed: bool | None = None  # None: it is open
-        self.partitions: dict[TopicPartition, None] = {}
-        self.offsets: list[tuple[str, Mapping[TopicPartition, int]]] = []  # by group
-
-
-class Writer:
-    """A producer of a transactional id, until another one of it comes. It has one transaction after the other."""
-
-    def __init__(self) -> None:
-        self.fenced = False
-        self.open = Transaction()
-
-
-class Record(NamedTuple):
-    """A message in a log."""
-
-    offset: int
-    key: bytes
-    value: bytes
-    headers: Headers
-    transaction: Transaction | None
-
-
-class Unsent(NamedTuple):
-    """A message on its way into a log. `sequence` numbers a producer's messages to one partition."""
-
-    partition: TopicPartition
-    sequence: int
-    key: bytes
-    value: bytes
-    headers: Headers
-
-
-class Reader(Protocol):
-    """Who is told that a log has grown."""
-
-    def arrived(self, partition: TopicPartition) -> None: ...
 
 
 class Life(Enum):
@@ -82,45 +38,6 @@ class Life(Enum):
     UP = "up"
     STOPPED = "stopped"
     GONE = "gone"
-
-
-class Request:
-    """One request of a client, and the future that its answer ends."""
-
-    __slots__ = ("answer", "args", "handler", "station")
-
-    def __init__(
-        self, station: Station, answer: asyncio.Future[Any], handler: Callable[..., object], args: tuple[Any, ...]
-    ) -> None:
-        self.station = station
-        self.answer = answer
-        self.handler = handler
-        self.args = args
-
-    def carry_out(self) -> None:
-        try:
-            value = self.handler(self, *self.args)
-        except KafkaError as error:
-            self.fail(error)
-        else:
-            if value is not LATER:
-                self.reply(value)
-
-    def reply(self, value: object) -> None:
-        self.station.hear(_end, self.answer, value)
-
-    def fail(self, error: KafkaError) -> None:
-        self.station.hear(_fail, self.answer, error)
-
-
-def _end(answer: asyncio.Future[Any], value: object) -> None:
-    if not answer.done():
-        answer.set_result(value)
-
-
-def _fail(answer: asyncio.Future[Any], error: KafkaError) -> None:
-    if not answer.done():
-        answer.set_exception(error)
 
 
 class MemoryBroker:
@@ -137,7 +54,7 @@ class MemoryBroker:
         self._sequences: dict[tuple[int, TopicPartition], int] = {}
         self._writers: dict[str, Writer] = {}
         self._readers: dict[TopicPartition, list[Reader]] = {}
-        self._held: list[Request] = []
+        self._held: list[BrokerRequest] = []
         self._overdue: list[Callable[[], object]] = []
         self._lives = 1
         _BROKERS[self.address] = self
@@ -212,7 +129,7 @@ class MemoryBroker:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if not station.reach():
             return answer  # nobody waits for it
-        request = Request(station, answer, handler, args)
+        request = BrokerRequest(station, answer, handler, args)
         if self.life is Life.UP:
             request.carry_out()
         elif self.life is Life.STOPPED:
@@ -222,10 +139,12 @@ class MemoryBroker:
             request.fail(KafkaConnectionError("connection refused"))
         return answer
 
-    def exists(self, _request: Request) -> None:
+    def exists(self, _request: BrokerRequest) -> None:
         """Nothing but an answer."""
 
-    def append(self, _request: Request, producer: int, unsent: Sequence[Unsent], writer: Writer | None = None) -> None:
+    def append(
+        self, _request: BrokerRequest, producer: int, unsent: Sequence[Unsent], writer: Writer | None = None
+    ) -> None:
         """Put messages into their logs; those of a producer (0: of none) that are in there already are left out."""
         for message in unsent:
             self.append_one(producer, message, writer)
@@ -240,7 +159,7 @@ class MemoryBroker:
             self._sequences[producer, partition] = message.sequence
         transaction = None
         if writer is not None:
-            transaction = _open_of(writer)
+            transaction = open_of(writer)
             transaction.partitions[partition] = None
         log.append(Record(len(log), message.key, message.value, message.headers, transaction))
         self._tell(partition)
@@ -256,7 +175,7 @@ class MemoryBroker:
             raise UnknownTopicOrPartitionError(partition)
         return found
 
-    def partition_count(self, _request: Request, topic: str) -> int:
+    def partition_count(self, _request: BrokerRequest, topic: str) -> int:
         if topic not in self._partitions:
             raise UnknownTopicOrPartitionError(topic)
         return self._partitions[topic]
@@ -266,10 +185,10 @@ class MemoryBroker:
         counts = {topic: self._partitions.get(topic, 0) for topic in sorted(topics)}
         return [TopicPartition(topic, number) for topic, count in counts.items() for number in range(count)]
 
-    def ends(self, _request: Request, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    def ends(self, _request: BrokerRequest, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         return {partition: len(self.log(partition)) for partition in partitions}
 
-    def create_topic(self, _request: Request, topic: str, partitions: int) -> bool:
+    def create_topic(self, _request: BrokerRequest, topic: str, partitions: int) -> bool:
         """Whether it was not there yet."""
         if topic in self._partitions:
             return False
@@ -277,7 +196,7 @@ class MemoryBroker:
         self._logs |= {partition: [] for partition in self.partitions_of([topic])}
         return True
 
-    def delete_topic(self, _request: Request, topic: str) -> None:
+    def delete_topic(self, _request: BrokerRequest, topic: str) -> None:
         for partition in self.partitions_of([topic]):
             del self._logs[partition]
         del self._partitions[topic]
@@ -290,7 +209,7 @@ class MemoryBroker:
 
     # Transactions. One that nobody ends stays open: that a broker gives up on it after a minute is not modelled.
 
-    def write_as(self, _request: Request, transactional_id: str) -> Writer:
+    def write_as(self, _request: BrokerRequest, transactional_id: str) -> Writer:
         """A new writer of an id. The one before it is fenced, and what that has open is aborted."""
         before = self._writers.get(transactional_id)
         if before is not None:
@@ -299,12 +218,14 @@ class MemoryBroker:
         writer = self._writers[transactional_id] = Writer()
         return writer
 
-    def add_offsets(self, _request: Request, writer: Writer, group: str, offsets: Mapping[TopicPartition, int]) -> None:
-        _open_of(writer).offsets.append((group, offsets))
+    def add_offsets(
+        self, _request: BrokerRequest, writer: Writer, group: str, offsets: Mapping[TopicPartition, int]
+    ) -> None:
+        open_of(writer).offsets.append((group, offsets))
 
-    def commit(self, _request: Request, writer: Writer) -> None:
+    def commit(self, _request: BrokerRequest, writer: Writer) -> None:
         """All of it at once; the offsets whoever's the partitions are by now."""
-        _open_of(writer)
+        open_of(writer)
         self._end(writer, commit=True)
 
     def _end(self, writer: Writer, *, commit: bool) -> None:
@@ -323,9 +244,3 @@ class MemoryBroker:
 
     def read_no_more(self, reader: Reader, partition: TopicPartition) -> None:
         self._readers[partition].remove(reader)
-
-
-def _open_of(writer: Writer) -> Transaction:
-    if writer.fenced:
-        raise ProducerFenced
-    return writer.open

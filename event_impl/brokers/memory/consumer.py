@@ -24,8 +24,9 @@ from aiokafka.errors import (
     UnknownMemberIdError,
 )
 
-from event_impl.brokers.memory.broker import MemoryBroker, Record
+from event_impl.brokers.memory.broker import MemoryBroker
 from event_impl.brokers.memory.connection import RETRY_S, BrokerConnection
+from event_impl.brokers.memory.log import Record
 
 _log = logging.getLogger(__name__)
 

@@ -11,20 +11,33 @@ In Kafka the leader deals them out; here that takes no time, so a leader that st
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import NamedTuple, Protocol
 
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
 
-if TYPE_CHECKING:
-    from event_impl.brokers.memory.broker import MemoryBroker, Request
+from event_impl.brokers.memory.host import Host
+from event_impl.brokers.memory.log import Record
+from event_impl.brokers.memory.requests import LATER, BrokerRequest
 
-LATER: Final = object()  # what a request returns that is answered later
+
+class Coordinator(Protocol):
+    """What a group asks of the broker that keeps it."""
+
+    @property
+    def host(self) -> Host: ...
+
+    def at_ns(self, when_ns: int, callback: Callable[..., object], *args: object) -> None:
+        """A timer of this life of the broker."""
+
+    def log(self, partition: TopicPartition) -> list[Record]: ...
+
+    def partitions_of(self, topics: Iterable[str]) -> list[TopicPartition]: ...
 
 
-class Offset(NamedTuple):
+class Assignment(NamedTuple):
     """What a member has been given."""
 
     member: str
@@ -41,14 +54,14 @@ class Member:
     topics: Sequence[str]
     session_ns: int
     share: list[TopicPartition] = field(default_factory=list)
-    joining: Request | None = None
+    joining: BrokerRequest | None = None
     seen_ns: int = 0
 
 
 class Group:
     """Generation 0 has no members."""
 
-    def __init__(self, broker: MemoryBroker) -> None:
+    def __init__(self, broker: Coordinator) -> None:
         self.committed: dict[TopicPartition, int] = {}
         self.generation = 0
         self._broker = broker
@@ -59,8 +72,8 @@ class Group:
     # Requests
 
     def join(
-        self, request: Request, member_id: str, name: str | None, topics: Sequence[str], session_ns: int
-    ) -> Offset | object:
+        self, request: BrokerRequest, member_id: str, name: str | None, topics: Sequence[str], session_ns: int
+    ) -> Assignment | object:
         """Take a member in. It waits until all have joined; one that comes back under its name does not."""
         if member_id:
             member = self._member(member_id)
@@ -76,27 +89,29 @@ class Group:
             self._keep_watch(member)
         if not self._preparing:
             self._see(member)
-            return Offset(member.id, self.generation, member.share)
+            return Assignment(member.id, self.generation, member.share)
         member.joining = request
         self._complete_if_all_have_joined()
         return LATER
 
-    def leave(self, _request: Request, member_id: str) -> None:
+    def leave(self, _request: BrokerRequest, member_id: str) -> None:
         self._put_out(self._member(member_id))
 
-    def heartbeat(self, _request: Request, member_id: str, generation: int) -> None:
+    def heartbeat(self, _request: BrokerRequest, member_id: str, generation: int) -> None:
         self._check(member_id, generation)
         if self._preparing:
             raise RebalanceInProgressError
 
-    def commit(self, _request: Request, member_id: str, generation: int, offsets: Mapping[TopicPartition, int]) -> None:
+    def commit(
+        self, _request: BrokerRequest, member_id: str, generation: int, offsets: Mapping[TopicPartition, int]
+    ) -> None:
         # In a group without members anybody may commit who claims no membership.
         if generation >= 0 or self._members:
             self._check(member_id, generation)
         self.committed.update(offsets)
 
     def positions(
-        self, _request: Request, partitions: Sequence[TopicPartition], from_end: bool
+        self, _request: BrokerRequest, partitions: Sequence[TopicPartition], from_end: bool
     ) -> Mapping[TopicPartition, int]:
         """Where to go on with some partitions, or to begin where nothing was committed."""
         broker, committed = self._broker, self.committed
@@ -182,12 +197,12 @@ class Group:
         for member in members:
             if member.joining is not None:
                 self._see(member)
-                member.joining.reply(Offset(member.id, self.generation, member.share))
+                member.joining.reply(Assignment(member.id, self.generation, member.share))
                 member.joining = None
 
     # The broker's life
 
-    def lose_requests(self) -> list[Request]:
+    def lose_requests(self) -> list[BrokerRequest]:
         """The requests that waited, and wait no more: their connection is lost."""
         lost = [member.joining for member in self._members.values() if member.joining is not None]
         for member in self._members.values():

@@ -17,8 +17,9 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
-from event_impl.brokers.memory.broker import Life, MemoryBroker, Unsent, Writer
+from event_impl.brokers.memory.broker import Life, MemoryBroker
 from event_impl.brokers.memory.connection import BrokerConnection
+from event_impl.brokers.memory.log import Unsent, Writer
 from event_impl.brokers.port import Headers
 
 _BATCH_BYTES = 16_384

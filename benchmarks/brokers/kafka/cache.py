@@ -19,7 +19,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.brokers.release import Release
+from benchmarks.brokers.kafka.jars import Release
 
 CACHE_VARIABLE = "SYNC_VS_EVENTS_CACHE"
 _APPLICATION = "sync-vs-events"

@@ -11,9 +11,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from benchmarks.brokers.broker import BrokerUnavailable, FetchProgress
-from benchmarks.brokers.cache import Installation, sha256_of
-from benchmarks.brokers.maven import Downloads
-from benchmarks.brokers.release import Jar
+from benchmarks.brokers.kafka.cache import CACHE_VARIABLE, Installation, sha256_of
+from benchmarks.brokers.kafka.jars import Downloads, Jar
 
 _AT_ONCE = 8
 _ATTEMPTS = 3
@@ -55,7 +54,7 @@ def fetch_jars(
     except OSError as error:
         raise BrokerUnavailable(
             f"Kafka {into.release.version} cannot be kept in {into.home.parent}: {error.strerror or error}",
-            "Make room or set SYNC_VS_EVENTS_CACHE to a folder that can be written to.",
+            f"Make room or set {CACHE_VARIABLE} to a folder that can be written to.",
         ) from error
 
 

@@ -6,7 +6,6 @@ history, effects → Arrivals → latencies ─┐
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,15 +13,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.analysis.applied import NEVER, Applied
-from benchmarks.analysis.arrivals import NS_PER_MS, Arrivals, Floats, floats
-from benchmarks.analysis.history import TrialFacts
-from benchmarks.analysis.reconcile import Endings
-from benchmarks.analysis.recovery import Recovery
-from benchmarks.metrics import METRICS
-from benchmarks.scenario.model import Slo
+from benchmarks.metrics.arrivals import NEVER, NS_PER_MS, Applied, Floats, floats
+from benchmarks.trial_result import TrialFacts
+from benchmarks.values.slo import Slo
 
-LATENCIES = {definition.name: definition.each for definition in METRICS if definition.each is not None}
+Counts = dict[str, int]
+
+
+@dataclass(frozen=True)
+class Endings:
+    """How many registrations, and how many (registration, service) pairs, ended how: as in `summary.json`."""
+
+    registrations: Counts
+    effects: Counts
+    effects_by_service: dict[str, Counts]
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """`recovered` is null where that cannot be said, and without faults; `reason` says why there is no time."""
+
+    recovery_s: float | None = None
+    recovered: bool | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,22 +93,6 @@ class WindowSeries:
     def of_each(self, latency: str, service: str = "") -> Floats:
         """Milliseconds of each arrival, NaN where it has none; where a service is named, until its first effect."""
         return self.trial.of_each(f"{latency}:{service}" if service else latency)[self.inside]
-
-
-def latencies(
-    history: pd.DataFrame, effects: pd.DataFrame, services: Sequence[str], found: Applied | None = None
-) -> pd.DataFrame:
-    """Every latency of every arrival in milliseconds, NaN where it does not exist; one trial's frames or several's.
-
-    Columns: trial, variant, block, index, intended_ns, outcome, one per metric that is a latency, and
-    `completion_latency_ms:<service>`.
-    """
-    arrivals = Arrivals(history, effects, services, found)
-    columns = {name: each(arrivals) for name, each in LATENCIES.items()}
-    done_ms = arrivals.done_ms()
-    by_service = {f"completion_latency_ms:{service}": done_ms[:, at] for at, service in enumerate(services)}
-    head = history[["trial", "variant", "block", "index", "intended_ns", "outcome"]]
-    return head.assign(**columns, **by_service).reset_index(drop=True)
 
 
 def outstanding(

@@ -19,13 +19,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from benchmarks.brokers.broker import BrokerUnavailable, FetchProgress, SilentProgress
-from benchmarks.brokers.cache import Installation, complete, damaged, installation, seal
-from benchmarks.brokers.fetch import Abandoned, fetch_jars
-from benchmarks.brokers.java import PROFILES, Java, environment, find
-from benchmarks.brokers.maven import Downloads, MavenCentral
-from benchmarks.brokers.node import NodeFailed, NodeFolder, lay_out, spawn
-from benchmarks.brokers.release import Release, load
-from benchmarks.brokers.settings import DATA, server_properties
+from benchmarks.brokers.kafka.cache import CACHE_VARIABLE, Installation, complete, damaged, installation, seal
+from benchmarks.brokers.kafka.fetch import Abandoned, fetch_jars
+from benchmarks.brokers.kafka.jars import Downloads, MavenCentral, Release, load_release
+from benchmarks.brokers.kafka.java import PROFILES, Java, find_java, jvm_environment
+from benchmarks.brokers.kafka.node import NodeFailed, NodeFolder, lay_out, spawn
+from benchmarks.brokers.kafka.properties import DATA, server_properties
 from benchmarks.processes import launcher
 from benchmarks.processes.ports import NoFreePort, Ports
 
@@ -51,8 +50,8 @@ async def prepare(
     verify: hash every jar instead of comparing sizes, fetch again what is damaged, and repeat a training run that
     failed. root: instead of the user's cache folder. BrokerUnavailable where it cannot be completed.
     """
-    java = find()
-    found = installation(release or load(), root)
+    java = find_java()
+    found = installation(release or load_release(), root)
     if not verify and complete(found) and _tried_training(found, java):
         return found
     progress = progress or SilentProgress()
@@ -73,7 +72,7 @@ async def prepare(
             return found
         raise BrokerUnavailable(
             f"The cache folder {found.home.parent} cannot be used: {error.strerror or error}",
-            "Make it writable or set SYNC_VS_EVENTS_CACHE to a folder that can be written to.",
+            f"Make it writable or set {CACHE_VARIABLE} to a folder that can be written to.",
         ) from error
     return found
 
@@ -136,7 +135,7 @@ async def _format(found: Installation, java: Java) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=environment(found.jars),
+            env=jvm_environment(found.jars),
             start_new_session=True,
         )
         try:
@@ -173,10 +172,12 @@ async def _train(found: Installation, java: Java) -> None:
         recorded = folder / cache.name
         try:
             ports = Ports()
-            place = NodeFolder(folder / "node", folder / "training.log", ports.take(), ports.take())
-            lay_out(found, place)
-            place.properties.write_text(server_properties(place.port, place.controller_port), encoding="utf-8")
-            node = spawn(found, java, _TRAINED, place, f"-XX:AOTCacheOutput={recorded}")
+            node_folder = NodeFolder(folder / "node", folder / "training.log", ports.take(), ports.take())
+            lay_out(found, node_folder)
+            node_folder.properties.write_text(
+                server_properties(node_folder.port, node_folder.controller_port), encoding="utf-8"
+            )
+            node = spawn(found, java, _TRAINED, node_folder, f"-XX:AOTCacheOutput={recorded}")
             try:
                 await node.ready()
                 await node.end(signal.SIGTERM, _TRAINING_WITHIN_S)  # the cache is written on the way out

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.brokers.broker import BrokerInfo, BrokerUnavailable, FetchProgress, ServerSpec
-from benchmarks.brokers.cache import Installation, damaged
-from benchmarks.brokers.java import PROFILES, REFUSED, Java, Profile, find
-from benchmarks.brokers.node import Node, NodeFailed, NodeFolder, lay_out, spawn
-from benchmarks.brokers.prepare import prepare
-from benchmarks.brokers.settings import DESCRIPTION, HOST, server_properties
-from benchmarks.processes.ports import NoFreePort, Ports, bindable
+from benchmarks.brokers.kafka.cache import Installation, damaged
+from benchmarks.brokers.kafka.java import PROFILES, REFUSED, Java, Profile, find_java
+from benchmarks.brokers.kafka.node import Node, NodeFailed, NodeFolder, lay_out, spawn
+from benchmarks.brokers.kafka.prepare import prepare
+from benchmarks.brokers.kafka.properties import DESCRIPTION, server_properties
+from benchmarks.processes.ports import HOST, NoFreePort, Ports, bindable
 
 _ATTEMPTS = 3
 
@@ -99,18 +99,18 @@ async def start_kafka(
     exited early or hung.
     """
     chosen = PROFILES[profile]
-    java = find()
+    java = find_java()
     installation = await prepare(progress)
     directory, log_path = directory.absolute(), log_path.absolute()
     attempt = 1
     while True:
-        place = _place(directory, log_path, port)
-        setup = _Setup(installation, java, chosen, durability, place, die_with_parent)
+        folder = _node_folder(directory, log_path, port)
+        setup = _Setup(installation, java, chosen, durability, folder, die_with_parent)
         try:
             node, trained = await setup.start(fresh=True)
         except NodeFailed as failure:
             # Somebody else may have taken a port between the choice and the bind.
-            lost_a_port = not (bindable(place.port) and bindable(place.controller_port))
+            lost_a_port = not (bindable(folder.port) and bindable(folder.controller_port))
             if lost_a_port and port is None and attempt < _ATTEMPTS:
                 attempt += 1
                 continue
@@ -126,7 +126,7 @@ class _Setup:
     java: Java
     profile: Profile
     durability: str
-    place: NodeFolder
+    folder: NodeFolder
     die_with_parent: bool
 
     async def start(self, *, fresh: bool) -> tuple[Node, bool]:
@@ -138,13 +138,13 @@ class _Setup:
         trained = self.profile.trained and cache.exists()
         flags = [f"-XX:AOTCache={cache}"] if trained else []
         if fresh:
-            lay_out(self.installation, self.place)
+            lay_out(self.installation, self.folder)
         properties = server_properties(
-            self.place.port, self.place.controller_port, self.durability, successor=not fresh
+            self.folder.port, self.folder.controller_port, self.durability, successor=not fresh
         )
-        self.place.properties.write_text(properties, encoding="utf-8")
+        self.folder.properties.write_text(properties, encoding="utf-8")
         node = spawn(
-            self.installation, self.java, self.profile, self.place, *flags, die_with_parent=self.die_with_parent
+            self.installation, self.java, self.profile, self.folder, *flags, die_with_parent=self.die_with_parent
         )
         try:
             await node.ready()
@@ -170,7 +170,7 @@ class _Setup:
         return BrokerInfo(
             "kafka",
             self.installation.release.version,
-            f"{HOST}:{self.place.port}",
+            f"{HOST}:{self.folder.port}",
             ours=True,
             description=description,
             profile=self.profile.name,
@@ -186,10 +186,10 @@ class _Setup:
                 f"The cached Kafka is damaged ({', '.join(broken)}): {failure}",
                 "Run the command again: it fetches the damaged files anew.",
             )
-        return BrokerUnavailable(str(failure), f"Look into its log, {self.place.log_path}, or use --broker host:port.")
+        return BrokerUnavailable(str(failure), f"Look into its log, {self.folder.log_path}, or use --broker host:port.")
 
 
-def _place(directory: Path, log_path: Path, port: int | None) -> NodeFolder:
+def _node_folder(directory: Path, log_path: Path, port: int | None) -> NodeFolder:
     if port is not None and not bindable(port):
         raise BrokerUnavailable(
             f"Port {port} is taken on {HOST}", "End what listens there, choose another port, or let bench pick one."

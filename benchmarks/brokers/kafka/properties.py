@@ -6,7 +6,8 @@ because a run is short. What shapes latency (among it `group.coordinator.append.
 
 from __future__ import annotations
 
-HOST = "127.0.0.1"
+from benchmarks.processes.ports import HOST
+
 DATA = "data"
 
 
