@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import enum
 import functools
 import secrets
 import shutil
@@ -27,6 +26,7 @@ from benchmarks.analysis.summary_model import Summary
 from benchmarks.brokers import Broker, BrokerUnavailable, ServerSpec, start
 from benchmarks.brokers.external import connect
 from benchmarks.calibration.store import stored as calibrated
+from benchmarks.exit_code import ExitCode
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.planning.prediction import Predict, Prediction, Unpredicted
 from benchmarks.processes.child import ChildError
@@ -40,19 +40,6 @@ from benchmarks.trials.blocks import run_blocks
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.short_start import short_start
 from benchmarks.trials.trial import RunContext
-
-
-class ExitCode(enum.IntEnum):
-    """What `bench` exits with; of several the first one here holds, after BUG."""
-
-    OK = 0
-    BUG = 1
-    USAGE = 2
-    INTERRUPTED = 105
-    ENVIRONMENT = 111
-    NOT_VALID = 110
-    THRESHOLD = 99
-    SCENARIO = 104
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.effort import Effort
 from benchmarks.calibration.floor import floor_of
 from benchmarks.calibration.identical import twice
+from benchmarks.exit_code import ExitCode
 from benchmarks.planning.prediction import Predict
 from benchmarks.progress import Observer
-from benchmarks.run import ExitCode, run
+from benchmarks.run import run
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.override import override
 from benchmarks.store import Results, default_directory

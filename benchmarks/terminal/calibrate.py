@@ -15,9 +15,8 @@ from benchmarks.brokers.kafka.prepare import prepare
 from benchmarks.calibration import store
 from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.measure import NOISE, PARTS, CalibrationRequest, Failure, calibrate
+from benchmarks.exit_code import ExitCode
 from benchmarks.progress import Observer
-from benchmarks.run import ExitCode
-from benchmarks.terminal.command import ORDER
 from benchmarks.terminal.console import complain, console, say
 from benchmarks.terminal.fetchbar import FetchBar
 from benchmarks.terminal.interruptible import interruptible
@@ -78,7 +77,7 @@ def run_calibration(order: CalibrationRequest, *, as_json: bool) -> ExitCode:
         )
         return ExitCode.ENVIRONMENT
     _show(talk if as_json else console(), as_json=as_json)
-    return next((code for code in ORDER if code in codes), ExitCode.OK)
+    return ExitCode.of(codes)
 
 
 def _show(said: Console, *, as_json: bool) -> None:
