@@ -1,4 +1,4 @@
-"""The door: the command line `bench`. It parses, prints and exits; whatever takes thought is in `benchmarks`."""
+"""The command line `bench`: it parses, prints and exits; whatever takes thought is in `benchmarks`."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def load_worker(
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on standard output.")] = False,
 ) -> None:
-    """Tell what is there, what is missing, and what this machine can and cannot show. Changes nothing.
+    """Report what is there, what is missing, and what this machine can and cannot show. Changes nothing.
 
     Exit codes: 0 runs are possible · 111 something that they need is missing.
     """
@@ -388,7 +388,7 @@ def stop() -> None:
 
 @broker_app.command()
 def status() -> None:
-    """Tell whether Kafka is in the cache, and whether one is running."""
+    """Report whether Kafka is in the cache, and whether one is running."""
     from benchmarks.terminal.broker import broker_status
 
     raise typer.Exit(broker_status(_stdout()))

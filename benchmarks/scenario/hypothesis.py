@@ -14,9 +14,9 @@ from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
 Thresholds = dict[str, tuple[str, ...]]
 
 T = TypeVar("T")
-Comparison = Literal["variant", "ratio", "difference"]
-_SEPARATORS: dict[Comparison, str] = {"ratio": "/", "difference": "-"}
-_COMPARISONS: tuple[Comparison, ...] = ("variant", "ratio", "difference")
+EstimateKind = Literal["variant", "ratio", "difference"]
+_SEPARATORS: dict[EstimateKind, str] = {"ratio": "/", "difference": "-"}
+_COMPARISONS: tuple[EstimateKind, ...] = ("variant", "ratio", "difference")
 _KEYS = ("metric", *_COMPARISONS, "expect")
 
 
@@ -25,7 +25,7 @@ class HypothesisPart:
     """One expectation. `sides` names one variant (`variant`) or two (A/B or A-B, in that order)."""
 
     metric: Metric
-    comparison: Comparison
+    comparison: EstimateKind
     sides: tuple[str, ...]
     expect: Expectation
 
@@ -165,7 +165,7 @@ def _hypothesis_metric(text: str, known: Known) -> Metric:
     return metric
 
 
-def _split(text: str, comparison: Comparison, variants: Sequence[str]) -> tuple[str, ...]:
+def _split(text: str, comparison: EstimateKind, variants: Sequence[str]) -> tuple[str, ...]:
     """The sides of `A/B` or `A-B`. Names hold dashes too, so only a cut between two variants of the run counts."""
     if comparison == "variant":
         if text not in variants:

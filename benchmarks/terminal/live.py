@@ -136,7 +136,7 @@ class Scoreboard:
         return plan.estimated_s * (1 + self.repeated_blocks / plan.scenario.blocks)
 
 
-class _Telling:
+class _BoardKeeper:
     """The observer's side: keeps the scoreboard. Those below decide how it is shown."""
 
     def __init__(self, console: Console) -> None:
@@ -171,7 +171,7 @@ class _Telling:
         self._console.print(Text("note: ", "yellow") + Text(message))
 
 
-class LivePanel(_Telling):
+class LivePanel(_BoardKeeper):
     """For a terminal: one panel, redrawn twice a second by a thread of its own. Use as a context manager."""
 
     def __init__(self, console: Console) -> None:
@@ -206,7 +206,7 @@ class LivePanel(_Telling):
         return Group(line, _sides(board), bar)
 
 
-class PlainLines(_Telling):
+class PlainLines(_BoardKeeper):
     """For a log: a line at each step, and one every few seconds under load. Use as a context manager."""
 
     def __init__(self, console: Console) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.analysis.statistics import SIGNIFICANCE
 from benchmarks.analysis.summary_model import Comparison, Summary, VariantSummary
 from benchmarks.analysis.verdict import pairs_of
 from benchmarks.metrics import definition
 from benchmarks.metrics.definition import STATS, Section
 from benchmarks.scenario.metric import Metric, rows
+from benchmarks.values.confidence import SIGNIFICANCE
 from benchmarks.words.numbers import DASH, NBSP, count, figure, percent, upper_bound
 from benchmarks.words.summary import metric_words
 
