@@ -1,4 +1,4 @@
-"""The door: the command line `bench`. It parses, prints and exits; whatever takes thought is in `benchmarks`."""
+"""The command line `bench`: it parses, prints and exits; whatever takes thought is in `benchmarks`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import sys
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from benchmarks.exit_code import ExitCode
+
 # Nothing else at the top: `bench --help` answers in a fifth of a second, and pandas alone takes longer.
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import Console
 
-    from benchmarks.scenario import Scenario
-
-USAGE, INTERRUPTED, ENVIRONMENT, NOT_A_SCENARIO = 2, 105, 111, 104
+    from benchmarks.scenario import Scenario, ScenarioError
 
 app = typer.Typer(
     name="bench",
@@ -51,45 +49,51 @@ SetOption = Annotated[
     ),
 ]
 QuickOption = Annotated[bool, typer.Option("--quick", help="One short block, to try a scenario: no verdict.")]
+BrokerOption = Annotated[
+    str | None,
+    typer.Option(
+        help="HOST:PORT of a running Kafka-compatible cluster, or the kind of broker that bench starts for every "
+        "event variant, such as `embedded`, a stand-in in memory that is not a real broker."
+    ),
+]
+RepeatOption = Annotated[
+    int, typer.Option(min=0, help="How often a block may be repeated that something else on the machine disturbed.")
+]
+LoadWorkersOption = Annotated[
+    int, typer.Option(min=1, max=64, help="Processes that make the load; the schedule is dealt out to them.")
+]
+LoadMasterOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Have the load made on other hosts, by that many `bench load-worker HOST:PORT`. HOST is the address "
+        "of this machine that they can reach. The API and the Locust master listen on it, unprotected.",
+    ),
+]
+OutOption = Annotated[
+    Path | None, typer.Option(help="Where the results go; default results/SCENARIO/STAMP, under this directory.")
+]
+SummaryOption = Annotated[
+    bool, typer.Option("--json", help="Print the summary as JSON on standard output, all else on standard error.")
+]
 
 
 @app.command()
 def run(
     scenarios: Names,
     variant: VariantOption = None,
-    broker: Annotated[
-        str | None,
-        typer.Option(
-            help="HOST:PORT of a running Kafka-compatible cluster, or the kind of broker that bench starts for every "
-            "event variant, such as `embedded`, a stand-in in memory that is not a real broker."
-        ),
-    ] = None,
+    broker: BrokerOption = None,
     blocks: BlocksOption = None,
     seed: SeedOption = None,
     rate: RateOption = None,
     duration: DurationOption = None,
     set_: SetOption = None,
     quick: QuickOption = False,
-    repeat_invalid: Annotated[
-        int, typer.Option(min=0, help="How often a block may be repeated that something else on the machine disturbed.")
-    ] = 2,
-    load_workers: Annotated[
-        int, typer.Option(min=1, max=64, help="Processes that make the load; the schedule is dealt out to them.")
-    ] = 1,
-    load_master: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="Have the load made on other hosts, by that many `bench load-worker HOST:PORT`. HOST is the address "
-            "of this machine that they can reach. The API and the Locust master listen on it, unprotected.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where the results go; default results/SCENARIO/STAMP, under this directory.")
-    ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print the summary as JSON on standard output, all else on standard error.")
-    ] = False,
+    repeat_invalid: RepeatOption = 2,
+    load_workers: LoadWorkersOption = 1,
+    load_master: LoadMasterOption = None,
+    out: OutOption = None,
+    json: SummaryOption = False,
 ) -> None:
     """Run scenarios, and write charts and a report.
 
@@ -98,50 +102,27 @@ def run(
     """
     from benchmarks.brokers import KINDS
     from benchmarks.brokers.external import names_a_secret
-    from benchmarks.terminal import command
+    from benchmarks.terminal.run import RunOptions, run_all
     from benchmarks.trials.load_workers import LoadWorkers, LoadWorkersError
 
     if broker is not None and names_a_secret(broker):
         _fail(
-            USAGE,
+            ExitCode.USAGE,
             "--broker takes host:port alone: a name or a password on the command line would end up in logs and results",
             "put them into BENCH_KAFKA_USERNAME and BENCH_KAFKA_PASSWORD, see docs/kafka.md",
         )
-    kind = broker if broker in KINDS else None
-    loaded = [
-        _loaded(
-            name,
-            variants=variant,
-            rate=rate,
-            duration=duration,
-            blocks=blocks,
-            seed=seed,
-            quick=quick,
-            broker=kind,
-            sets=set_ or [],
-        )
-        for name in scenarios
-    ]
+    kind, address = (broker, None) if broker in KINDS else (None, broker)
+    changes = {"rate": rate, "duration": duration, "blocks": blocks, "seed": seed, "quick": quick, "sets": set_}
+    loaded = [_loaded(name, variants=variant, broker=kind, **changes) for name in scenarios]
     try:
         workers = LoadWorkers.of(load_workers, load_master)
         for scenario in loaded:
             workers.check(scenario.workload)
     except LoadWorkersError as error:
-        _fail(USAGE, str(error), "see docs/load.md")
-    broker = None if kind else broker  # which the scenario names by now
+        _fail(ExitCode.USAGE, str(error), "see docs/load.md")
     from virtual.predict import predict  # not before: it takes longer than to say that a scenario is not valid
 
-    code = command.run_all(
-        loaded,
-        predict=predict,
-        broker_address=broker,
-        out=out,
-        as_json=json,
-        typed=_typed(),
-        repeat_invalid=repeat_invalid,
-        load_workers=workers,
-    )
-    raise typer.Exit(code)
+    raise typer.Exit(run_all(loaded, RunOptions(predict, address, out, json, _typed(), repeat_invalid, workers)))
 
 
 @app.command(name="list")
@@ -150,7 +131,7 @@ def list_() -> None:
     from rich.table import Table
 
     from benchmarks.scenario import ScenarioError, load
-    from benchmarks.scenario.find import list_scenarios
+    from benchmarks.scenario.loader import list_scenarios
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("name", "what happens", "claim"):
@@ -183,9 +164,9 @@ def variants(
 @app.command()
 def show(scenario: Annotated[str, typer.Argument(help="A name or a path.")]) -> None:
     """Show a scenario in full, with every default filled in."""
-    from benchmarks.scenario.resolve import dump
+    from benchmarks.scenario.resolve import dump, resolve
 
-    print(dump(_loaded(scenario).resolved()), end="")
+    print(dump(resolve(_loaded(scenario))), end="")
 
 
 @app.command()
@@ -211,35 +192,34 @@ def plan(
     json: Annotated[bool, typer.Option("--json", help="Print plan.json.")] = False,
 ) -> None:
     """Show what a run would do, without doing it: trials, utilisation, and what the parameters alone predict."""
-    from benchmarks.terminal import command
+    from benchmarks.terminal.plan import print_plan
 
-    chosen = _loaded(
-        scenario, variants=variant, rate=rate, duration=duration, blocks=blocks, seed=seed, quick=quick, sets=set_ or []
-    )
+    changes = {"rate": rate, "duration": duration, "blocks": blocks, "seed": seed, "quick": quick, "sets": set_}
+    chosen = _loaded(scenario, variants=variant, **changes)
     from virtual.predict import predict  # as in `run`
 
-    command.print_plan(chosen, _stdout(), predict, as_json=json)
+    print_plan(chosen, _stdout(), predict, as_json=json)
 
 
 @app.command()
 def validate(files: Annotated[list[str], typer.Argument(help="Names or paths of scenarios.")]) -> None:
     """Check scenario files; say everything that is wrong with them, with line and remedy."""
     from benchmarks.scenario import ScenarioError, UnknownScenarioError, load
-    from benchmarks.scenario.find import find
+    from benchmarks.scenario.loader import find
 
-    code = 0
+    codes: list[ExitCode] = []
     for name in files:
         try:
             load(find(name))
         except UnknownScenarioError as error:
             _stderr().print(f"bench: {error}", markup=False, highlight=False)
-            code = max(code, USAGE)
+            codes.append(ExitCode.USAGE)
         except ScenarioError as error:
             print(error, file=sys.stderr)
-            code = NOT_A_SCENARIO
+            codes.append(ExitCode.SCENARIO)
         else:
             print(f"{name}: valid")
-    raise typer.Exit(code)
+    raise typer.Exit(ExitCode.of(codes))
 
 
 @app.command()
@@ -247,25 +227,27 @@ def report(
     run: Annotated[Path, typer.Argument(help="A results directory, such as results/latest.")],
 ) -> None:
     """Write summary, charts and report of a stored run anew. Needs no broker."""
+    from benchmarks.run import rebuild
     from benchmarks.scenario import ScenarioError
     from benchmarks.store import ResultsError
-    from benchmarks.terminal import command
+    from benchmarks.terminal.summary import print_summary
     from virtual.predict import predict
 
     try:
-        outcome = command.rebuild(run, predict)
+        summary = rebuild(run, predict)
     except (FileNotFoundError, NotADirectoryError) as error:
-        _fail(USAGE, str(error), "give the directory of a run, such as results/latest")
+        _fail(ExitCode.USAGE, str(error), "give the directory of a run, such as results/latest")
     except ScenarioError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(NOT_A_SCENARIO) from None
+        _refuse(error)
     except ResultsError as error:
-        _fail(ENVIRONMENT, str(error), error.next_step)
+        _fail(ExitCode.ENVIRONMENT, str(error), error.next_step)
     except OSError as error:
         _fail(
-            ENVIRONMENT, f"the report cannot be written: {error}", "make room, or copy the run to where you may write"
+            ExitCode.ENVIRONMENT,
+            f"the report cannot be written: {error}",
+            "make room, or copy the run to where you may write",
         )
-    command.print_summary(outcome, run, _stdout())
+    print_summary(summary, run, _stdout())
 
 
 @app.command()
@@ -297,7 +279,7 @@ def load_worker(
 
     host, _, port = master.rpartition(":")
     if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
-        _fail(USAGE, f"{master!r} is no HOST:PORT", "give what the run was given with --load-master")
+        _fail(ExitCode.USAGE, f"{master!r} is no HOST:PORT", "give what the run was given with --load-master")
     raise typer.Exit(load_worker(host, int(port), wait, _stdout()))
 
 
@@ -305,7 +287,7 @@ def load_worker(
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON on standard output.")] = False,
 ) -> None:
-    """Tell what is there, what is missing, and what this machine can and cannot show. Changes nothing.
+    """Report what is there, what is missing, and what this machine can and cannot show. Changes nothing.
 
     Exit codes: 0 runs are possible · 111 something that they need is missing.
     """
@@ -314,7 +296,7 @@ def doctor(
 
     examination = examine(THEMES)
     print_examination(examination, _stdout(), as_json=json)
-    raise typer.Exit(0 if examination.possible else ENVIRONMENT)
+    raise typer.Exit(ExitCode.OK if examination.possible else ExitCode.ENVIRONMENT)
 
 
 @app.command()
@@ -361,17 +343,20 @@ def calibrate(
     parts = [part.strip() for text in only or NAMES for part in text.split(",")]
     for part in parts:
         if part not in NAMES:
-            _fail(USAGE, f"--only: {part!r} is no part; {choice_hint(part, NAMES)}", "")
+            _fail(ExitCode.USAGE, f"--only: {part!r} is no part; {choice_hint(part, NAMES)}", "")
     if NOISE not in parts and (aa, blocks, rate, duration) != (None,) * 4:
-        _fail(USAGE, "--aa, --blocks, --rate and --duration are about A/A runs, which --only leaves out", "add noise")
+        _fail(
+            ExitCode.USAGE,
+            "--aa, --blocks, --rate and --duration are about A/A runs, which --only leaves out",
+            "add noise",
+        )
     effort = QUICK if quick else USUAL
     scenarios = []
     for name in dict.fromkeys(aa or ["baseline"]) if NOISE in parts else ():
         try:
             scenarios.append(noise.prepared(_loaded(name), effort, blocks=blocks, rate=rate, duration=duration))
         except ScenarioError as error:
-            print(error, file=sys.stderr)
-            raise typer.Exit(NOT_A_SCENARIO) from None
+            _refuse(error)
     from virtual.predict import predict  # as in `run`
 
     raise typer.Exit(run_calibration(CalibrationRequest(parts, scenarios, effort, _typed(), predict), as_json=json))
@@ -380,73 +365,57 @@ def calibrate(
 @broker_app.command()
 def fetch() -> None:
     """Fetch Kafka into the cache, check it and prepare it, so that runs start fast and offline."""
-    from benchmarks.terminal import command
+    from benchmarks.terminal.broker import broker_fetch
 
-    raise typer.Exit(command.broker_fetch(_stderr()))
+    raise typer.Exit(broker_fetch(_stderr()))
 
 
 @broker_app.command()
 def start(port: Annotated[int | None, typer.Option(help="Port to listen on; default 9092.")] = None) -> None:
     """Start a Kafka that stays, for use with --broker HOST:PORT."""
-    from benchmarks.terminal import command
+    from benchmarks.terminal.broker import broker_start
 
-    raise typer.Exit(command.broker_start(port, _stderr()))
+    raise typer.Exit(broker_start(port, _stderr()))
 
 
 @broker_app.command()
 def stop() -> None:
     """Stop the Kafka that `bench broker start` left running."""
-    from benchmarks.terminal import command
+    from benchmarks.terminal.broker import broker_stop
 
-    raise typer.Exit(command.broker_stop(_stderr()))
+    raise typer.Exit(broker_stop(_stderr()))
 
 
 @broker_app.command()
 def status() -> None:
-    """Tell whether Kafka is in the cache, and whether one is running."""
-    from benchmarks.terminal import command
+    """Report whether Kafka is in the cache, and whether one is running."""
+    from benchmarks.terminal.broker import broker_status
 
-    raise typer.Exit(command.broker_status(_stdout()))
+    raise typer.Exit(broker_status(_stdout()))
 
 
-def _loaded(
-    name: str,
-    *,
-    variants: list[str] | None = None,
-    broker: str | None = None,
-    rate: float | None = None,
-    duration: str | None = None,
-    blocks: int | None = None,
-    seed: int | None = None,
-    quick: bool = False,
-    sets: Sequence[str] = (),
-) -> Scenario:
-    """The scenario with the command line's overrides, or the end of the program with the code that says why."""
+def _loaded(name: str, **changes: Any) -> Scenario:
+    """The scenario with what was given of `changes`, or the end of the program with the code that says why."""
     from benchmarks.scenario import ScenarioError, UnknownScenarioError, load
-    from benchmarks.scenario.find import find
+    from benchmarks.scenario.loader import find
+    from benchmarks.scenario.override import override
 
+    given = {key: value for key, value in changes.items() if value is not None and value is not False and value != []}
     try:
         scenario = load(find(name))
-        if (variants, broker, rate, duration, blocks, seed, quick) == (None,) * 6 + (False,) and not sets:
-            return scenario
-        return scenario.override(
-            variants=variants,
-            broker=broker,
-            rate=rate,
-            duration=duration,
-            blocks=blocks,
-            seed=seed,
-            quick=quick,
-            sets=sets,
-        )
+        return override(scenario, **given) if given else scenario
     except UnknownScenarioError as error:
-        _fail(USAGE, str(error), "")
+        _fail(ExitCode.USAGE, str(error), "")
     except ScenarioError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(NOT_A_SCENARIO) from None
+        _refuse(error)
 
 
-def _fail(code: int, message: str, next_step: str) -> NoReturn:
+def _refuse(error: ScenarioError) -> NoReturn:
+    print(error, file=sys.stderr)
+    raise typer.Exit(ExitCode.SCENARIO) from None
+
+
+def _fail(code: ExitCode, message: str, next_step: str) -> NoReturn:
     print(f"bench: {message}" + (f"\n  next: {next_step}" if next_step else ""), file=sys.stderr)
     raise typer.Exit(code)
 
@@ -481,13 +450,13 @@ def main() -> None:
         try:
             app()
         finally:
-            sys.stdout.flush()  # now, while a full disk can still be told of
+            sys.stdout.flush()  # now, while a full disk can still be reported
     except OSError as error:
         # What is left in the buffer has nowhere to go, and would be tried again at the end of the interpreter.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         with suppress(OSError):
             print(f"bench: {error}\n  next: make room, and look at where the output goes", file=sys.stderr)
-        sys.exit(ENVIRONMENT)
+        sys.exit(ExitCode.ENVIRONMENT)
 
 
 if __name__ == "__main__":

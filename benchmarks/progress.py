@@ -1,4 +1,4 @@
-"""What a run tells while it goes on; the terminal, a log or nobody listens."""
+"""What a run reports while it goes on, to a terminal, a log or nobody."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.planning.plan import Plan, PlannedTrial
 
 
 class Observer(Protocol):
-    """Told of each step, from the main thread. Must not block and must not raise."""
+    """Called at each step, from the main thread. Must not block and must not raise."""
 
     def run_began(self, plan: Plan, out: Path) -> None: ...
 
@@ -29,7 +29,7 @@ class Observer(Protocol):
 
 
 class SilentObserver:
-    """Listens and says nothing."""
+    """Ignores all of it."""
 
     def run_began(self, plan: Plan, out: Path) -> None:
         pass

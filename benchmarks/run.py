@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import enum
 import functools
 import secrets
 import shutil
@@ -27,32 +26,20 @@ from benchmarks.analysis.summary_model import Summary
 from benchmarks.brokers import Broker, BrokerUnavailable, ServerSpec, start
 from benchmarks.brokers.external import connect
 from benchmarks.calibration.store import stored as calibrated
+from benchmarks.exit_code import ExitCode
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.planning.prediction import Predict, Prediction, Unpredicted
 from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
 from benchmarks.scenario import Scenario, load_text
-from benchmarks.scenario.resolve import dump
+from benchmarks.scenario.resolve import dump, resolve
 from benchmarks.store import DID_NOT_END, Results, ResultsError, load_trials, write_text
 from benchmarks.trial_result import TrialFacts
 from benchmarks.trials.blocks import run_blocks
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.short_start import short_start
 from benchmarks.trials.trial import RunContext
-
-
-class ExitCode(enum.IntEnum):
-    """What `bench` exits with; of several the first one here holds, after BUG."""
-
-    OK = 0
-    BUG = 1
-    USAGE = 2
-    INTERRUPTED = 105
-    ENVIRONMENT = 111
-    NOT_VALID = 110
-    THRESHOLD = 99
-    SCENARIO = 104
 
 
 @dataclass(frozen=True)
@@ -126,7 +113,7 @@ async def _run(
     }
     # First of all, and overwritten at the end: if we are killed, this is what stands.
     results.write_json("run.json", {**about, "problems": [DID_NOT_END]})
-    write_text(results.directory / "scenario.yaml", dump(scenario.resolved()))
+    write_text(results.directory / "scenario.yaml", dump(resolve(scenario)))
     results.write_json("plan.json", plan.as_dict())
     observer.run_began(plan, results.directory)
     trouble: _Trouble | None = None

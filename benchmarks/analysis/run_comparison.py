@@ -18,6 +18,7 @@ from benchmarks.analysis.statistics import holm
 from benchmarks.analysis.summary_model import Comparison, Summary, VariantSummary, plain
 from benchmarks.analysis.verdict import SEPARATOR, compare_by, compared_metrics
 from benchmarks.scenario import Scenario, ScenarioError, load_text
+from benchmarks.scenario.resolve import resolve
 
 Json = dict[str, object]
 
@@ -158,7 +159,7 @@ def comparison_of_runs(old: StoredRun, new: StoredRun) -> RunComparison:
 def _refused(old: StoredRun, new: StoredRun) -> list[str]:
     if old.directory.resolve() == new.directory.resolve():
         return [f"{old.directory} and {new.directory} are the same run"]
-    scenarios = [run.scenario.resolved() for run in (old, new)]
+    scenarios = [resolve(run.scenario) for run in (old, new)]
     differences = [
         difference for key in _SAME_KEYS for difference in _differences(key, *(each.get(key) for each in scenarios))
     ]

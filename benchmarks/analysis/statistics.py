@@ -27,11 +27,9 @@ from benchmarks.analysis.summary_model import SURVIVORSHIP_LIMIT, Interval, Kind
 from benchmarks.metrics import DEFINITIONS
 from benchmarks.metrics.definition import Nature
 from benchmarks.scenario.metric import Expectation, Metric
+from benchmarks.values.confidence import CONFIDENCE, FEWEST_BLOCKS
 
-FEWEST_BLOCKS = 3
-CONFIDENCE = 0.95
 RESOLUTION = 10.0  # a latency is to be this many times the generator's own delay
-SIGNIFICANCE = 1 - CONFIDENCE
 
 # Ten standard deviations, as hyperfine has it; 1.4826 turns the median absolute deviation into one (Iglewicz & Hoaglin
 # 1993, "How to detect and handle outliers").

@@ -26,7 +26,7 @@ _DIGITS = 6
 _OMITTED: Mapping[str, bool] = {"omitted": True}  # a key that is left out where it is null
 
 Json = Mapping[str, object]
-Kind = hypothesis.Comparison
+Kind = hypothesis.EstimateKind
 Interval = tuple[float, float]
 
 

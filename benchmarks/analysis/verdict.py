@@ -12,7 +12,6 @@ from typing import Any
 from benchmarks.analysis.noise import NoiseFloor
 from benchmarks.analysis.statistics import (
     OUTLIER_SCORE,
-    SIGNIFICANCE,
     Estimate,
     Verdict,
     combine,
@@ -28,6 +27,7 @@ from benchmarks.analysis.statistics import (
 from benchmarks.analysis.summary_model import Comparison, HypothesisVerdict, Kind, PartVerdict, VariantSummary
 from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
 from benchmarks.scenario.metric import Metric, rows
+from benchmarks.values.confidence import SIGNIFICANCE
 
 SEPARATOR = {"ratio": "/", "difference": "-"}
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from benchmarks.scenario import Scenario, load_text
-from benchmarks.scenario.resolve import dump
+from benchmarks.scenario.resolve import dump, resolve
 
 _AGAIN = "-again"
 
@@ -16,7 +16,7 @@ def twice(scenario: Scenario) -> tuple[Scenario, list[tuple[str, str]]]:
 
     Hypothesis and thresholds are left out: what is known to be the same need not be asked.
     """
-    data = scenario.resolved()
+    data = resolve(scenario)
     listed = dict(zip(scenario.variant_names, cast(Sequence[object], data["variants"]), strict=True))
     firsts = {variant.uses_broker: variant.name for variant in reversed(scenario.variants)}
     kept = [variant for variant in scenario.variants if variant.name in firsts.values()]

@@ -24,11 +24,11 @@ from benchmarks.calibration.calibration import Calibration, Json
 from benchmarks.calibration.effort import Effort
 from benchmarks.calibration.fingerprint import Fingerprint
 from benchmarks.calibration.workbench import Workbench
+from benchmarks.exit_code import ExitCode
 from benchmarks.planning.prediction import Predict
 from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
-from benchmarks.run import ExitCode
 from benchmarks.scenario import Scenario
 from benchmarks.store import ResultsError
 

@@ -8,10 +8,12 @@ from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.effort import Effort
 from benchmarks.calibration.floor import floor_of
 from benchmarks.calibration.identical import twice
+from benchmarks.exit_code import ExitCode
 from benchmarks.planning.prediction import Predict
 from benchmarks.progress import Observer
-from benchmarks.run import ExitCode, run
+from benchmarks.run import run
 from benchmarks.scenario import Scenario
+from benchmarks.scenario.override import override
 from benchmarks.store import Results, default_directory
 from benchmarks.values.units import format_s
 
@@ -32,7 +34,8 @@ def prepared(
     scenario: Scenario, effort: Effort, *, blocks: int | None, rate: float | None, duration: str | None
 ) -> Scenario:
     """The scenario as its A/A run will have it, but for the twins. Raises ScenarioError where an override is wrong."""
-    return scenario.override(
+    return override(
+        scenario,
         quick=True,  # a short warm-up, and no questions that so few arrivals could not answer
         blocks=blocks or effort.blocks,
         rate=rate,

@@ -22,10 +22,9 @@ from benchmarks.analysis.summary_model import Summary
 from benchmarks.charts import palette
 from benchmarks.faults.fault import Shade
 from benchmarks.metrics.series import outstanding
-from benchmarks.scenario.load import load_text
+from benchmarks.scenario.loader import load_text
 from benchmarks.scenario.model import Scenario
 from benchmarks.trial_result import TrialFacts
-from benchmarks.words.load import load_words
 from benchmarks.words.numbers import NBSP, nominal_ms, plural
 
 _EVER = (-(2**62), 2**62)
@@ -125,7 +124,7 @@ class RunData:
     @property
     def load(self) -> str:
         """`60 arrivals/s for 25 s, 3 blocks`."""
-        load, duration = load_words(self.scenario.workload), nominal_ms(self.duration_s * 1e3)
+        load, duration = self.scenario.workload.words, nominal_ms(self.duration_s * 1e3)
         return f"{load} for {duration}, {plural(self.blocks, 'block')}"
 
     @property

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.charts.run_data import RunData
-from benchmarks.words.lists import listed
-from benchmarks.words.numbers import percent
+from benchmarks.words.numbers import listed, percent
 
 # Figures nearer to each other than this ratio are called alike. It is a word for a title, not a test.
 ALIKE = 1.1

@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from benchmarks.values.checked import DurationS, Known, LastingS, Model, Name, VariantName, some
 from benchmarks.values.problems import choice_hint
 from benchmarks.values.units import format_s
-from benchmarks.words.lists import listed
+from benchmarks.words.numbers import listed
 
 
 class Effect(enum.StrEnum):

@@ -28,7 +28,6 @@ SMALLEST_SAMPLE: Mapping[str, int] = {"p99": 1_000, "p999": 10_000}
 # What a figure is. Sides are compared by the difference of shares, and by the ratio of all else; latencies are averaged
 # on logarithms; what scatters from trial to trial by itself (the first four) has a noise floor.
 Nature = Literal["latency", "rate", "cost", "share", "memory", "count", "time"]
-Comparison = Literal["ratio", "difference"]
 Section = Literal["whole", "ended", "cost"]  # of the table
 
 Part = TypeVar("Part")
@@ -107,7 +106,7 @@ class Definition(Generic[Part]):
     why_missing: Callable[[Mapping[str, object]], str | None] = _no_reason
 
     @property
-    def comparison(self) -> Comparison:
+    def comparison(self) -> Literal["ratio", "difference"]:
         return "difference" if self.nature == "share" else "ratio"
 
     @property

@@ -105,7 +105,7 @@ class Predict(Protocol):
     def __call__(
         self, plan: Plan, variant: str, block: int = 0, progress: Callable[[int], None] = ...
     ) -> Prediction | Unpredicted:
-        """One block of one variant. `progress` is told now and again how many arrivals have come."""
+        """One block of one variant. `progress` is called now and then with the number of arrivals so far."""
         ...
 
 

@@ -11,13 +11,12 @@ from benchmarks.analysis.summary_model import Comparison, Summary
 from benchmarks.charts.run_data import RunData
 from benchmarks.charts.where_each_ended import ENDINGS
 from benchmarks.scenario.metric import Metric, rows
-from benchmarks.words.lists import listed
-from benchmarks.words.marks import doubt_words, mark_words
 from benchmarks.words.numbers import (
     DASH,
     NBSP,
     count,
     figure,
+    listed,
     milliseconds,
     nominal_ms,
     p_words,
@@ -26,8 +25,8 @@ from benchmarks.words.numbers import (
     signed,
     upper_bound,
 )
-from benchmarks.words.sentence import metric_words
-from benchmarks.words.table import label_of, value_words
+from benchmarks.words.summary import metric_words
+from benchmarks.words.table import doubt_words, label_of, mark_words, value_words
 
 # Registrations without a difference of times: they are counted.
 _APART = {

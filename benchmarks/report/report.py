@@ -23,11 +23,9 @@ from benchmarks.charts.run_data import RunData
 from benchmarks.report import pages
 from benchmarks.report.cases import SHOWN, cases
 from benchmarks.report.claims import CLAIMS
-from benchmarks.words.broker import broker_caution
 from benchmarks.words.calibration import calibration_lines
 from benchmarks.words.numbers import DASH, milliseconds, percent
-from benchmarks.words.repeated import repeated_sentences
-from benchmarks.words.sentence import metric_words, verdict_sentence
+from benchmarks.words.summary import broker_caution, metric_words, repeated_sentences, verdict_sentence
 from benchmarks.words.table import ENDED, TableRow, side_by_side
 
 _TEMPLATE = "report.html.jinja"

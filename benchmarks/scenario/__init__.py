@@ -3,7 +3,7 @@
 from benchmarks.faults import Fault
 from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
-from benchmarks.scenario.load import load, load_text
+from benchmarks.scenario.loader import load, load_text
 from benchmarks.scenario.metric import Expectation, Metric
 from benchmarks.scenario.model import Scenario, Service
 from benchmarks.scenario.variant import VariantSpec

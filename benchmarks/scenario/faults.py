@@ -11,7 +11,7 @@ from benchmarks.faults.fault import FaultedVariant
 from benchmarks.scenario.metric import WINDOWS
 from benchmarks.values.checked import NAME
 from benchmarks.values.problems import Flaw
-from benchmarks.words.lists import listed
+from benchmarks.words.numbers import listed
 
 
 def with_default_names(faults: object) -> object:

@@ -1,4 +1,4 @@
-"""What a scenario expects to see: a figure of one variant or of two against each other, and its bound."""
+"""What a scenario expects to see: a hypothesis (one variant, or two against each other), and thresholds to keep."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from benchmarks.scenario.metric import Expectation, Metric
 from benchmarks.values.checked import Known
 from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
 
+# Metric → expressions, both as written.
+Thresholds = dict[str, tuple[str, ...]]
+
 T = TypeVar("T")
-Comparison = Literal["variant", "ratio", "difference"]
-_SEPARATORS: dict[Comparison, str] = {"ratio": "/", "difference": "-"}
-_COMPARISONS: tuple[Comparison, ...] = ("variant", "ratio", "difference")
+EstimateKind = Literal["variant", "ratio", "difference"]
+_SEPARATORS: dict[EstimateKind, str] = {"ratio": "/", "difference": "-"}
+_COMPARISONS: tuple[EstimateKind, ...] = ("variant", "ratio", "difference")
 _KEYS = ("metric", *_COMPARISONS, "expect")
 
 
@@ -22,7 +25,7 @@ class HypothesisPart:
     """One expectation. `sides` names one variant (`variant`) or two (A/B or A-B, in that order)."""
 
     metric: Metric
-    comparison: Comparison
+    comparison: EstimateKind
     sides: tuple[str, ...]
     expect: Expectation
 
@@ -85,6 +88,26 @@ def parse_hypothesis(value: object, known: Known) -> Hypothesis:
     return Hypothesis(tuple(parts))
 
 
+def checked_thresholds(thresholds: Thresholds, known: Known) -> Thresholds:
+    """The same thresholds, all readable and about things the scenario has. Raises ValueProblems."""
+    flaws: list[Flaw] = []
+    for name, expressions in thresholds.items():
+        try:
+            check_metric(Metric.parse(name), known)
+        except ValueError as error:
+            flaws.append(Flaw((name,), str(error)))
+        if not expressions:
+            flaws.append(Flaw((name,), 'one expression or more belongs here, as in ["< 100"]'))
+        for index, expression in enumerate(expressions):
+            try:
+                Expectation.parse(expression)
+            except ValueError as error:
+                flaws.append(Flaw((name, index), str(error)))
+    if flaws:
+        raise ValueProblems(flaws)
+    return thresholds
+
+
 def check_metric(metric: Metric, known: Known) -> None:
     """That the scenario has the variant, the service and the window of `metric`. Raises ValueError."""
     if metric.variant is not None and metric.variant not in known.variants:
@@ -142,7 +165,7 @@ def _hypothesis_metric(text: str, known: Known) -> Metric:
     return metric
 
 
-def _split(text: str, comparison: Comparison, variants: Sequence[str]) -> tuple[str, ...]:
+def _split(text: str, comparison: EstimateKind, variants: Sequence[str]) -> tuple[str, ...]:
     """The sides of `A/B` or `A-B`. Names hold dashes too, so only a cut between two variants of the run counts."""
     if comparison == "variant":
         if text not in variants:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -11,10 +10,7 @@ from benchmarks import subject
 from benchmarks.faults import Fault
 from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.faults import beyond_every_variant, overlaps, with_default_names
-from benchmarks.scenario.hypothesis import Hypothesis, parse_hypothesis
-from benchmarks.scenario.override import override
-from benchmarks.scenario.resolve import resolve
-from benchmarks.scenario.thresholds import Thresholds, checked_thresholds
+from benchmarks.scenario.hypothesis import Hypothesis, Thresholds, checked_thresholds, parse_hypothesis
 from benchmarks.scenario.variant import DEFAULT_VARIANTS, VariantSpec, with_broker
 from benchmarks.scenario.workload import Workload
 from benchmarks.values.checked import (
@@ -117,42 +113,6 @@ class Scenario(Model):
             if variant.name == name:
                 return variant
         raise KeyError(name)
-
-    def resolved(self) -> dict[str, object]:
-        """All of the scenario, defaults and all, as plain data in the spelling of the file: see `dump`."""
-        return resolve(self)
-
-    def override(
-        self,
-        *,
-        rate: float | None = None,
-        duration: str | None = None,
-        blocks: int | None = None,
-        seed: int | None = None,
-        variants: Sequence[str] | None = None,
-        broker: str | None = None,
-        quick: bool = False,
-        sets: Sequence[str] = (),
-    ) -> Scenario:
-        """The scenario as the command line changes it, by the same rules as the file. Raises ScenarioError.
-
-        `duration` is text with a unit and scales the fault times. `variants` are names of the run, or bases that it
-        does not have; faults, thresholds and a hypothesis that speak of others are left out. `broker` is the kind that
-        all event variants use instead of theirs. `quick` makes one block of about 8 s with a warm-up of 1 s, and leaves
-        out a hypothesis that so few arrivals cannot answer. `sets` are `key=value` for any key of the file, such as
-        `faults.0.latency=400ms`, and are applied last.
-        """
-        return override(
-            self,
-            rate=rate,
-            duration=duration,
-            blocks=blocks,
-            seed=seed,
-            variants=variants,
-            broker=broker,
-            quick=quick,
-            sets=sets,
-        )
 
     @property
     def during_ns(self) -> tuple[int, int] | None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
 
 from benchmarks.scenario.document import read_document
 from benchmarks.scenario.faults import windows_of
+from benchmarks.scenario.loader import build, sample_problems
 from benchmarks.scenario.metric import Metric
-from benchmarks.scenario.resolve import dump
+from benchmarks.scenario.model import Scenario
+from benchmarks.scenario.resolve import dump, resolve
 from benchmarks.scenario.settings import with_settings
 from benchmarks.scenario.variant import VariantSpec, with_broker
 from benchmarks.scenario.workload import Stage
+from benchmarks.subject import VARIANTS
 from benchmarks.values.problems import Problem, ScenarioError, choice_hint
 from benchmarks.values.units import format_s, parse_s
-
-if TYPE_CHECKING:
-    from benchmarks.scenario.model import Scenario
 
 QUICK_DURATION_S = 8.0
 QUICK_WARMUP_S = 1.0
@@ -28,19 +27,23 @@ _SOURCE = "the command line"
 def override(
     scenario: Scenario,
     *,
-    rate: float | None,
-    duration: str | None,
-    blocks: int | None,
-    seed: int | None,
-    variants: Sequence[str] | None,
-    broker: str | None,
-    quick: bool,
-    sets: Sequence[str],
+    rate: float | None = None,
+    duration: str | None = None,
+    blocks: int | None = None,
+    seed: int | None = None,
+    variants: Sequence[str] | None = None,
+    broker: str | None = None,
+    quick: bool = False,
+    sets: Sequence[str] = (),
 ) -> Scenario:
-    """See `Scenario.override`."""
-    # Late, since both build on the module of the model, which offers this function as a method.
-    from benchmarks.scenario.load import build, sample_problems
+    """The scenario as the command line changes it, by the same rules as the file. Raises ScenarioError.
 
+    `duration` is text with a unit and scales the fault times. `variants` are names of the run, or bases that it
+    does not have; faults, thresholds and a hypothesis that speak of others are left out. `broker` is the kind that
+    all event variants use instead of theirs. `quick` makes one block of about 8 s with a warm-up of 1 s, and leaves
+    out a hypothesis that so few arrivals cannot answer. `sets` are `key=value` for any key of the file, such as
+    `faults.0.latency=400ms`, and are applied last.
+    """
     chosen = list(dict.fromkeys(variants or scenario.variant_names))
     duration_s = min(scenario.workload.duration_s, QUICK_DURATION_S) if quick else scenario.workload.duration_s
     problems = _unknown_variants(scenario, chosen)
@@ -54,7 +57,7 @@ def override(
     if problems:
         raise ScenarioError(problems)
 
-    data = scenario.resolved()
+    data = resolve(scenario)
     data["workload"] = _workload(scenario, rate, duration_s, quick=quick)
     data["faults"] = faults = _faults(scenario, duration_s, chosen)
     windows = windows_of(faults)
@@ -76,8 +79,6 @@ def override(
 
 
 def _unknown_variants(scenario: Scenario, chosen: Sequence[str]) -> list[Problem]:
-    from benchmarks.subject import VARIANTS
-
     choices = [*scenario.variant_names, *VARIANTS]
     return [
         Problem(_SOURCE, None, name, f"--variant: {name!r} is no variant; {choice_hint(name, choices)}")
@@ -143,7 +144,7 @@ def _spec(scenario: Scenario, name: str) -> VariantSpec:
 
 def _variants(scenario: Scenario, chosen: Sequence[str]) -> list[object]:
     """In the order of the command line; a base that the file does not run comes as it is."""
-    listed = scenario.resolved()["variants"]
+    listed = resolve(scenario)["variants"]
     assert isinstance(listed, list)
     of_the_file = dict(zip(scenario.variant_names, listed, strict=True))
     return [of_the_file.get(name, name) for name in chosen]

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 
-from benchmarks.scenario.options import write_options
+from benchmarks.scenario.broker import BrokerSpec
+from benchmarks.scenario.model import Scenario
+from benchmarks.scenario.variant import VariantSpec, write_options
 from benchmarks.values.latency import format_latency
 from benchmarks.values.units import format_ms, format_s
 from registration.options import options_of
-
-if TYPE_CHECKING:
-    from benchmarks.scenario.broker import BrokerSpec
-    from benchmarks.scenario.model import Scenario
-    from benchmarks.scenario.variant import VariantSpec
 
 
 def resolve(scenario: Scenario) -> dict[str, object]:
@@ -54,7 +50,7 @@ def resolve(scenario: Scenario) -> dict[str, object]:
 
 
 def dump(resolved: Mapping[str, object]) -> str:
-    """YAML text of what `Scenario.resolved` gives."""
+    """YAML text of what `resolve` gives."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from benchmarks.scenario.faults import windows_of
 from benchmarks.scenario.metric import WINDOWS
+from benchmarks.scenario.model import Scenario
 from registration.luck import block_seed
-
-if TYPE_CHECKING:
-    from benchmarks.scenario.model import Scenario
 
 _SIGMAS = 8
 

@@ -23,7 +23,7 @@ _INDEX_DIGITS = 9
 
 
 def with_settings(data: Mapping[str, object], sets: Sequence[str], source: str) -> dict[str, object]:
-    """The data of a scenario, as `Scenario.resolved` gives it, with each `key=value` set in turn.
+    """The data of a scenario, as `resolve` gives it, with each `key=value` set in turn.
 
     Raises ScenarioError for those that cannot be set anywhere; whether the result is a scenario, the loader says.
     """

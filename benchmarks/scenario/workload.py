@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from benchmarks.values.checked import DurationS, LastingMs, LastingS, Model, RampRate, Rate, given, some
 from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
 from benchmarks.values.units import format_ms, format_s
+from benchmarks.words.numbers import NBSP
 
 Executor = Literal["constant-arrival-rate", "ramping-arrival-rate", "constant-vus"]
 KeyDistribution = Literal["uniform", "zipf"]
@@ -128,6 +129,15 @@ class Workload(Model):
     def closed(self) -> bool:
         """Whether arrivals wait for earlier replies, so that their number and times are known only afterwards."""
         return self.executor == "constant-vus"
+
+    @property
+    def words(self) -> str:
+        """`60 arrivals/s`, `10 → 80 → 20 arrivals/s`, `20 people in a closed loop`."""
+        if self.vus is not None:
+            return f"{self.vus:,}{NBSP}{'person' if self.vus == 1 else 'people'} in a closed loop"
+        rates = [self.stretches[0].from_per_s, *(stretch.to_per_s for stretch in self.stretches)]
+        steps = [rate for place, rate in enumerate(rates) if place == 0 or rate != rates[place - 1]]
+        return f"{' → '.join(f'{rate:,g}' for rate in steps)}{NBSP}arrivals/s"
 
     @property
     def stretches(self) -> tuple[Stretch, ...]:

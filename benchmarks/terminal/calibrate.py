@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from rich.console import Console
@@ -13,11 +14,9 @@ from rich.text import Text
 from benchmarks.brokers import BrokerUnavailable
 from benchmarks.brokers.kafka.prepare import prepare
 from benchmarks.calibration import store
-from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.measure import NOISE, PARTS, CalibrationRequest, Failure, calibrate
+from benchmarks.exit_code import ExitCode
 from benchmarks.progress import Observer
-from benchmarks.run import ExitCode
-from benchmarks.terminal.command import ORDER
 from benchmarks.terminal.console import complain, console, say
 from benchmarks.terminal.fetchbar import FetchBar
 from benchmarks.terminal.interruptible import interruptible
@@ -39,7 +38,7 @@ class CalibrationLines:
     def step(self, message: str) -> None:
         self._console.print(Text(f"  {message}", "dim"), soft_wrap=True)
 
-    def part_ended(self, name: str, figures: Json) -> None:
+    def part_ended(self, name: str, figures: Mapping[str, object]) -> None:
         part = PARTS.get(name)
         self._console.print(Text(f"  {part_words(part.key if part else _FLOOR, figures)}"), soft_wrap=True)
 
@@ -78,7 +77,7 @@ def run_calibration(order: CalibrationRequest, *, as_json: bool) -> ExitCode:
         )
         return ExitCode.ENVIRONMENT
     _show(talk if as_json else console(), as_json=as_json)
-    return next((code for code in ORDER if code in codes), ExitCode.OK)
+    return ExitCode.of(codes)
 
 
 def _show(said: Console, *, as_json: bool) -> None:

@@ -18,31 +18,31 @@ from benchmarks.analysis.run_comparison import (
     comparison_of_runs,
 )
 from benchmarks.analysis.summary_model import plain
-from benchmarks.run import ExitCode
+from benchmarks.exit_code import ExitCode
+from benchmarks.terminal.console import complain
 from benchmarks.words.run_comparison import change_cells, run_comparison_sentence, stated_words
 
-USAGE = 2
 _HEADINGS = ("old", "new", "new ÷ old", "95 % interval", "p, Holm", "")
 
 
-def compare_runs(old: Path, new: Path, console: Console, complaints: Console, *, as_json: bool) -> int:
+def compare_runs(old: Path, new: Path, console: Console, complaints: Console, *, as_json: bool) -> ExitCode:
     """Print what changed from one run to another. Returns the exit code: see docs/statistics.md."""
     try:
         found = comparison_of_runs(StoredRun.read(old), StoredRun.read(new))
     except NoRunError as error:
-        return _complain(complaints, str(error), "give two directories of runs, such as results/latest", USAGE)
+        return _refused(complaints, str(error), "give two directories of runs, such as results/latest", ExitCode.USAGE)
     except DamagedRunError as error:
-        return _complain(complaints, str(error), "`bench report` with that directory may mend it", ExitCode.ENVIRONMENT)
+        return _refused(complaints, str(error), "`bench report` with that directory may mend it", ExitCode.ENVIRONMENT)
     if as_json:
         print(json.dumps(plain(found.as_dict()), indent=1, ensure_ascii=False))
     for reason in found.refused:
-        _complain(complaints, f"not comparable: {reason}", "", USAGE)
+        complain(complaints, f"not comparable: {reason}", "")
     for reason in found.invalid:
-        _complain(complaints, reason, "", ExitCode.NOT_VALID)
+        complain(complaints, reason, "")
     if found.refused:
-        return _complain(complaints, "nothing was compared", "run both alike, on one machine", USAGE)
+        return _refused(complaints, "nothing was compared", "run both alike, on one machine", ExitCode.USAGE)
     if found.invalid:
-        return _complain(complaints, "nothing was compared", "run again what is not valid", ExitCode.NOT_VALID)
+        return _refused(complaints, "nothing was compared", "run again what is not valid", ExitCode.NOT_VALID)
     if not as_json:
         _print(found, console)
     return ExitCode.OK
@@ -72,8 +72,6 @@ def _row(table: Table, change: MetricChange) -> None:
     table.add_row(f"  {label}", *cells, style="" if change.found.differs else "dim")
 
 
-def _complain(console: Console, message: str, next_step: str, code: int) -> int:
-    console.print(Text("bench: ", "bold red") + Text(message), soft_wrap=True)
-    if next_step:
-        console.print(Text(f"  next: {next_step}"), soft_wrap=True)
+def _refused(console: Console, message: str, next_step: str, code: ExitCode) -> ExitCode:
+    complain(console, message, next_step)
     return code

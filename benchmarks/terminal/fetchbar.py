@@ -14,7 +14,7 @@ class FetchBar:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._lock = threading.Lock()  # told from the thread that downloads
+        self._lock = threading.Lock()  # called from the thread that downloads
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 

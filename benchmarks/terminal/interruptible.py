@@ -8,7 +8,7 @@ import signal
 from collections.abc import Coroutine
 from typing import TypeVar
 
-from benchmarks.run import ExitCode
+from benchmarks.exit_code import ExitCode
 
 T = TypeVar("T")
 

@@ -22,7 +22,6 @@ from rich.text import Text
 from benchmarks.load.rows import NO_TIME, Outcome
 from benchmarks.load.rows import read as read_rows
 from benchmarks.planning.plan import Plan, PlannedTrial
-from benchmarks.words.load import load_words
 from benchmarks.words.numbers import count, milliseconds, plural
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ class Scoreboard:
         return plan.estimated_s * (1 + self.repeated_blocks / plan.scenario.blocks)
 
 
-class _Telling:
+class _BoardKeeper:
     """The observer's side: keeps the scoreboard. Those below decide how it is shown."""
 
     def __init__(self, console: Console) -> None:
@@ -172,7 +171,7 @@ class _Telling:
         self._console.print(Text("note: ", "yellow") + Text(message))
 
 
-class LivePanel(_Telling):
+class LivePanel(_BoardKeeper):
     """For a terminal: one panel, redrawn twice a second by a thread of its own. Use as a context manager."""
 
     def __init__(self, console: Console) -> None:
@@ -207,7 +206,7 @@ class LivePanel(_Telling):
         return Group(line, _sides(board), bar)
 
 
-class PlainLines(_Telling):
+class PlainLines(_BoardKeeper):
     """For a log: a line at each step, and one every few seconds under load. Use as a context manager."""
 
     def __init__(self, console: Console) -> None:
@@ -254,7 +253,7 @@ def _headline(plan: Plan) -> Text:
     text = Text(scenario.title, "bold")
     names = " and ".join(scenario.variant_names)
     text.append(
-        f"\n{names}, {load_words(scenario.workload)} for {scenario.workload.duration_s:g} s, "
+        f"\n{names}, {scenario.workload.words} for {scenario.workload.duration_s:g} s, "
         f"{plural(len(plan.trials), 'trial')}, about {_duration(plan.estimated_s)}",
         "not bold dim",
     )

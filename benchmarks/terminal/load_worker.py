@@ -14,8 +14,8 @@ from typing import cast
 
 from rich.console import Console
 
+from benchmarks.exit_code import ExitCode
 from benchmarks.processes.child import Child, ChildError
-from benchmarks.run import ExitCode
 from benchmarks.terminal.console import complain, say
 from benchmarks.terminal.interruptible import interruptible
 from benchmarks.words.numbers import plural

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.scenario.options import default_options
+from benchmarks.scenario.variant import default_options
 from benchmarks.subject import VARIANTS, Listed
 from registration.options import options_of
 

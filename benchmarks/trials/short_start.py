@@ -16,7 +16,7 @@ from benchmarks import scratch
 from benchmarks.planning.plan import make_plan
 from benchmarks.progress import SilentObserver
 from benchmarks.scenario import Scenario, VariantSpec, load_text
-from benchmarks.scenario.resolve import dump
+from benchmarks.scenario.resolve import dump, resolve
 from benchmarks.trials.load_workers import ONE_HERE
 from benchmarks.trials.trial import RunContext, run_trial
 
@@ -56,7 +56,7 @@ async def _warm(context: RunContext, short: Scenario) -> None:
 
 def short_scenario(scenario: Scenario, variant: VariantSpec) -> Scenario:
     """The variant's wiring under a short load, with services that take no time."""
-    data: dict[str, Any] = dict(scenario.resolved())
+    data: dict[str, Any] = dict(resolve(scenario))
     services = {name: {**service, "latency": "0ms", "errorRate": 0} for name, service in data["services"].items()}
     variants = [spec for spec in data["variants"] if spec["name"] == variant.name]
     workload = {"rate": RATE_PER_S, "duration": f"{DURATION_S}s", "warmup": "0s"}

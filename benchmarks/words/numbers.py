@@ -1,8 +1,9 @@
-"""How figures are written for people: three significant digits, thousands separators, a dash where there is none."""
+"""How figures and lists are written for people: three significant digits, a dash where there is no figure."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 NBSP = "\u00a0"  # keeps a figure and its unit on one line
 DASH = "–"  # what stands where a figure does not exist; the reason stands beside it
@@ -81,6 +82,11 @@ def upper_bound(rate: float | None) -> str:
 def plural(number: int, noun: str) -> str:
     """`1 block`, `3 blocks`."""
     return f"{number:,}{NBSP}{noun}" if number == 1 else f"{number:,}{NBSP}{noun}s"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def _minus(text: str) -> str:

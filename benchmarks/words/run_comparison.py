@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from benchmarks.analysis.run_comparison import MetricChange, RunComparison
-from benchmarks.words.marks import doubt_words, mark_words
 from benchmarks.words.numbers import DASH, NBSP, figure, p_words, percent, plural, signed
-from benchmarks.words.sentence import metric_words
-from benchmarks.words.table import label_of
+from benchmarks.words.summary import metric_words
+from benchmarks.words.table import doubt_words, label_of, mark_words
 
 SITTINGS = "Two runs are two sittings: what changed on the machine between them is in these figures too"
 
@@ -41,10 +40,10 @@ def run_comparison_sentence(found: RunComparison) -> str:
     beyond = [change for change in found.changes if change.found.differs]
     if not beyond:
         return f"Nothing differs beyond noise. {SITTINGS}."
-    return f"Beyond noise: {'; '.join(_told(change) for change in beyond)}. {SITTINGS}."
+    return f"Beyond noise: {'; '.join(_differs(change) for change in beyond)}. {SITTINGS}."
 
 
-def _told(change: MetricChange) -> str:
+def _differs(change: MetricChange) -> str:
     words, value = metric_words(change.found.measured), change.found.estimate or 0.0
     if change.found.kind == "difference":
         return f"{change.variant}, {words} {signed(value * 100)}{NBSP}points"

@@ -11,12 +11,22 @@ from benchmarks.analysis.verdict import pairs_of
 from benchmarks.metrics import definition
 from benchmarks.metrics.definition import STATS, Section
 from benchmarks.scenario.metric import Metric, rows
-from benchmarks.words.marks import doubt_words, forbids, mark_words
+from benchmarks.values.confidence import SIGNIFICANCE
 from benchmarks.words.numbers import DASH, NBSP, count, figure, percent, upper_bound
-from benchmarks.words.sentence import metric_words
+from benchmarks.words.summary import metric_words
 
 WHOLE, DURING, ENDED, COST = "Whole run", "During the fault", "Where registrations ended", "Backlog and cost"
 _HEADINGS: Mapping[Section, str] = {"whole": WHOLE, "ended": ENDED, "cost": COST}
+# The marks of a comparison, the same in the terminal and the report.
+_MARK_WORDS = {
+    "survivorship": "survivorship: not comparable",
+    "unresolved": "unresolved: too quick for this generator",
+    "≈": "≈ within the noise floor",
+    "?": "? may be noise",
+}
+# Beside an interval that excludes no effect, where Holm's correction leaves a doubt.
+_UNCERTAIN = "uncertain among so many comparisons"
+_FORBIDDING = ("survivorship", "unresolved")
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,21 @@ def side_by_side(summary: Summary) -> list[TableRow]:
     """Every row of the table, in sections: the fault's window if there is one, the whole run, the endings, the cost."""
     during = list(_rows(summary, "whole", "during")) if summary.has_window("during") else []
     return during + [row for section in _HEADINGS for row in _rows(summary, section, None)]
+
+
+def forbids(mark: str | None) -> bool:
+    """Whether nothing may be concluded from the figures beside it."""
+    return mark in _FORBIDDING
+
+
+def mark_words(mark: str | None) -> str:
+    """A mark as people read it; nothing where there is none."""
+    return "" if mark is None else _MARK_WORDS[mark]
+
+
+def doubt_words(p: float | None, p_holm: float | None) -> str:
+    """What to say where only the correction for the number of comparisons leaves a doubt; else nothing."""
+    return _UNCERTAIN if p is not None and p_holm is not None and p < SIGNIFICANCE <= p_holm else ""
 
 
 def _rows(summary: Summary, section: Section, window: str | None) -> Iterator[TableRow]:

@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.exit_code import ExitCode
 from benchmarks.planning.plan import PlannedTrial
 from benchmarks.progress import SilentObserver
-from benchmarks.run import ExitCode, RunResult, run
+from benchmarks.run import RunResult, run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results, load_trials
 from virtual.predict import predict

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.exit_code import ExitCode
 from benchmarks.progress import SilentObserver
-from benchmarks.run import ExitCode, run
+from benchmarks.run import run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results, load_trials
 from registration.luck import key

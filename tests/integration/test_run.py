@@ -13,11 +13,13 @@ import pandas as pd
 import psutil
 import pytest
 
+from benchmarks.exit_code import ExitCode
 from benchmarks.metrics.endings import REGISTRATION_CATEGORIES
 from benchmarks.planning.plan import PlannedTrial
 from benchmarks.progress import SilentObserver
-from benchmarks.run import ExitCode, RunResult, rebuild, run
+from benchmarks.run import RunResult, rebuild, run
 from benchmarks.scenario import Scenario, load, load_text
+from benchmarks.scenario.override import override
 from benchmarks.store import DID_NOT_END, Results, load_trials
 from virtual.predict import predict
 
@@ -70,7 +72,7 @@ COLUMNS = {
 
 def small(**changes: object) -> Scenario:
     scenario = load_text(SCENARIO, "small")
-    return scenario.override(**changes) if changes else scenario  # type: ignore[arg-type]
+    return override(scenario, **changes) if changes else scenario  # type: ignore[arg-type]
 
 
 def children() -> set[int]:

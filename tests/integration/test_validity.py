@@ -19,9 +19,10 @@ import pandas as pd
 import psutil
 import pytest
 
+from benchmarks.exit_code import ExitCode
 from benchmarks.planning.plan import PlannedTrial
 from benchmarks.progress import SilentObserver
-from benchmarks.run import ExitCode, RunResult, rebuild, run
+from benchmarks.run import RunResult, rebuild, run
 from benchmarks.scenario import load_text
 from benchmarks.store import Results, load_trials
 from registration.trace import RECORD_FIELDS

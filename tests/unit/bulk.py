@@ -18,7 +18,7 @@ from synthetic import FAULTS_COLUMNS, LAG_COLUMNS, RESOURCES_COLUMNS, SECOND, fa
 from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario
-from benchmarks.scenario.resolve import dump
+from benchmarks.scenario.resolve import dump, resolve
 from benchmarks.store import Results
 from benchmarks.trial_result import TrialFacts, TrialFrames, TrialResult
 from registration import luck
@@ -49,7 +49,7 @@ def scenario_of_size(registrations: int, blocks: int = 3) -> Scenario:
 def write_run(out: Path, scenario: Scenario) -> Results:
     """A run of `scenario` as it stands when its last trial has been saved: no summary, charts or report yet."""
     results = Results.create(out)
-    (out / "scenario.yaml").write_text(dump(scenario.resolved()))
+    (out / "scenario.yaml").write_text(dump(resolve(scenario)))
     results.write_json("plan.json", make_plan(scenario).as_dict())
     results.write_json("environment.json", {"cores": 2})
     results.write_json(

@@ -16,7 +16,7 @@ from benchmarks.analysis.summary_model import Summary
 from benchmarks.planning.plan import make_plan
 from benchmarks.planning.prediction import Prediction, Unpredicted
 from benchmarks.scenario import Scenario, load_text
-from benchmarks.scenario.resolve import dump
+from benchmarks.scenario.resolve import dump, resolve
 from benchmarks.store import Results, load_trials
 from virtual import predict as prediction_module
 from virtual.predict import predict
@@ -64,7 +64,7 @@ def stored_run(
         residuals=replayed.summary,
     )
     (out / "summary.json").write_text(json.dumps(summary.as_dict()))
-    (out / "scenario.yaml").write_text(dump(scenario.resolved()))
+    (out / "scenario.yaml").write_text(dump(resolve(scenario)))
     (out / "plan.json").write_text(json.dumps(plan.as_dict()))
     (out / "environment.json").write_text(json.dumps({"cores": 2, "broker": {"settings": {"heap": "256 MB"}}}))
     run = {
@@ -80,7 +80,7 @@ def stored_run(
 def _what_happens(scenario: Scenario) -> str:
     """The scenario without what is asked of it, so that runs which differ in their questions share a prediction."""
     asked = ("title", "description", "claim", "tags", "hypothesis", "thresholds", "blocks")
-    return dump({key: value for key, value in scenario.resolved().items() if key not in asked})
+    return dump({key: value for key, value in resolve(scenario).items() if key not in asked})
 
 
 @cache

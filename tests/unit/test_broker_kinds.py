@@ -15,7 +15,8 @@ from benchmarks.brokers import KINDS
 from benchmarks.brokers.kafka.properties import server_properties
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import BrokerSpec, Scenario, ScenarioError, load_text
-from benchmarks.scenario.resolve import dump
+from benchmarks.scenario.override import override
+from benchmarks.scenario.resolve import dump, resolve
 from benchmarks.trials.frames import fault_frame
 
 TREE = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ def scenario(more: str) -> Scenario:
 
 
 def again(made: Scenario) -> Scenario:
-    return load_text(dump(made.resolved()), "resolved")
+    return load_text(dump(resolve(made)), "resolved")
 
 
 def problems(more: str) -> str:
@@ -101,11 +102,11 @@ def test_the_command_line_replaces_every_broker() -> None:
         "variants: [events, {name: narrow, base: events, broker: {partitions: 1, durability: fsync}}]\n"
     )
     for kind in KINDS:
-        changed = made.override(broker=kind)
+        changed = override(made, broker=kind)
         assert {variant.broker.kind for variant in changed.variants if variant.broker} == {kind}
         assert again(changed) == changed
-    assert made.override(broker=REAL) == made
-    narrow = made.override(broker="embedded").variant("narrow").broker
+    assert override(made, broker=REAL) == made
+    narrow = override(made, broker="embedded").variant("narrow").broker
     assert narrow == BrokerSpec(kind="embedded")
 
 

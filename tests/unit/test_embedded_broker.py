@@ -11,7 +11,9 @@ from benchmarks.analysis.summary_model import Summary
 from benchmarks.brokers.embedded import run as run_embedded
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import Scenario, ScenarioError, load_text
-from benchmarks.words.broker import broker_caution
+from benchmarks.scenario.override import override
+from benchmarks.scenario.resolve import resolve
+from benchmarks.words.summary import broker_caution
 from event_impl.brokers import embedded
 from registration.runtime.role import RoleError
 
@@ -30,11 +32,11 @@ def problems(more: str) -> str:
 
 def test_topics_have_four_partitions_whatever_is_asked() -> None:
     asked = scenario("broker: {partitions: 6}\nvariants: [{name: e, base: events, broker: {partitions: 2}}]\n")
-    made = asked.override(sets=["broker.kind=embedded"])
+    made = override(asked, sets=["broker.kind=embedded"])
     assert made.broker.partitions == PARTITIONS
     assert [variant.broker.partitions for variant in made.variants if variant.broker] == [PARTITIONS]
     assert (
-        load_text(str(made.resolved()).replace("'", '"').replace("True", "true").replace("False", "false"), "x") == made
+        load_text(str(resolve(made)).replace("'", '"').replace("True", "true").replace("False", "false"), "x") == made
     )
 
 

@@ -18,7 +18,8 @@ from benchmarks.planning.utilisation import utilisation_table
 from benchmarks.planning.work import work_settings
 from benchmarks.scenario import Scenario, ScenarioError, load_text
 from benchmarks.scenario.faults import foreign_keys, windows_of
-from benchmarks.scenario.resolve import dump
+from benchmarks.scenario.override import override
+from benchmarks.scenario.resolve import dump, resolve
 from registration import luck
 from registration.work import WorkSettings, judge
 
@@ -82,7 +83,7 @@ def test_every_key_says_what_it_is(word: str) -> None:
 @pytest.mark.parametrize("word", KINDS)
 def test_what_is_resolved_is_read_back(word: str) -> None:
     scenario = scenario_with({**KINDS[word].example(), "variants": ["events"]})
-    assert load_text(dump(scenario.resolved()), "stored") == scenario
+    assert load_text(dump(resolve(scenario)), "stored") == scenario
     resolved = scenario.faults[0].resolved()
     assert set(resolved) == KINDS[word].key_names()
     defaults = {key.name: key.default for key in KINDS[word].described_keys() if key.default is not None}
@@ -122,7 +123,7 @@ def test_only_a_fault_that_lasts_makes_a_window_during(word: str) -> None:
 def test_another_type_set_from_the_command_line_leaves_no_key_of_the_old_one(before: str, after: str) -> None:
     wanted = KINDS[after].example()
     sets = [f"faults.0.{key}={value}" for key, value in wanted.items()]
-    (fault,) = scenario_with(KINDS[before].example()).override(sets=sets).faults
+    (fault,) = override(scenario_with(KINDS[before].example()), sets=sets).faults
     assert fault == fault_of(after)
 
 

@@ -16,7 +16,7 @@ from benchmarks.planning.plan import Plan
 from benchmarks.planning.prediction import Prediction, Unpredicted
 from benchmarks.run import _described_in_a_thread, described, planned
 from benchmarks.scenario import load_text
-from benchmarks.terminal.command import print_plan
+from benchmarks.terminal.plan import print_plan
 from benchmarks.words.numbers import milliseconds
 from virtual.predict import predict
 

@@ -13,7 +13,7 @@ from benchmarks.analysis.summary_model import Summary
 from benchmarks.report.pages import comparisons, noise_floor, reasons
 from benchmarks.scenario.metric import Metric
 from benchmarks.words.numbers import count, figure, milliseconds, nominal_ms, percent, signed, upper_bound
-from benchmarks.words.sentence import metric_words, verdict_sentence
+from benchmarks.words.summary import metric_words, verdict_sentence
 from benchmarks.words.table import TableRow, side_by_side
 
 SLO = "slo_ratio{window:during}"

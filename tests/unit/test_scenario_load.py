@@ -1,4 +1,4 @@
-"""Validation: every mistake is named at its line, all at once, with the nearest valid choice."""
+"""Scenario files: found by name, and validated: every mistake named at its line, all at once, with a hint."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.planning.plan import make_plan
-from benchmarks.scenario import Scenario, ScenarioError, load, load_text
+from benchmarks.scenario import Scenario, ScenarioError, UnknownScenarioError, load, load_text
+from benchmarks.scenario.loader import BUNDLED, find, list_scenarios
 from benchmarks.scenario.sample import windows_bounds_ns
 from registration.latency import Latency
 
@@ -622,3 +623,39 @@ def test_the_name_is_the_file_s_own(tmp_path: Path) -> None:
 
 def test_the_most_arrivals_are_bounded() -> None:
     assert "more than 2,000,000 arrivals" in problem("workload: {rate: 1000000, duration: 1h}")
+
+
+def test_a_bundled_scenario_is_found_by_its_name(tmp_path: Path) -> None:
+    assert find("baseline", tmp_path) == BUNDLED / "baseline.yaml"
+
+
+def test_a_scenario_of_the_working_directory_hides_the_bundled_one(tmp_path: Path) -> None:
+    mine = tmp_path / "scenarios" / "baseline.yaml"
+    mine.parent.mkdir()
+    mine.write_text("version: 1\nname: baseline\n")
+    assert find("baseline", tmp_path) == mine
+    assert dict(list_scenarios(tmp_path))["baseline"] == mine
+
+
+def test_a_name_with_a_separator_or_a_suffix_is_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("")
+    assert find("own.yaml", tmp_path) == path
+    assert find("./own.yaml", tmp_path) == path
+    assert find(str(path)) == path
+
+
+def test_a_path_that_is_not_there_is_unknown(tmp_path: Path) -> None:
+    with pytest.raises(UnknownScenarioError, match=r"there is no file 'baseline\.yaml'"):
+        find("baseline.yaml", tmp_path)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UnknownScenarioError, match="'slow-dwnstream' is no scenario; did you mean 'slow-downstream'"):
+        find("slow-dwnstream", tmp_path)
+
+
+def test_the_list_is_in_order_of_names(tmp_path: Path) -> None:
+    names = [name for name, _ in list_scenarios(tmp_path)]
+    assert names == sorted(names)
+    assert {"baseline", "slow-downstream", "overloaded-downstream", "flaky-downstream"} <= set(names)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.scenario import BrokerSpec, Scenario, ScenarioError, load_text
-from benchmarks.scenario.resolve import dump
+from benchmarks.scenario.override import override
+from benchmarks.scenario.resolve import dump, resolve
 from registration.latency import Latency
 
 TEXT = """
@@ -31,40 +32,40 @@ def windows(scenario: Scenario) -> list[tuple[float, float]]:
 
 
 def test_nothing_given_changes_nothing(scenario: Scenario) -> None:
-    assert scenario.override() == scenario
+    assert override(scenario) == scenario
 
 
 def test_the_rate_takes_its_bound_of_open_requests_along(scenario: Scenario) -> None:
-    faster = scenario.override(rate=120)
+    faster = override(scenario, rate=120)
     assert (faster.workload.rate, faster.workload.max_in_flight) == (120.0, 1800)
 
 
 def test_a_bound_of_open_requests_that_the_file_gives_stays() -> None:
     scenario = load_text("version: 1\nname: x\nworkload: {maxInFlight: 7}\n", "x.yaml")
-    assert scenario.override(rate=500).workload.max_in_flight == 7
+    assert override(scenario, rate=500).workload.max_in_flight == 7
 
 
 def test_fault_times_scale_with_the_duration(scenario: Scenario) -> None:
-    shorter = scenario.override(duration="12.5s")
+    shorter = override(scenario, duration="12.5s")
     assert shorter.workload.duration_s == 12.5
     assert windows(shorter) == [(5.0, 10.0), (10.0, 12.5)]
 
 
 def test_quick_is_one_block_of_eight_seconds_with_a_second_of_warmup(scenario: Scenario) -> None:
-    quick = scenario.override(quick=True)
+    quick = override(scenario, quick=True)
     assert (quick.blocks, quick.workload.duration_s, quick.workload.warmup_s) == (1, 8.0, 1.0)
     assert windows(quick) == [(3.2, 6.4), (6.4, 8.0)]
     assert quick.hypothesis == scenario.hypothesis
 
 
 def test_what_is_given_beside_quick_wins(scenario: Scenario) -> None:
-    quick = scenario.override(quick=True, blocks=2, duration="4s", seed=9)
+    quick = override(scenario, quick=True, blocks=2, duration="4s", seed=9)
     assert (quick.blocks, quick.workload.duration_s, quick.seed) == (2, 4.0, 9)
 
 
 def test_quick_does_not_lengthen_a_short_run() -> None:
     scenario = load_text("version: 1\nname: x\nworkload: {duration: 5s, warmup: 0s}\n", "x.yaml")
-    quick = scenario.override(quick=True)
+    quick = override(scenario, quick=True)
     assert (quick.workload.duration_s, quick.workload.warmup_s) == (5.0, 0.0)
 
 
@@ -72,11 +73,11 @@ def test_quick_leaves_out_a_hypothesis_that_it_cannot_answer() -> None:
     text = "version: 1\nname: x\nhypothesis: {metric: accept_latency_ms.p99, variant: sync, expect: '< 9'}\n"
     scenario = load_text(text, "x.yaml")
     assert scenario.hypothesis is not None
-    assert scenario.override(quick=True).hypothesis is None
+    assert override(scenario, quick=True).hypothesis is None
 
 
 def test_chosen_variants_keep_what_speaks_of_them(scenario: Scenario) -> None:
-    chosen = scenario.override(variants=["events"])
+    chosen = override(scenario, variants=["events"])
     assert chosen.variant_names == ("events",)
     assert [fault.name for fault in chosen.faults] == ["latency-email"]
     assert list(chosen.thresholds) == ["registrations.lost"]
@@ -84,13 +85,13 @@ def test_chosen_variants_keep_what_speaks_of_them(scenario: Scenario) -> None:
 
 
 def test_a_base_that_the_file_does_not_run_can_be_chosen(scenario: Scenario) -> None:
-    chosen = scenario.override(variants=["events", "sync", "sync-concurrent"])
+    chosen = override(scenario, variants=["events", "sync", "sync-concurrent"])
     assert chosen.variant_names == ("events", "sync", "sync-concurrent")
     assert chosen.hypothesis == scenario.hypothesis
 
 
 def test_an_option_of_a_chosen_variant_stays(scenario: Scenario) -> None:
-    (variant,) = scenario.override(variants=["sync-hurried"]).variants
+    (variant,) = override(scenario, variants=["sync-hurried"]).variants
     assert (variant.base, variant.options) == ("sync", {"timeout_s": 0.2, "bare_transport": False})
 
 
@@ -109,12 +110,13 @@ def test_a_change_that_makes_no_scenario_is_refused(
     scenario: Scenario, changes: dict[str, object], sentence: str
 ) -> None:
     with pytest.raises(ScenarioError) as caught:
-        scenario.override(**changes)  # type: ignore[arg-type]
+        override(scenario, **changes)  # type: ignore[arg-type]
     assert str(caught.value).splitlines()[0] == sentence
 
 
 def test_a_setting_names_any_key_by_its_path(scenario: Scenario) -> None:
-    changed = scenario.override(
+    changed = override(
+        scenario,
         sets=[
             "faults.0.latency=400ms",
             "faults[1].at=19s",
@@ -129,7 +131,7 @@ def test_a_setting_names_any_key_by_its_path(scenario: Scenario) -> None:
             'thresholds.accept_latency_ms.p95{variant:events}=["< 100"]',
             "tags=[a, b]",
             "title=Set by hand",
-        ]
+        ],
     )
     assert changed.faults[0].resolved()["latency"] == "400ms"
     assert windows(changed) == [(10.0, 20.0), (19.0, 24.0)]
@@ -148,38 +150,39 @@ def test_a_setting_names_any_key_by_its_path(scenario: Scenario) -> None:
 
 def test_a_whole_list_can_be_set_and_another_entry_added() -> None:
     scenario = load_text("version: 1\nname: x\n", "x.yaml")
-    changed = scenario.override(
-        sets=["variants=[sync, events, sync-concurrent]", "faults.0={target: api, type: kill, at: 1s, duration: 1s}"]
+    changed = override(
+        scenario,
+        sets=["variants=[sync, events, sync-concurrent]", "faults.0={target: api, type: kill, at: 1s, duration: 1s}"],
     )
     assert changed.variant_names == ("sync", "events", "sync-concurrent")
     assert [fault.name for fault in changed.faults] == ["kill-api"]
 
 
 def test_null_takes_a_key_away(scenario: Scenario) -> None:
-    changed = scenario.override(sets=["hypothesis=null", "faults.1=", "seed=~"])
+    changed = override(scenario, sets=["hypothesis=null", "faults.1=", "seed=~"])
     assert (changed.hypothesis, len(changed.faults), changed.seed) == (None, 1, 1)
 
 
 def test_settings_come_after_the_other_options(scenario: Scenario) -> None:
-    changed = scenario.override(quick=True, rate=10, sets=["workload.rate=20", "workload.warmup=2s"])
+    changed = override(scenario, quick=True, rate=10, sets=["workload.rate=20", "workload.warmup=2s"])
     assert (changed.workload.rate, changed.workload.warmup_s, changed.workload.duration_s) == (20.0, 2.0, 8.0)
 
 
 def test_another_executor_leaves_the_keys_of_the_old_one_behind(scenario: Scenario) -> None:
-    closed = scenario.override(sets=["workload.executor=constant-vus", "workload.vus=5"])
+    closed = override(scenario, sets=["workload.executor=constant-vus", "workload.vus=5"])
     assert (closed.workload.vus, closed.workload.rate, closed.workload.duration_s) == (5, None, 25.0)
-    ramp = scenario.override(
-        sets=["workload.executor=ramping-arrival-rate", "workload.stages=[{duration: 25s, target: 80}]"]
+    ramp = override(
+        scenario, sets=["workload.executor=ramping-arrival-rate", "workload.stages=[{duration: 25s, target: 80}]"]
     )
     assert (ramp.workload.arrival_count, ramp.workload.rate) == (1000, None)
-    again = ramp.override(sets=["workload.executor=constant-arrival-rate", "workload.duration=25s"])
+    again = override(ramp, sets=["workload.executor=constant-arrival-rate", "workload.duration=25s"])
     assert again.workload.rate == 50.0
 
 
 def test_another_type_of_fault_leaves_the_keys_of_the_old_one_behind_and_takes_another_name(scenario: Scenario) -> None:
-    fault = scenario.override(sets=["faults.0.type=kill", "faults.0.target=api"]).faults[0]
+    fault = override(scenario, sets=["faults.0.type=kill", "faults.0.target=api"]).faults[0]
     assert (fault.name, fault.type, fault.end_s - fault.at_s) == ("kill-api", "kill", 10.0)
-    restart = scenario.override(sets=["faults.0.type=restart"]).faults[0]
+    restart = override(scenario, sets=["faults.0.type=restart"]).faults[0]
     assert (restart.name, restart.lasts) == ("restart-email", False)
 
 
@@ -215,13 +218,13 @@ def test_a_setting_that_makes_no_scenario_is_refused_with_its_path(
     scenario: Scenario, setting: str, sentence: str
 ) -> None:
     with pytest.raises(ScenarioError) as caught:
-        scenario.override(sets=[setting])
+        override(scenario, sets=[setting])
     assert str(caught.value).splitlines()[0].removeprefix("the command line: ").startswith(sentence)
 
 
 def test_all_settings_that_cannot_be_read_are_reported_at_once(scenario: Scenario) -> None:
     with pytest.raises(ScenarioError) as caught:
-        scenario.override(sets=["a", "b", "faults.9.at=1s"])
+        override(scenario, sets=["a", "b", "faults.9.at=1s"])
     assert len(caught.value.problems) == 3
 
 
@@ -231,7 +234,7 @@ def test_the_stages_of_a_ramp_scale_with_the_duration() -> None:
         " stages: [{duration: 10s, target: 40}, {duration: 5s, target: 0}]}\n"
         "faults: [{target: email, type: restart, at: 9s}, {target: api, type: kill, at: 12s, duration: 3s}]\n"
     )
-    scenario = load_text(text, "x.yaml").override(duration="5s")
+    scenario = override(load_text(text, "x.yaml"), duration="5s")
     assert scenario.workload.stages is not None
     assert [stage.duration_s for stage in scenario.workload.stages] == [3.333333, 1.666667]
     assert scenario.workload.duration_s == 5.0
@@ -241,7 +244,7 @@ def test_the_stages_of_a_ramp_scale_with_the_duration() -> None:
 def test_a_rate_for_a_load_that_has_none_is_refused() -> None:
     scenario = load_text("version: 1\nname: x\nworkload: {executor: constant-vus, vus: 3}\n", "x.yaml")
     with pytest.raises(ScenarioError, match="'rate' is not for the executor 'constant-vus'"):
-        scenario.override(rate=5)
+        override(scenario, rate=5)
 
 
 def test_a_threshold_and_a_hypothesis_about_a_window_that_is_gone_are_left_out() -> None:
@@ -252,11 +255,15 @@ def test_a_threshold_and_a_hypothesis_about_a_window_that_is_gone_are_left_out()
         'thresholds: {"slo_ratio{window:during}": ["> 0"], "slo_ratio{window:after}": ["> 0"]}\n'
         'hypothesis: {metric: "slo_ratio{window:during}", variant: events, expect: "> 0"}\n'
     )
-    chosen = load_text(text, "x.yaml").override(variants=["events"])
+    chosen = override(load_text(text, "x.yaml"), variants=["events"])
     assert list(chosen.thresholds) == ["slo_ratio{window:after}"]
     assert chosen.hypothesis is None
 
 
 def test_what_was_overridden_is_stored_and_read_back(scenario: Scenario) -> None:
-    for changed in (scenario.override(quick=True), scenario.override(duration="7.77s"), scenario.override(rate=1 / 3)):
-        assert load_text(dump(changed.resolved()), "stored") == changed
+    for changed in (
+        override(scenario, quick=True),
+        override(scenario, duration="7.77s"),
+        override(scenario, rate=1 / 3),
+    ):
+        assert load_text(dump(resolve(changed)), "stored") == changed

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from benchmarks.scenario import Problem, ScenarioError, load_text
 from benchmarks.scenario import load as load_file
-from benchmarks.scenario.find import BUNDLED
-from benchmarks.scenario.resolve import dump
+from benchmarks.scenario.loader import BUNDLED
+from benchmarks.scenario.override import override
+from benchmarks.scenario.resolve import dump, resolve
 
 BUNDLED_FILES = sorted(BUNDLED.glob("*.yaml"))
 
@@ -159,16 +160,16 @@ scenarios = st.fixed_dictionaries(
 @settings(max_examples=60)
 def test_what_is_resolved_loads_to_an_equal_scenario(data: dict[str, object]) -> None:
     scenario = load_text(dump(data), "given")
-    stored = dump(scenario.resolved())
+    stored = dump(resolve(scenario))
     again = load_text(stored, "stored")
     assert again == scenario
-    assert dump(again.resolved()) == stored
+    assert dump(resolve(again)) == stored
 
 
 @pytest.mark.parametrize("path", BUNDLED_FILES, ids=lambda path: path.stem)
 def test_a_bundled_scenario_is_valid_and_survives_the_way_through_the_store(path: Path) -> None:
     scenario = load_file(path)
-    assert load_text(dump(scenario.resolved()), "stored") == scenario
+    assert load_text(dump(resolve(scenario)), "stored") == scenario
 
 
 HOSTILE = [
@@ -302,8 +303,8 @@ def test_any_setting_makes_a_scenario_or_a_list_of_problems(text: str, sets: lis
     scenario = load_text(text, "given")
     problems: tuple[Problem, ...] = ()
     try:
-        changed = scenario.override(sets=[f"{path}={value}" for path, value in sets])
-        assert load_text(dump(changed.resolved()), "stored") == changed
+        changed = override(scenario, sets=[f"{path}={value}" for path, value in sets])
+        assert load_text(dump(resolve(changed)), "stored") == changed
     except ScenarioError as error:
         problems = error.problems
         assert problems, "an error names what is wrong"
@@ -333,7 +334,7 @@ def test_what_a_variant_says_of_its_broker_stays_though_its_kind_has_it_by_itsel
         "variants: [events, {name: plain, base: events, broker: {profile: quick, durability: os}}]\n"
     )
     scenario = load_text(text, "x")
-    for again in (load_text(dump(scenario.resolved()), "x"), scenario.override(seed=scenario.seed)):
+    for again in (load_text(dump(resolve(scenario)), "x"), override(scenario, seed=scenario.seed)):
         assert again == scenario
         plain = again.variant("plain").broker
         assert plain is not None

@@ -1,11 +1,10 @@
-"""The load in words, for each executor."""
+"""A workload in words, for each executor."""
 
 from __future__ import annotations
 
 import pytest
 
 from benchmarks.scenario import load_text
-from benchmarks.words.load import load_words
 
 
 @pytest.mark.parametrize(
@@ -22,6 +21,6 @@ from benchmarks.words.load import load_words
         ("{executor: constant-vus, vus: 1}", "1 person in a closed loop"),
     ],
 )
-def test_a_load_is_told_as_what_comes(workload: str, words: str) -> None:
-    told = load_words(load_text(f"version: 1\nname: x\nworkload: {workload}\n", "x").workload)
-    assert told.replace("\N{NO-BREAK SPACE}", " ") == words
+def test_a_workload_reads_as_what_comes(workload: str, words: str) -> None:
+    text = load_text(f"version: 1\nname: x\nworkload: {workload}\n", "x").workload.words
+    assert text.replace("\N{NO-BREAK SPACE}", " ") == words

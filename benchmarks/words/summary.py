@@ -1,4 +1,4 @@
-"""The verdict in one sentence, for the terminal and the top of the report; it follows from the summary alone."""
+"""What a summary comes to in sentences, for the terminal and the report: the verdict, a caution, what was repeated."""
 
 from __future__ import annotations
 
@@ -21,12 +21,33 @@ def verdict_sentence(summary: Summary) -> str:
     if judged is None:
         return "No hypothesis was set, so there is no verdict: the table says what was measured."
     if isinstance(judged, HypothesisVerdict):
-        told = [f"{part.verdict or 'no verdict'}: {found_words(part, variants)}" for part in judged.all]
-        return f"{_head(judged.verdict)}, of {plural(len(told), 'part')}. {'; '.join(told)}."
+        parts = [f"{part.verdict or 'no verdict'}: {found_words(part, variants)}" for part in judged.all]
+        return f"{_head(judged.verdict)}, of {plural(len(parts), 'part')}. {'; '.join(parts)}."
     if judged.verdict is None:
         measured = f" Measured: {found_words(judged, variants)}." if judged.estimate is not None else ""
         return f"No verdict: {judged.reason or 'there is no interval'}.{measured}"
     return f"{_head(judged.verdict)}: {found_words(judged, variants)}."
+
+
+def broker_caution(summary: Summary) -> str:
+    """The sentence that stands above the figures of a stand-in; empty where the broker is a real one."""
+    brokers = [variant.broker or {} for variant in summary.variants.values()]
+    # Runs of before the flag was kept have but the name of the one stand-in that there was.
+    stand_ins = {str(broker["kind"]) for broker in brokers if broker.get("emulator", broker.get("kind") == "embedded")}
+    if not stand_ins:
+        return ""
+    return (
+        f"Not a real broker: the event side ran on a stand-in ({', '.join(sorted(stand_ins))}). "
+        "Its times, guarantees and cost are not those of a real one."
+    )
+
+
+def repeated_sentences(summary: Summary) -> tuple[str, ...]:
+    """One sentence for each attempt at a block that does not count; empty where every first attempt does."""
+    return tuple(
+        f"repeated as a block, and not counted: {', '.join(attempt.trials)}, since {'; '.join(attempt.reasons)}"
+        for attempt in summary.repeated_blocks
+    )
 
 
 def metric_words(metric: Metric) -> str:
