@@ -279,7 +279,7 @@ def load_worker(
 
     host, _, port = master.rpartition(":")
     if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
-        _fail(ExitCode.USAGE, f"{master!r} is no HOST:PORT", "give what the run was given with --load-master")
+        _fail(ExitCode.USAGE, f"{master!r} is not HOST:PORT", "give what the run was given with --load-master")
     raise typer.Exit(load_worker(host, int(port), wait, _stdout()))
 
 
@@ -343,7 +343,7 @@ def calibrate(
     parts = [part.strip() for text in only or NAMES for part in text.split(",")]
     for part in parts:
         if part not in NAMES:
-            _fail(ExitCode.USAGE, f"--only: {part!r} is no part; {choice_hint(part, NAMES)}", "")
+            _fail(ExitCode.USAGE, f"--only: unknown part {part!r}; {choice_hint(part, NAMES)}", "")
     if NOISE not in parts and (aa, blocks, rate, duration) != (None,) * 4:
         _fail(
             ExitCode.USAGE,

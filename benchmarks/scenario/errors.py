@@ -37,22 +37,22 @@ _MODELS: tuple[tuple[Location, type[Model]], ...] = (
 _SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         "string_type": "{value} is not text; put it in quotes",
-        "int_type": "{value} is no whole number",
-        "int_from_float": "{value} is no whole number",
-        "float_type": "{value} is no number",
+        "int_type": "{value} is not a whole number",
+        "int_from_float": "{value} is not a whole number",
+        "float_type": "{value} is not a number",
         "bool_type": "{value} is neither true nor false",
-        "finite_number": "{value} is no finite number",
+        "finite_number": "{value} is not a finite number",
         "greater_than": "{value} must be above {gt:g}",
         "greater_than_equal": "{value} must be {ge:g} or more",
         "less_than": "{value} must be below {lt:g}",
         "less_than_equal": "{value} must be {le:g} or less",
-        "string_pattern_mismatch": "{value} is no name; use small letters, digits and dashes",
+        "string_pattern_mismatch": "{value} is not a valid name; use small letters, digits and dashes",
         "string_too_long": "the text is longer than {max_length} characters",
         "string_too_short": "the text is empty",
-        "tuple_type": "{value} is no list",
-        "dict_type": "{value} is no mapping of keys and values",
-        "model_type": "{value} is no mapping of keys and values",
-        "model_attributes_type": "{value} is no mapping of keys and values",
+        "tuple_type": "{value} is not a list",
+        "dict_type": "{value} is not a mapping of keys and values",
+        "model_type": "{value} is not a mapping of keys and values",
+        "model_attributes_type": "{value} is not a mapping of keys and values",
     }
 )
 
@@ -93,7 +93,7 @@ def _flaws_of(details: ErrorDetails) -> Iterator[Flaw]:
         key = str(location[-1])
         foreign = None if fault is None else why_not_here(fault.word(), key)
         choices = _keys_of(fault or _model_at(location[:-1]))
-        yield Flaw(location, foreign or f"{key!r} is no key here; {choice_hint(key, choices)}")
+        yield Flaw(location, foreign or f"unknown key {key!r}; {choice_hint(key, choices)}")
     elif kind == "literal_error":
         choices = re.findall(r"'([^']*)'", context["expected"]) or [context["expected"]]
         value = details["input"]

@@ -112,11 +112,11 @@ def check_metric(metric: Metric, known: Known) -> None:
     """That the scenario has the variant, the service and the window of `metric`. Raises ValueError."""
     if metric.variant is not None and metric.variant not in known.variants:
         raise ValueError(
-            f"{metric.variant!r} is no variant of this scenario; {choice_hint(metric.variant, known.variants)}"
+            f"this scenario has no variant {metric.variant!r}; {choice_hint(metric.variant, known.variants)}"
         )
     if metric.service is not None and metric.service not in known.services:
         raise ValueError(
-            f"{metric.service!r} is no service of this scenario; {choice_hint(metric.service, known.services)}"
+            f"this scenario has no service {metric.service!r}; {choice_hint(metric.service, known.services)}"
         )
     if metric.window is not None and metric.window not in known.windows:
         what = "fault that lasts" if metric.window == "during" else "fault"
@@ -125,9 +125,7 @@ def check_metric(metric: Metric, known: Known) -> None:
 
 def _parse_part(value: dict[str, object], known: Known) -> HypothesisPart:
     flaws = [
-        Flaw((key,), f"{key!r} is no key of a hypothesis; {choice_hint(key, _KEYS)}")
-        for key in value
-        if key not in _KEYS
+        Flaw((key,), f"a hypothesis has no key {key!r}; {choice_hint(key, _KEYS)}") for key in value if key not in _KEYS
     ]
 
     metric = _read(value, "metric", lambda text: _hypothesis_metric(text, known), flaws)
@@ -169,7 +167,7 @@ def _split(text: str, comparison: EstimateKind, variants: Sequence[str]) -> tupl
     """The sides of `A/B` or `A-B`. Names hold dashes too, so only a cut between two variants of the run counts."""
     if comparison == "variant":
         if text not in variants:
-            raise ValueError(f"{text!r} is no variant of this scenario; {choice_hint(text, variants)}")
+            raise ValueError(f"this scenario has no variant {text!r}; {choice_hint(text, variants)}")
         return (text,)
     mark = _SEPARATORS[comparison]
     cuts = [(text[:at].strip(), text[at + 1 :].strip()) for at, letter in enumerate(text) if letter == mark]

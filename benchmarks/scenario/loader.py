@@ -36,8 +36,8 @@ def find(name_or_path: str, working_directory: Path | None = None) -> Path:
     known = dict(list_scenarios(here))
     if name_or_path not in known:
         if not known:
-            raise UnknownScenarioError(f"{name_or_path!r} is no scenario, and there are none in ./scenarios/")
-        raise UnknownScenarioError(f"{name_or_path!r} is no scenario; {choice_hint(name_or_path, known)}")
+            raise UnknownScenarioError(f"unknown scenario {name_or_path!r}, and there are none in ./scenarios/")
+        raise UnknownScenarioError(f"unknown scenario {name_or_path!r}; {choice_hint(name_or_path, known)}")
     return known[name_or_path]
 
 

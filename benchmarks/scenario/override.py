@@ -81,7 +81,7 @@ def override(
 def _unknown_variants(scenario: Scenario, chosen: Sequence[str]) -> list[Problem]:
     choices = [*scenario.variant_names, *VARIANTS]
     return [
-        Problem(_SOURCE, None, name, f"--variant: {name!r} is no variant; {choice_hint(name, choices)}")
+        Problem(_SOURCE, None, name, f"--variant: unknown variant {name!r}; {choice_hint(name, choices)}")
         for name in chosen
         if name not in choices
     ]

@@ -61,7 +61,7 @@ class VariantSpec(Model):
             if name not in VARIANTS:
                 hint = choice_hint(name, VARIANTS)
                 raise ValueError(
-                    f"{name!r} is no variant; {hint}" + ("" if data is not value else " or give it a base")
+                    f"unknown variant {name!r}; {hint}" + ("" if data is not value else " or give it a base")
                 )
             return {**data, "base": name}
         return data
@@ -70,7 +70,7 @@ class VariantSpec(Model):
     @classmethod
     def _base_known(cls, base: str) -> str:
         if base not in VARIANTS:
-            raise ValueError(f"{base!r} is no variant; {choice_hint(base, VARIANTS)}")
+            raise ValueError(f"unknown variant {base!r}; {choice_hint(base, VARIANTS)}")
         return base
 
     @field_validator("options", mode="before")
@@ -97,7 +97,7 @@ def with_broker(variant: VariantSpec, shared: BrokerSpec) -> VariantSpec:
 
 def read_options(given: Mapping[str, object], known: Mapping[str, Option]) -> dict[str, OptionValue]:
     """Every option by the name of its field, defaults too, times in seconds. Raises ValueProblems with all flaws."""
-    flaws = [Flaw((key,), f"{key!r} is no option; {choice_hint(key, known)}") for key in given if key not in known]
+    flaws = [Flaw((key,), f"unknown option {key!r}; {choice_hint(key, known)}") for key in given if key not in known]
     options: dict[str, OptionValue] = {}
     for name, option in known.items():
         try:

@@ -140,7 +140,7 @@ def _watched(scenario: Scenario, results: Results, options: RunOptions, talk: Co
 def _show(outcome: RunResult, results: Results, options: RunOptions, talk: Console) -> None:
     if options.out is None and not results.point_latest(_RESULTS_ROOT):
         latest = _RESULTS_ROOT / "latest"
-        say(talk, f"note: {latest} is no link that bench can move, so it does not point to {results.directory}")
+        say(talk, f"note: {latest} is not a link that bench can move, so it does not point to {results.directory}")
     if outcome.summary is not None:  # None where not even that could be written
         if options.as_json:
             print(json.dumps(outcome.summary.as_dict()))

@@ -83,7 +83,7 @@ def _service_name(name: str) -> str:
     if name in _RESERVED:
         raise ValueError(f"{name!r} cannot be a service's name, since it is that of another part; choose another")
     if (close := near_miss(name)) is not None:
-        raise ValueError(f"{name!r} is no known service; did you mean {close!r}? (a new one needs a name less alike)")
+        raise ValueError(f"unknown service {name!r}; did you mean {close!r}? (a new one needs a name less alike)")
     return name
 
 
@@ -91,7 +91,7 @@ def known_variant(name: str, info: ValidationInfo) -> str:
     """A variant's name that the run has."""
     variants = Known.of(info).variants
     if name not in variants:
-        raise ValueError(f"{name!r} is no variant of this scenario; {choice_hint(name, variants)}")
+        raise ValueError(f"this scenario has no variant {name!r}; {choice_hint(name, variants)}")
     return name
 
 

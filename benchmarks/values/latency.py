@@ -27,7 +27,7 @@ def parse_latency(value: object) -> Latency:
         raise ValueError("a distribution needs its name; " + choice_hint("", DISTRIBUTIONS))
     if not isinstance(name, str) or name not in DISTRIBUTIONS:
         raise ValueProblems(
-            [Flaw(("distribution",), f"{name!r} is no distribution; {choice_hint(str(name), DISTRIBUTIONS)}")]
+            [Flaw(("distribution",), f"unknown distribution {name!r}; {choice_hint(str(name), DISTRIBUTIONS)}")]
         )
     wanted = DISTRIBUTIONS[name].parameters
     flaws = [
@@ -75,7 +75,7 @@ def _insane(name: str, parameters: dict[str, float]) -> list[Flaw]:
 
 def _plain_number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     if not _SMALLEST_ALPHA <= value <= _LARGEST_ALPHA:
         raise ValueError(f"{value:g} is outside {_SMALLEST_ALPHA:g} to {_LARGEST_ALPHA:g}")
     return float(value)

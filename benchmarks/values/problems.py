@@ -32,7 +32,7 @@ class ScenarioError(Exception):
 
 
 class UnknownScenarioError(Exception):
-    """A name that is no scenario and no file."""
+    """A name of neither a scenario nor a file."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def _parse(value: object) -> Decimal:
         raise ValueError(f"{shown} needs a unit: {text}ms or {text}s")
     if text.startswith("-"):
         raise ValueError(f"{shown} is negative; a duration is 0ms or longer")
-    raise ValueError(f"{shown} is no duration; write a number and a unit, as in 800ms, 25s or 2m")
+    raise ValueError(f"{shown} is not a duration; write a number and a unit, as in 800ms, 25s or 2m")
 
 
 def format_ms(milliseconds: float) -> str:

@@ -164,7 +164,7 @@ def test_a_folder_named_latest_is_left_as_it_is_and_the_run_is_told_where_it_is(
     (latest / "letter").write_text("mine")
     done = bench(tmp_path, *QUICK)
     assert done.returncode in DONE, done.stderr
-    assert "results/latest is no link that bench can move" in done.stderr
+    assert "results/latest is not a link that bench can move" in done.stderr
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["baseline", "latest"]
     assert [path.name for path in latest.iterdir()] == ["letter"]
     (run,) = (tmp_path / "results" / "baseline").iterdir()

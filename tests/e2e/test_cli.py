@@ -303,7 +303,7 @@ def test_plan_says_for_which_variants_nothing_is_predicted(here: Path) -> None:
 def test_a_setting_that_makes_no_scenario_is_refused_with_the_nearest_key(here: Path) -> None:
     result = bench(here, "run", "slow-downstream", "--set", "workload.rat=80")
     assert result.returncode == 104
-    assert result.stderr == "the command line: workload.rat: 'rat' is no key here; did you mean 'rate'?\n"
+    assert result.stderr == "the command line: workload.rat: unknown key 'rat'; did you mean 'rate'?\n"
 
 
 def test_plan_as_json_is_the_plan_of_the_run(done: Done) -> None:

@@ -138,7 +138,7 @@ def test_a_variant_is_known_wherever_one_is_asked_for(tree: With, file: str, var
     assert f"{option}: " in bench(place, "variants").partition(f"{variant}  ")[2]
     small = scenario(place, f"variants: [{variant}, {{name: mine, base: {variant}, options: {{{mistaken}: 3}}}}]\n")
     said = bench(place, "validate", small, codes=(104,))
-    assert f"variants[1].options.{mistaken}: {mistaken!r} is no option; did you mean {option!r}" in said
+    assert f"variants[1].options.{mistaken}: unknown option {mistaken!r}; did you mean {option!r}" in said
     scenario(place, f"workload: {{rate: 20, duration: 3s, warmup: 0s}}\nvariants: [{variant}]\n")
     assert json.loads(bench(place, "plan", "--json", small))["predicted"][0]["variant"] == variant
     colour = f"from benchmarks.charts.palette import *; print(variant_colours({{'x': '{variant}'}})['x'] != QUIET)"

@@ -119,14 +119,13 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
     )
     assert problems(text) == [
         "x.yaml:1: version: 2 is not valid here; it must be '1'",
-        "x.yaml:2: name: 'X!' is no name; use small letters, digits and dashes",
-        "x.yaml:3: titel: 'titel' is no key here; did you mean 'title'?",
+        "x.yaml:2: name: 'X!' is not a valid name; use small letters, digits and dashes",
+        "x.yaml:3: titel: unknown key 'titel'; did you mean 'title'?",
         "x.yaml:4: workload.duration: 25 needs a unit: 25ms or 25s",
         "x.yaml:4: workload.rate: 0 must be above 0",
         "x.yaml:5: services.cache.concurrency: 0 must be 1 or more",
-        "x.yaml:5: services.emial: 'emial' is no known service; did you mean 'email'? "
-        "(a new one needs a name less alike)",
-        "x.yaml:6: variants[1]: 'evnts' is no variant; did you mean 'events'?",
+        "x.yaml:5: services.emial: unknown service 'emial'; did you mean 'email'? (a new one needs a name less alike)",
+        "x.yaml:6: variants[1]: unknown variant 'evnts'; did you mean 'events'?",
         "x.yaml:7: blocks: 0 must be 1 or more",
         "x.yaml:9: faults[0].target: unknown target 'emial'; did you mean 'email'?",
         *[
@@ -151,10 +150,10 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
             "workload: {rate: 0.01, duration: 1s}",
             "workload: rate × duration comes to no arrival at all; raise one of them",
         ),
-        ("workload: {rate: .inf}", "workload.rate: inf is no finite number"),
-        ("workload: {rate: .nan}", "workload.rate: nan is no finite number"),
-        ("workload: {rate: '60'}", "workload.rate: '60' is no number"),
-        ("workload: {rate: true}", "workload.rate: true is no number"),
+        ("workload: {rate: .inf}", "workload.rate: inf is not a finite number"),
+        ("workload: {rate: .nan}", "workload.rate: nan is not a finite number"),
+        ("workload: {rate: '60'}", "workload.rate: '60' is not a number"),
+        ("workload: {rate: true}", "workload.rate: true is not a number"),
         ("workload: {rate: -5}", "workload.rate: -5 must be above 0"),
         ("workload: {rate: }", "workload.rate: nothing stands here; give a value or leave the key out"),
         ("workload: {executor: constant-vu}", "workload.executor: 'constant-vu' is not valid here; did you mean 'co"),
@@ -187,7 +186,7 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ),
         (
             "workload: {executor: ramping-arrival-rate, stages: [{duration: 5s, targt: 9, target: 9}]}",
-            "workload.stages[0].targt: 'targt' is no key here; did you mean 'target'?",
+            "workload.stages[0].targt: unknown key 'targt'; did you mean 'target'?",
         ),
         (
             "workload: {executor: ramping-arrival-rate, stages: [{duration: 5, target: 9}]}",
@@ -218,26 +217,26 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ("workload: {keys: 5}", "workload.keys: keys cannot be read; it must be 'unique' or a mapping, as in"),
         ("services: {api: {}}", "services.api: 'api' cannot be a service's name, since it is that of another part"),
         ("workload: {timeout: 0ms}", "workload.timeout: the duration must be above 0ms"),
-        ("workload: []", "workload: a list is no mapping of keys and values"),
-        ("workload:", "workload: nothing is no mapping of keys and values"),
-        ("sweep: {}", "sweep: 'sweep' is no key here"),
+        ("workload: []", "workload: a list is not a mapping of keys and values"),
+        ("workload:", "workload: nothing is not a mapping of keys and values"),
+        ("sweep: {}", "sweep: unknown key 'sweep'"),
         ("broker: {kind: rabbitmq}", "broker.kind: 'rabbitmq' is not valid here; it must be "),
         ("broker: {partitions: 65}", "broker.partitions: 65 must be 64 or less"),
         ("api: {instances: 0}", "api.instances: 0 must be 1 or more"),
         ("variants: []", "variants: the list is empty; give one entry or more"),
         ("variants: [sync, sync]", "variants[1].name: 'sync' stands twice; give one of them another name"),
-        ("variants: [events-naive]", "variants[0]: 'events-naive' is no variant; did you mean 'events'?"),
-        ("variants: [{name: fast, base: synch}]", "variants[0].base: 'synch' is no variant; did you mean 'sync'?"),
+        ("variants: [events-naive]", "variants[0]: unknown variant 'events-naive'; did you mean 'events'?"),
+        ("variants: [{name: fast, base: synch}]", "variants[0].base: unknown variant 'synch'; did you mean 'sync'?"),
         ("variants: [{base: sync}]", "variants[0].name: this key is missing"),
         (
             "variants: [{name: fast, base: sync, options: {timeuot: 1s}}]",
-            "variants[0].options.timeuot: 'timeuot' is no option; did you mean 'timeout'",
+            "variants[0].options.timeuot: unknown option 'timeuot'; did you mean 'timeout'",
         ),
         ("variants: [{name: fast, base: sync, broker: {}}]", "variants[0].broker: a variant of 'sync' has no broker"),
         ("services: {email: {latency: 20}}", "services.email.latency: 20 needs a unit: 20ms or 20s"),
         ("services: {email: {errorRate: 1.5}}", "services.email.errorRate: 1.5 must be 1 or less"),
-        ("services: {email: {instances: 1.5}}", "services.email.instances: 1.5 is no whole number"),
-        ("services: {SMS: {}}", "services.SMS: 'SMS' is no name; use small letters, digits and dashes"),
+        ("services: {email: {instances: 1.5}}", "services.email.instances: 1.5 is not a whole number"),
+        ("services: {SMS: {}}", "services.SMS: 'SMS' is not a valid name; use small letters, digits and dashes"),
         (
             "services: {email: {latency: {distribution: lognormal, p50: 10ms, p99: 5ms}}}",
             "services.email.latency.p99: 'p50' must be above 0ms and 'p99' above 'p50'",
@@ -256,11 +255,11 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ),
         (
             "services: {email: {latency: {distribution: normal}}}",
-            "services.email.latency.distribution: 'normal' is no distribution; did you mean 'lognormal'?",
+            "services.email.latency.distribution: unknown distribution 'normal'; did you mean 'lognormal'?",
         ),
         ("slo: {accept: 1}", "slo.accept: 1 needs a unit: 1ms or 1s"),
         ("drainMayExpire: maybe", "drainMayExpire: 'maybe' is neither true nor false"),
-        ("tags: blocking", "tags: 'blocking' is no list"),
+        ("tags: blocking", "tags: 'blocking' is not a list"),
         ("seed: -1", "seed: -1 must be 0 or more"),
         ("claim: fire-and-forgot", "claim: 'fire-and-forgot' is not valid here; did you mean 'fire-and-forget'?"),
         ("thresholds: {lost: ['== 0']}", "thresholds.lost: unknown metric 'lost'; it must be one of "),
@@ -269,14 +268,14 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
             "thresholds.drain_s[0]: cannot read '5' as an expectation; write <, <=, >, >= or == and a",
         ),
         ("thresholds: {drain_s: []}", 'thresholds.drain_s: one expression or more belongs here, as in ["< 100"]'),
-        ("thresholds: {drain_s: '< 5'}", "thresholds.drain_s: '< 5' is no list"),
+        ("thresholds: {drain_s: '< 5'}", "thresholds.drain_s: '< 5' is not a list"),
         (
             "thresholds: {'drain_s{variant:event}': ['< 5']}",
-            "thresholds.drain_s{variant:event}: 'event' is no variant of this scenario; did you mean 'events'?",
+            "thresholds.drain_s{variant:event}: this scenario has no variant 'event'; did you mean 'events'?",
         ),
         (
             "thresholds: {'effects.lost{service:sms}': ['< 5']}",
-            "thresholds.effects.lost{service:sms}: 'sms' is no service of this scenario; it must be one of ",
+            "thresholds.effects.lost{service:sms}: this scenario has no service 'sms'; it must be one of ",
         ),
     ],
 )
@@ -334,7 +333,7 @@ def test_a_value_out_of_bounds_is_named(text: str, sentence: str) -> None:
         ("type: error, status: 399", "faults[0].status: 399 must be 400 or more"),
         (
             "type: error, variants: [sync, event]",
-            "faults[0].variants[1]: 'event' is no variant of this scenario; did you",
+            "faults[0].variants[1]: this scenario has no variant 'event'; did you",
         ),
         ("type: error, variants: []", "faults[0].variants: the list is empty; give one entry or more"),
     ],
@@ -552,11 +551,14 @@ def test_keys_say_who_comes_again() -> None:
         ),
         (
             "{metric: drain_s, variant: event, expect: '< 1'}",
-            "hypothesis.variant: 'event' is no variant of this scenario",
+            "hypothesis.variant: this scenario has no variant 'event'",
         ),
         ("{metric: drain_s, variant: sync}", "hypothesis.expect: 'expect' is missing"),
         ("{metric: drain_s, variant: sync, expect: 1}", "hypothesis.expect: text belongs here, in quotes"),
-        ("{metric: drain_s, variant: sync, expct: '< 1', expect: '< 1'}", "hypothesis.expct: 'expct' is no key of a"),
+        (
+            "{metric: drain_s, variant: sync, expct: '< 1', expect: '< 1'}",
+            "hypothesis.expct: a hypothesis has no key 'expct'",
+        ),
         (
             "{metric: 'drain_s{variant:sync}', variant: sync, expect: '< 1'}",
             "hypothesis.metric: the tag 'variant' is for",
@@ -566,7 +568,10 @@ def test_keys_say_who_comes_again() -> None:
             "hypothesis.metric: 'window:during' needs a",
         ),
         ("{all: []}", "hypothesis.all: a list of one or more hypotheses belongs here"),
-        ("{all: [{metric: drain_s, variant: x, expect: '< 1'}]}", "hypothesis.all[0].variant: 'x' is no variant of"),
+        (
+            "{all: [{metric: drain_s, variant: x, expect: '< 1'}]}",
+            "hypothesis.all[0].variant: this scenario has no variant 'x'",
+        ),
         ("text", "hypothesis: a mapping of metric, expect and one of"),
     ],
 )
@@ -651,7 +656,7 @@ def test_a_path_that_is_not_there_is_unknown(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(UnknownScenarioError, match="'slow-dwnstream' is no scenario; did you mean 'slow-downstream'"):
+    with pytest.raises(UnknownScenarioError, match="unknown scenario 'slow-dwnstream'; did you mean 'slow-downstream'"):
         find("slow-dwnstream", tmp_path)
 
 

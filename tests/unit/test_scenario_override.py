@@ -99,11 +99,11 @@ def test_an_option_of_a_chosen_variant_stays(scenario: Scenario) -> None:
     ("changes", "sentence"),
     [
         ({"rate": 0.0}, "the command line: workload.rate: 0.0 must be above 0"),
-        ({"rate": float("nan")}, "the command line: workload.rate: nan is no finite number"),
+        ({"rate": float("nan")}, "the command line: workload.rate: nan is not a finite number"),
         ({"blocks": 0}, "the command line: blocks: 0 must be 1 or more"),
         ({"duration": "9"}, "the command line: --duration: '9' needs a unit: 9ms or 9s"),
         ({"duration": "0s"}, "the command line: --duration: the duration must be above 0ms"),
-        ({"variants": ["evnts"]}, "the command line: --variant: 'evnts' is no variant; did you mean 'events'?"),
+        ({"variants": ["evnts"]}, "the command line: --variant: unknown variant 'evnts'; did you mean 'events'?"),
     ],
 )
 def test_a_change_that_makes_no_scenario_is_refused(
@@ -195,12 +195,12 @@ def test_another_type_of_fault_leaves_the_keys_of_the_old_one_behind_and_takes_a
         ("workload.rate=[1", "--set workload.rate=[1: this is not YAML: "),
         ("workload.rate=!!python/name:os.system", "--set workload.rate=!!python/name:os.system: the tag '"),
         ("workload.rate=*a", "--set workload.rate=*a: the alias '*a' is not read here; write the value out"),
-        ("workload.rate=fast", "workload.rate: 'fast' is no number"),
-        ("workload.raet=5", "workload.raet: 'raet' is no key here; did you mean 'rate'?"),
-        ("wrkload.rate=5", "wrkload: 'wrkload' is no key here; did you mean 'workload'?"),
+        ("workload.rate=fast", "workload.rate: 'fast' is not a number"),
+        ("workload.raet=5", "workload.raet: unknown key 'raet'; did you mean 'rate'?"),
+        ("wrkload.rate=5", "wrkload: unknown key 'wrkload'; did you mean 'workload'?"),
         ("workload.duration=25", "workload.duration: 25 needs a unit: 25ms or 25s"),
-        ("services.emial.concurrency=5", "services.emial: 'emial' is no known service; did you mean 'email'? (a new"),
-        ("faults.0.latncy=5ms", "faults[0].latncy: 'latncy' is no key here; did you mean 'latency'?"),
+        ("services.emial.concurrency=5", "services.emial: unknown service 'emial'; did you mean 'email'? (a new"),
+        ("faults.0.latncy=5ms", "faults[0].latncy: unknown key 'latncy'; did you mean 'latency'?"),
         (
             "faults.5.at=1s",
             "--set faults[5].at: faults is a list with 2 entries, counted from 0; faults.2 would add one",
@@ -210,8 +210,8 @@ def test_another_type_of_fault_leaves_the_keys_of_the_old_one_behind_and_takes_a
             "services.email.latency.p50=5ms",
             "--set services.email.latency.p50: services.email.latency is '20ms' and has no 'p50'; set it as a whole",
         ),
-        ("variants=[events]", "faults[1].variants[0]: 'sync' is no variant of this scenario; it must be 'events'"),
-        ("name=../../etc", "name: '../../etc' is no name; use small letters, digits and dashes"),
+        ("variants=[events]", "faults[1].variants[0]: this scenario has no variant 'sync'; it must be 'events'"),
+        ("name=../../etc", "name: '../../etc' is not a valid name; use small letters, digits and dashes"),
     ],
 )
 def test_a_setting_that_makes_no_scenario_is_refused_with_its_path(
