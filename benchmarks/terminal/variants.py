@@ -28,7 +28,8 @@ def show(console: Console) -> None:
             console.print(f"    has a process of its own: {process.name}", highlight=False)
         known = options_of(declared.options)
         for option, default in default_options(known).items():
-            console.print(f"    {option}: {default}  {known[option].says}", highlight=False, markup=False)
+            as_in_yaml = str(default).lower() if isinstance(default, bool) else default
+            console.print(f"    {option}: {as_in_yaml}  {known[option].says}", highlight=False, markup=False)
 
 
 def _as_dict(name: str, listed: Listed) -> dict[str, object]:
