@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
+from benchmarks import machine
 from benchmarks.doctor.examination import Finding, note, ok
 from registration.runtime.timerfd import has_timerfd
 
 _COARSE_S = 1e-6
 _NAPS = 100
 _NAP_NS = 2_000_000
-_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 # Read through a device rather than by the processor itself: each look at the clock costs a microsecond and more.
 _SLOW_SOURCES = frozenset({"hpet", "acpi_pm", "jiffies", "pit"})
 
@@ -32,17 +30,10 @@ class Facts:
 def look() -> Facts:
     return Facts(
         resolution_s=time.get_clock_info("monotonic").resolution,
-        source=clock_source(),
+        source=machine.clock_source(),
         timerfd=has_timerfd(),
         late_ms=lateness_ms(time.monotonic_ns, time.sleep),
     )
-
-
-def clock_source() -> str | None:
-    """What the kernel reads the time from; None where it does not say."""
-    with suppress(OSError):
-        return _SOURCE.read_text(encoding="ascii").strip()
-    return None
 
 
 def lateness_ms(clock_ns: Callable[[], int], sleep: Callable[[float], None]) -> list[float]:
