@@ -13,21 +13,19 @@ import itertools
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from typing import TypeVar
 
 from aiokafka import TopicPartition
-from aiokafka.errors import (
-    KafkaConnectionError,
-    RequestTimedOutError,
-    UnknownTopicOrPartitionError,
-)
+from aiokafka.errors import KafkaConnectionError, KafkaError, RequestTimedOutError, UnknownTopicOrPartitionError
 
 from event_impl.brokers.memory.group import Group
 from event_impl.brokers.memory.log import Reader, Record, Transaction, Unsent, Writer, open_of
 from event_impl.brokers.memory.platform import Args, AsyncioPlatform, Platform
-from event_impl.brokers.memory.requests import Pending
+from event_impl.brokers.memory.requests import BrokerRequest
 
 _BROKERS: weakref.WeakValueDictionary[str, MemoryBroker] = weakref.WeakValueDictionary()
 _numbers = itertools.count(1)
+T = TypeVar("T")
 
 
 class Life(Enum):
@@ -52,7 +50,7 @@ class MemoryBroker:
         self._sequences: dict[tuple[int, TopicPartition], int] = {}
         self._writers: dict[str, Writer] = {}
         self._readers: dict[TopicPartition, list[Reader]] = {}
-        self._held: list[Pending] = []
+        self._held: list[tuple[Callable[[], None], Callable[[KafkaError], None]]] = []  # how to carry out, and to fail
         self._overdue: list[Callable[[], object]] = []
         self._lives = 1
         _BROKERS[self.address] = self
@@ -84,8 +82,8 @@ class MemoryBroker:
         overdue, self._overdue = self._overdue, []
         for callback in overdue:
             callback()
-        for request in held:
-            request.carry_out()
+        for carry_out, _ in held:
+            carry_out()
 
     def kill(self) -> None:
         """SIGKILL: its connections are lost; what it had answered for is on the disk."""
@@ -93,11 +91,12 @@ class MemoryBroker:
             return
         self.life = Life.GONE
         self._lives += 1
-        lost, self._held, self._overdue = self._held, [], []
+        lost = [fail for _, fail in self._held]
+        self._held, self._overdue = [], []
         for group in self._groups.values():
-            lost += group.lose_requests()
-        for request in lost:
-            request.fail(KafkaConnectionError("the broker is gone"))
+            lost += [request.fail for request in group.lose_requests()]
+        for fail in lost:
+            fail(KafkaConnectionError("the broker is gone"))
 
     def start_again(self) -> None:
         """A new process on the same disk; it gives each member of its groups a session anew."""
@@ -120,14 +119,14 @@ class MemoryBroker:
 
     # Requests
 
-    def take_in(self, request: Pending, timeout_ns: int) -> None:
+    def take_in(self, request: BrokerRequest[T], carry_out: Callable[[], None], timeout_ns: int) -> None:
         """Carry it out, hold it, or let it fail; its answer ends with what comes of it."""
         if not request.caller.reach():
             return  # nobody waits for it
         if self.life is Life.UP:
-            request.carry_out()
+            carry_out()
         elif self.life is Life.STOPPED:
-            self._held.append(request)
+            self._held.append((carry_out, request.fail))
             self.platform.at_ns(self.platform.now_ns() + timeout_ns, request.fail, RequestTimedOutError())
         else:
             request.fail(KafkaConnectionError("connection refused"))

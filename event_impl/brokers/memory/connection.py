@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from event_impl.brokers.memory.broker import MemoryBroker
 from event_impl.brokers.memory.platform import Args
-from event_impl.brokers.memory.requests import BrokerRequest, PatientRequest, PromptRequest
+from event_impl.brokers.memory.requests import BrokerRequest
 
 RETRY_S = 0.1  # the library's, between two tries
 
@@ -30,14 +30,16 @@ class BrokerConnection:
 
     def ask(self, handler: Callable[[*Args], T], *args: *Args) -> asyncio.Future[T]:
         """Have the broker do something, and answer with what that returns."""
-        return self._ask(PromptRequest(self.caller, handler, *args))
+        request: BrokerRequest[T] = BrokerRequest(self.caller)
+        return self._send(request, lambda: request.answer_with(handler, *args))
 
     def wait_for(self, handler: Callable[[BrokerRequest[T], *Args], None], *args: *Args) -> asyncio.Future[T]:
         """Have the broker do something, and answer when it comes to it."""
-        return self._ask(PatientRequest(self.caller, handler, *args))
+        request: BrokerRequest[T] = BrokerRequest(self.caller)
+        return self._send(request, lambda: request.hand_to(handler, *args))
 
-    def _ask(self, request: BrokerRequest[T]) -> asyncio.Future[T]:
-        self.broker.take_in(request, self._timeout_ns)
+    def _send(self, request: BrokerRequest[T], carry_out: Callable[[], None]) -> asyncio.Future[T]:
+        self.broker.take_in(request, carry_out, self._timeout_ns)
         return request.answer
 
     async def ask_until_answered(

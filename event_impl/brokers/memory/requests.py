@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from aiokafka.errors import KafkaError
 
 from event_impl.brokers.memory.platform import Args, Caller
 
 T = TypeVar("T")
-
-
-class Pending(Protocol):
-    """A request, whatever its answer is."""
-
-    @property
-    def caller(self) -> Caller: ...
-
-    def carry_out(self) -> None: ...
-
-    def fail(self, error: KafkaError) -> None: ...
 
 
 class BrokerRequest(Generic[T]):
@@ -33,50 +22,27 @@ class BrokerRequest(Generic[T]):
         self.caller = caller
         self.answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-    def carry_out(self) -> None:
-        raise NotImplementedError
+    def answer_with(self, handler: Callable[[*Args], T], *args: *Args) -> None:
+        """What the handler returns, or the KafkaError that it raises, is the answer."""
+        try:
+            value = handler(*args)
+        except KafkaError as error:
+            self.fail(error)
+        else:
+            self.reply(value)
+
+    def hand_to(self, handler: Callable[[BrokerRequest[T], *Args], None], *args: *Args) -> None:
+        """The handler answers it in its own time, or raises a KafkaError."""
+        try:
+            handler(self, *args)
+        except KafkaError as error:
+            self.fail(error)
 
     def reply(self, value: T) -> None:
         self.caller.hear(_end, self.answer, value)
 
     def fail(self, error: KafkaError) -> None:
         self.caller.hear(_fail, self.answer, error)
-
-
-class PromptRequest(BrokerRequest[T]):
-    """Answered by what its handler returns."""
-
-    __slots__ = ("args", "handler")
-
-    def __init__(self, caller: Caller, handler: Callable[[*Args], T], *args: *Args) -> None:
-        super().__init__(caller)
-        self.handler: Callable[..., T] = handler
-        self.args: tuple[object, ...] = args
-
-    def carry_out(self) -> None:
-        try:
-            value = self.handler(*self.args)
-        except KafkaError as error:
-            self.fail(error)
-        else:
-            self.reply(value)
-
-
-class PatientRequest(BrokerRequest[T]):
-    """Answered by its handler, which is given it, in its own time."""
-
-    __slots__ = ("args", "handler")
-
-    def __init__(self, caller: Caller, handler: Callable[[BrokerRequest[T], *Args], None], *args: *Args) -> None:
-        super().__init__(caller)
-        self.handler: Callable[..., None] = handler
-        self.args: tuple[object, ...] = args
-
-    def carry_out(self) -> None:
-        try:
-            self.handler(self, *self.args)
-        except KafkaError as error:
-            self.fail(error)
 
 
 def _end(answer: asyncio.Future[T], value: T) -> None:
