@@ -334,8 +334,8 @@ def calibrate(
     111 a part could not be measured.
     """
     from benchmarks.calibration import noise
-    from benchmarks.calibration.effort import QUICK, USUAL
     from benchmarks.calibration.measure import NAMES, NOISE, CalibrationRequest
+    from benchmarks.calibration.workbench import QUICK, USUAL
     from benchmarks.scenario import ScenarioError
     from benchmarks.terminal.calibrate import run_calibration
     from benchmarks.values.problems import choice_hint

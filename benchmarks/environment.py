@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import metadata
-from pathlib import Path
 
 import psutil
 
@@ -37,11 +35,11 @@ def describe(brokers: Sequence[BrokerInfo], load_workers: LoadWorkers) -> dict[s
         "cores": psutil.cpu_count(),
         "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count(),
         "memory_mb": round(psutil.virtual_memory().total / 2**20),
-        "frequency_governor": _first_line(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
-        "hypervisor": _is_virtual(),
+        "frequency_governor": machine.frequency_governor(),
+        "hypervisor": machine.is_virtual(),
         "load_average": [round(load, 2) for load in os.getloadavg()],
         "clock": {"name": "CLOCK_MONOTONIC", "implementation": clock.implementation, "resolution_s": clock.resolution},
-        "clock_source": _first_line(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
+        "clock_source": machine.clock_source(),
         "python": machine.python(),
         "packages": _versions(),
         "broker": _broker(brokers[0]) if brokers else None,
@@ -65,17 +63,3 @@ def _versions() -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     return versions
-
-
-def _is_virtual() -> bool | None:
-    if sys.platform != "linux":
-        return None
-    with suppress(OSError):
-        return " hypervisor" in Path("/proc/cpuinfo").read_text()
-    return None
-
-
-def _first_line(path: Path) -> str | None:
-    with suppress(OSError):
-        return path.read_text().splitlines()[0]
-    return None

@@ -28,3 +28,26 @@ def version() -> str:
         return metadata.version("sync-vs-events")
     except metadata.PackageNotFoundError:  # a tree on PYTHONPATH
         return "unknown"
+
+
+def clock_source() -> str | None:
+    """What the kernel reads the time from; None where it does not say."""
+    return _line_of("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+
+
+def frequency_governor() -> str | None:
+    """How the kernel chooses the first core's frequency; None where it does not say, or the hypervisor chooses it."""
+    return _line_of("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+
+
+def is_virtual() -> bool | None:
+    """Whether this is a guest of a hypervisor; None where the system does not say."""
+    with suppress(OSError):
+        return " hypervisor" in Path("/proc/cpuinfo").read_text()
+    return None
+
+
+def _line_of(path: str) -> str | None:
+    with suppress(OSError):
+        return Path(path).read_text(encoding="ascii").strip() or None
+    return None

@@ -1,8 +1,7 @@
 """Virtual time: the sides' own code on a clock, wires and processes that exist in memory only."""
 
 from virtual.clock import VirtualClock
-from virtual.host import VirtualHost
 from virtual.loop import Stuck, VirtualLoop
-from virtual.process import Process, current, run
+from virtual.process import Process, VirtualPlatform, current, run
 
-__all__ = ["Process", "Stuck", "VirtualClock", "VirtualHost", "VirtualLoop", "current", "run"]
+__all__ = ["Process", "Stuck", "VirtualClock", "VirtualLoop", "VirtualPlatform", "current", "run"]

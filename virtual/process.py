@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, TypeVarTuple, cast
 
 from virtual.loop import Handle, Stuck, VirtualLoop, owner
 
 T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 _LONG_NS = 10**18
 
@@ -46,7 +47,7 @@ class Process:
         """A task of this process; each has a context of its own, as `create_task` would give it."""
         return self.loop.create_task(coro, context=self.context.copy())
 
-    def hear(self, callback: Callable[..., object], *args: Any) -> None:
+    def hear(self, callback: Callable[[*Args], object], *args: *Args) -> None:
         """Something comes in over a wire: this process runs the callback when it next runs, if it lives."""
         if self.alive:
             self.loop.call_soon(callback, *args, context=self.context)
@@ -95,6 +96,22 @@ class Process:
         self.loop.graveyard.append((asyncio.all_tasks(self.loop), self._held, self._held_timers))
         for tell in self.when_gone:
             contextvars.Context().run(tell)
+
+
+class VirtualPlatform:
+    """An `event_impl.brokers.memory.Platform`: clients run in virtual processes, the broker's timers in none."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+
+    def now_ns(self) -> int:
+        return self._loop.now_ns
+
+    def at_ns(self, when_ns: int, callback: Callable[[*Args], object], *args: *Args) -> object:
+        return self._loop.outside_at_ns(when_ns, callback, *args)
+
+    def caller(self) -> Process:
+        return current()
 
 
 def run(coro: Coroutine[Any, Any, T]) -> T:

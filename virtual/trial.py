@@ -33,11 +33,10 @@ from registration.runtime.harness import Drain, Idle, Role, Start
 from registration.settings import ApiSettings, Settings
 from sync_impl.__main__ import roles as sync_roles
 from virtual.clock import VirtualClock
-from virtual.host import VirtualHost
 from virtual.load import People
 from virtual.loop import VirtualLoop
 from virtual.network import MemoryWire
-from virtual.process import Process
+from virtual.process import Process, VirtualPlatform
 from virtual.runtime import VirtualHarness, VirtualRuntime, World
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class VirtualTrial:
         self.broker: MemoryBroker | None = None
         info = None
         if self.spec.uses_broker:
-            self.broker = MemoryBroker(VirtualHost(self.loop))
+            self.broker = MemoryBroker(VirtualPlatform(self.loop))
             info = BrokerInfo("memory", None, self.broker.address, ours=True, description={}, hit_by_faults=True)
         self._specs = {
             each.name: each

@@ -2,6 +2,6 @@
 
     parts (timer, clock, generator, harness, broker, noise) → Calibration → store → environment.json of each run
 
-`docs/calibration.md` says what each part measures. A part is a file with one function that measures it; `measure.py`
-has the table of them.
+`docs/calibration.md` says what each part measures. Each part is a function that measures it; `measure.py` has
+the table of them.
 """

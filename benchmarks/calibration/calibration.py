@@ -6,16 +6,72 @@ seen_from(here)      the same with `stale`: what a run copies into its environme
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
-from benchmarks.calibration.fingerprint import Fingerprint
+import psutil
+
+from benchmarks import machine
 
 FORMAT_VERSION = 1
 # In the file's order. The noise floor is kept by scenario, so it stands apart.
 PARTS = ("timer", "clock", "generator", "harness", "broker_idle")
 
 Json = dict[str, object]
+
+_FINGERPRINT_WORDS = {
+    "kernel": "the kernel",
+    "cpu": "the processor",
+    "cores": "the number of cores",
+    "python": "Python",
+    "version": "bench",
+}
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The machine and the program that it was measured with, whose change makes it stale.
+
+    `kernel`: its release. `cpu`: the model's name. `cores`: logical ones. `version`: of bench.
+    """
+
+    kernel: str
+    cpu: str
+    cores: int
+    python: str
+    version: str
+
+    @classmethod
+    def here(cls) -> Fingerprint:
+        """Of this machine and this installation."""
+        return cls(
+            kernel=platform.release(),
+            cpu=machine.cpu_model() or "unknown",
+            cores=psutil.cpu_count() or 1,
+            python=machine.python(),
+            version=machine.version(),
+        )
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> Fingerprint:
+        """As `as_dict` wrote it. Raises KeyError, TypeError or ValueError where it did not."""
+        texts = {name: data[name] for name in _FINGERPRINT_WORDS if name != "cores"}
+        if not all(isinstance(text, str) for text in texts.values()):
+            raise TypeError(f"a fingerprint of texts, not {texts}")
+        return cls(cores=int(str(data["cores"])), **{name: str(text) for name, text in texts.items()})
+
+    def as_dict(self) -> dict[str, object]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def stale_on(self, here: Fingerprint) -> list[str]:
+        """Why what was measured there says nothing of `here`, a sentence for each change; empty where it fits."""
+        before, now = self.as_dict(), here.as_dict()
+        return [
+            f"{words} changed from {before[name]} to {now[name]}"
+            for name, words in _FINGERPRINT_WORDS.items()
+            if before[name] != now[name]
+        ]
 
 
 class DamagedCalibration(ValueError):  # noqa: N818 - reads as the state of the file

@@ -19,11 +19,9 @@ from typing import Protocol
 
 from benchmarks import scratch
 from benchmarks.brokers import BrokerUnavailable
-from benchmarks.calibration import ceiling, clock, idle, noise, share, store, timer
-from benchmarks.calibration.calibration import Calibration, Json
-from benchmarks.calibration.effort import Effort
-from benchmarks.calibration.fingerprint import Fingerprint
-from benchmarks.calibration.workbench import Workbench
+from benchmarks.calibration import ceiling, clocks, noise, overhead, store
+from benchmarks.calibration.calibration import Calibration, Fingerprint, Json
+from benchmarks.calibration.workbench import Effort, Workbench
 from benchmarks.exit_code import ExitCode
 from benchmarks.planning.prediction import Predict
 from benchmarks.processes.child import ChildError
@@ -44,11 +42,11 @@ class Part:
 
 # In the order in which they are measured; `noise` comes after them.
 PARTS: Mapping[str, Part] = {
-    "timer": Part("timer", timer.measure),
-    "clock": Part("clock", clock.measure),
+    "timer": Part("timer", clocks.measure_timer),
+    "clock": Part("clock", clocks.measure_clock),
     "generator": Part("generator", ceiling.measure),
-    "harness": Part("harness", share.measure, uses_broker=True),
-    "broker": Part("broker_idle", idle.measure, uses_broker=True),
+    "harness": Part("harness", overhead.measure_harness, uses_broker=True),
+    "broker": Part("broker_idle", overhead.measure_broker, uses_broker=True),
 }
 NOISE = "noise"
 NAMES = (*PARTS, NOISE)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.calibration.calibration import Json
-from benchmarks.calibration.effort import Effort
-from benchmarks.calibration.floor import floor_of
-from benchmarks.calibration.identical import twice
+from benchmarks.calibration.floor import floor_of, twice
+from benchmarks.calibration.workbench import Effort
 from benchmarks.exit_code import ExitCode
 from benchmarks.planning.prediction import Predict
 from benchmarks.progress import Observer

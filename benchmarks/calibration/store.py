@@ -9,8 +9,7 @@ import json
 import os
 from pathlib import Path
 
-from benchmarks.calibration.calibration import Calibration, Json
-from benchmarks.calibration.fingerprint import Fingerprint
+from benchmarks.calibration.calibration import Calibration, Fingerprint, Json
 
 DATA_VARIABLE = "SYNC_VS_EVENTS_DATA"
 _NAME = "calibration.json"

@@ -18,7 +18,7 @@ _SLOW_MS = 1.0
 
 
 @dataclass(frozen=True)
-class Facts:
+class NetworkFacts:
     """round_trip_ms: the median of some round trips of a byte over loopback; None where `obstacle` says why not.
 
     first_port, last_port: where ports are taken from; `free` of `tried` ones, spread over the range, could be bound.
@@ -32,7 +32,7 @@ class Facts:
     free: int
 
 
-def look() -> Facts:
+def look_at_network() -> NetworkFacts:
     round_trip_ms, obstacle = None, ""
     try:
         round_trip_ms = _round_trip_ms()
@@ -41,7 +41,7 @@ def look() -> Facts:
     ports = port_range()
     tried = random.sample(ports, min(_TRIED, len(ports)))
     free = sum(bindable(port) for port in tried)
-    return Facts(round_trip_ms, obstacle, ports.start, ports.stop - 1, len(tried), free)
+    return NetworkFacts(round_trip_ms, obstacle, ports.start, ports.stop - 1, len(tried), free)
 
 
 def _round_trip_ms() -> float:
@@ -62,11 +62,11 @@ def _round_trip_ms() -> float:
     return sorted(times_ns)[_ROUNDS // 2] / 1e6
 
 
-def judge(facts: Facts) -> list[Finding]:
+def judge_network(facts: NetworkFacts) -> list[Finding]:
     return [_loopback(facts), _ports(facts)]
 
 
-def _loopback(facts: Facts) -> Finding:
+def _loopback(facts: NetworkFacts) -> Finding:
     if facts.round_trip_ms is None:
         return missing(
             "loopback",
@@ -79,7 +79,7 @@ def _loopback(facts: Facts) -> Finding:
     return ok("loopback", words)
 
 
-def _ports(facts: Facts) -> Finding:
+def _ports(facts: NetworkFacts) -> Finding:
     words = f"{facts.first_port} to {facts.last_port}: {facts.free} of {facts.tried} that were tried are free"
     if not facts.free:
         return missing("ports", words, "end what holds them; `ss -ltn` lists it")

@@ -26,7 +26,7 @@ from benchmarks.trial_result import BUSY, PRESSURE, STEAL
 
 SAMPLE_PERIOD_S = 0.5
 _PRESSURE_FILE = Path("/proc/pressure/cpu")
-_BYTES_PER_MB = 2**20
+BYTES_PER_MB = 2**20
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Sampler:
         for name, process in self._processes.items():
             try:
                 with process.oneshot():
-                    cpu_ms, rss_mb = self._total_ms(name, process), process.memory_info().rss / _BYTES_PER_MB
+                    cpu_ms, rss_mb = self._total_ms(name, process), process.memory_info().rss / BYTES_PER_MB
             except psutil.Error:
                 continue
             self.rows.append((t_ns, name, cpu_ms, rss_mb))

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from event_impl.brokers.kafka import KafkaAdmin, KafkaClient, KafkaSubscriber
+from event_impl.brokers.library import MembershipSettings
 from event_impl.brokers.port import BrokerError, Capabilities, Delivery, Subscription
 
 PARTITIONS = 4
@@ -32,6 +33,8 @@ class EventsDroppedError(BrokerError):
 
 class EmbeddedSubscriber(KafkaSubscriber):
     """The only member of its group. It goes on at the group's offsets, and at no other."""
+
+    _consumer: AIOKafkaConsumer
 
     async def _join(self) -> None:
         partitions = [TopicPartition(self._topic, number) for number in range(PARTITIONS)]
@@ -75,7 +78,7 @@ class EmbeddedClient(KafkaClient):
     _subscriber = EmbeddedSubscriber
     _admin = EmbeddedAdmin
 
-    def _membership(self, subscription: Subscription, group: str, member: str) -> dict[str, Any]:
+    def _membership(self, subscription: Subscription, group: str, member: str) -> MembershipSettings:
         return super()._membership(subscription, group, member) | {
             # A gap in the log is an error: where to begin is said by `_join`.
             "auto_offset_reset": "none",

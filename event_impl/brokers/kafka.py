@@ -11,13 +11,22 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import ClassVar, NamedTuple, Unpack, cast
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, ProducerFenced, for_code
 
 from event_impl.brokers import security
+from event_impl.brokers.library import (
+    AdminClient,
+    AdminSettings,
+    Consumer,
+    MembershipSettings,
+    Producer,
+    ProducerSettings,
+    ReaderSettings,
+)
 from event_impl.brokers.port import BrokerError, Capabilities, Delivery, Message, Output, Publishing, Subscription
 from event_impl.brokers.progress import PartitionProgress
 from event_impl.brokers.security import SecurityOptions, connection
@@ -54,7 +63,7 @@ class PatientProducer(AIOKafkaProducer):
     sequence number as used. The broker waits for that number, and refuses all that the producer sends from then on.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, **settings: Unpack[ProducerSettings]) -> None:
         super().__init__(**settings)
         self._message_accumulator._batch_ttl = math.inf
 
@@ -62,7 +71,7 @@ class PatientProducer(AIOKafkaProducer):
 class KafkaPublisher:
     """One producer. Idempotent, a retried send is in the log once."""
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
+    def __init__(self, producer: Producer, topic: str) -> None:
         self._producer = producer
         self._topic = topic
 
@@ -87,7 +96,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
 
     def __init__(
         self,
-        consumer: AIOKafkaConsumer,
+        consumer: Consumer,
         topic: str,
         subscription: Subscription,
         on_settled: Callable[[Delivery], None],
@@ -265,7 +274,7 @@ def _told_as(what: str, next_step: str = "look at the broker's log") -> Iterator
 class KafkaAdmin:
     """Topics, lag and what is left in the log, from outside the groups."""
 
-    def __init__(self, connected: SecurityOptions, admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer) -> None:
+    def __init__(self, connected: SecurityOptions, admin: AdminClient, reader: Consumer) -> None:
         self._connection = connected
         self._admin = admin
         self._reader = reader
@@ -372,7 +381,7 @@ class KafkaClient:
     def publisher(self, topic: str, publishing: Publishing) -> KafkaPublisher:
         return KafkaPublisher(self._producer(publishing), topic)
 
-    def _producer(self, publishing: Publishing, transactional_id: str | None = None) -> AIOKafkaProducer:
+    def _producer(self, publishing: Publishing, transactional_id: str | None = None) -> Producer:
         return self._make_producer(
             **self._connection,
             acks=_ACKS[publishing.acks],
@@ -398,17 +407,18 @@ class KafkaClient:
                 raise BrokerError("this kind of broker has no transactions", "choose another broker or variant")
             publishing = Publishing(_TRANSACTION_REQUEST_S)
             transactions = OffsetTransactions(lambda id_: self._producer(publishing, id_), group, topic)
-        consumer = self._make_consumer(**self._connection, **self._membership(subscription, group, member))
+        consumer = self._make_consumer(**self._membership(subscription, group, member))
         return self._subscriber(consumer, topic, subscription, on_settled, on_revoked, transactions)
 
     def admin(self) -> KafkaAdmin:
-        settings = {**self._connection, "request_timeout_ms": _ADMIN_TIMEOUT_MS}
-        reader = self._make_consumer(**settings, enable_auto_commit=False, auto_offset_reset="earliest")
+        settings: AdminSettings = {**self._connection, "request_timeout_ms": _ADMIN_TIMEOUT_MS}
+        reader = self._make_reader(**settings, enable_auto_commit=False, auto_offset_reset="earliest")
         return self._admin(self._connection, self._make_admin(**settings), reader)
 
-    def _membership(self, subscription: Subscription, group: str, member: str) -> dict[str, Any]:
+    def _membership(self, subscription: Subscription, group: str, member: str) -> MembershipSettings:
         session_ms = round(subscription.session_timeout_s * 1000)
         return {
+            **self._connection,
             "group_id": group,
             "group_instance_id": member if subscription.membership == "static" else None,
             "enable_auto_commit": subscription.commit == "timer",
@@ -422,11 +432,14 @@ class KafkaClient:
 
     # The library, for another kind of broker to stand in for.
 
-    def _make_producer(self, **settings: Any) -> AIOKafkaProducer:
+    def _make_producer(self, **settings: Unpack[ProducerSettings]) -> Producer:
         return (PatientProducer if settings["enable_idempotence"] else AIOKafkaProducer)(**settings)
 
-    def _make_consumer(self, **settings: Any) -> AIOKafkaConsumer:
+    def _make_consumer(self, **settings: Unpack[MembershipSettings]) -> Consumer:
         return AIOKafkaConsumer(**settings)
 
-    def _make_admin(self, **settings: Any) -> AIOKafkaAdminClient:
+    def _make_reader(self, **settings: Unpack[ReaderSettings]) -> Consumer:
+        return AIOKafkaConsumer(**settings)
+
+    def _make_admin(self, **settings: Unpack[AdminSettings]) -> AdminClient:
         return AIOKafkaAdminClient(**settings)

@@ -10,9 +10,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
+from event_impl.brokers.library import Producer
 from event_impl.brokers.port import Output
 
 _log = logging.getLogger(__name__)
@@ -27,11 +28,11 @@ class OffsetTransactions:
     commits still has the partition. Hence one transactional id a partition: whoever has it next fences who had it.
     """
 
-    def __init__(self, make_producer: Callable[[str], AIOKafkaProducer], group: str, topic: str) -> None:
+    def __init__(self, make_producer: Callable[[str], Producer], group: str, topic: str) -> None:
         self._make_producer = make_producer
         self._group = group
         self._topic = topic
-        self._producers: dict[int, AIOKafkaProducer] = {}
+        self._producers: dict[int, Producer] = {}
 
     async def take(self, partitions: Iterable[int]) -> None:
         """Fence whoever had these partitions. From then on their committed offsets are final."""

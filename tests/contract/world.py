@@ -23,7 +23,7 @@ import part
 from event_impl.brokers import client_of
 from event_impl.brokers.memory import MemoryBroker
 from event_impl.brokers.port import Admin, Capabilities, Message, Publisher, Publishing, Subscriber, Subscription
-from virtual import Process, VirtualHost, VirtualLoop
+from virtual import Process, VirtualLoop, VirtualPlatform
 from virtual.loop import NS_PER_S
 
 POLL_S = 0.02
@@ -296,7 +296,7 @@ class VirtualWorld(World):
 
 def run_virtual(kind: str, scenario: Scenario, partitions: int) -> None:
     loop = VirtualLoop()
-    broker = MemoryBroker(VirtualHost(loop))
+    broker = MemoryBroker(VirtualPlatform(loop))
     world = VirtualWorld(kind, broker.address, broker=broker, loop=loop)
 
     async def take_place() -> None:

@@ -15,8 +15,7 @@ from typer.testing import CliRunner, Result
 import cli
 from benchmarks import environment
 from benchmarks.calibration import ceiling, store
-from benchmarks.calibration.effort import QUICK
-from benchmarks.calibration.workbench import Workbench
+from benchmarks.calibration.workbench import QUICK, Workbench
 from benchmarks.planning.plan import make_plan
 from benchmarks.processes.ports import Ports
 from benchmarks.progress import SilentObserver

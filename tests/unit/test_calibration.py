@@ -15,13 +15,11 @@ from benchmarks.analysis.ceiling import ceiling_warnings
 from benchmarks.analysis.noise import NoiseFloor
 from benchmarks.analysis.statistics import t_interval
 from benchmarks.calibration import ceiling, noise, store
-from benchmarks.calibration.calibration import Calibration, DamagedCalibration
-from benchmarks.calibration.clock import ClockReading, consistency
-from benchmarks.calibration.effort import QUICK, USUAL
-from benchmarks.calibration.fingerprint import Fingerprint
-from benchmarks.calibration.floor import floor_of
-from benchmarks.calibration.identical import twice
+from benchmarks.calibration.calibration import Calibration, DamagedCalibration, Fingerprint
+from benchmarks.calibration.clocks import ClockReading, consistency
+from benchmarks.calibration.floor import floor_of, twice
 from benchmarks.calibration.measure import kept
+from benchmarks.calibration.workbench import QUICK, USUAL
 from benchmarks.load.rows import NO_TIME, ROW_DTYPE, Outcome
 from benchmarks.scenario import Workload, load_text
 from benchmarks.words.calibration import calibration_lines, part_words

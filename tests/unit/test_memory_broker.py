@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError,
 from event_impl.brokers.memory import MemoryBroker, MemoryClient
 from event_impl.brokers.memory.consumer import MemoryConsumer
 from event_impl.brokers.port import BrokerError, Delivery, Message, Publisher, Publishing, Subscriber, Subscription
-from virtual import Process, VirtualHost, VirtualLoop
+from virtual import Process, VirtualLoop, VirtualPlatform
 from virtual.loop import NS_PER_S
 
 SESSION_S = 10.0
@@ -67,7 +67,7 @@ class World:
 
     def __init__(self) -> None:
         self.loop = VirtualLoop()
-        self.broker = MemoryBroker(VirtualHost(self.loop))
+        self.broker = MemoryBroker(VirtualPlatform(self.loop))
         self.spawn(self._create_topic())
         self.run_for(0.1)
 

@@ -2,13 +2,13 @@
 
 ```
 MemoryClient(address) → producer, consumer, admin ──request──→ MemoryBroker: logs, groups
-                                 └── on a Station: the process that asks, which the broker may outlive
+                                 └── in a Caller: the process that asks, which the broker may outlive
 ```
-It takes no time. What runs its clients, and tells the time, is a `Host`: asyncio, or a virtual trial.
+It takes no time. What runs its clients, and tells the time, is a `Platform`: asyncio, or a virtual trial.
 """
 
 from event_impl.brokers.memory.broker import MemoryBroker
 from event_impl.brokers.memory.client import MemoryClient
-from event_impl.brokers.memory.host import Host, Station
+from event_impl.brokers.memory.platform import Caller, Platform
 
-__all__ = ["Host", "MemoryBroker", "MemoryClient", "Station"]
+__all__ = ["Caller", "MemoryBroker", "MemoryClient", "Platform"]

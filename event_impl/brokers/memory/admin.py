@@ -11,7 +11,6 @@ from aiokafka.errors import TopicAlreadyExistsError
 
 from event_impl.brokers.memory.broker import MemoryBroker
 from event_impl.brokers.memory.connection import BrokerConnection
-from event_impl.brokers.memory.requests import BrokerRequest
 
 _NONE_COMMITTED = -1
 
@@ -55,11 +54,14 @@ class MemoryAdmin:
         return 0
 
     async def list_consumer_group_offsets(
-        self, group_id: str, _coordinator: int, *, partitions: Sequence[TopicPartition]
+        self,
+        group_id: str,
+        group_coordinator_id: int,  # noqa: ARG002
+        *,
+        partitions: Sequence[TopicPartition],
     ) -> Mapping[TopicPartition, OffsetAndMetadata]:
-        def committed(_request: BrokerRequest) -> Mapping[TopicPartition, OffsetAndMetadata]:
+        def committed() -> Mapping[TopicPartition, OffsetAndMetadata]:
             found = self._broker.group(group_id).committed
             return {place: OffsetAndMetadata(found.get(place, _NONE_COMMITTED), "") for place in partitions}
 
-        answer: Mapping[TopicPartition, OffsetAndMetadata] = await self._connection.ask(committed)
-        return answer
+        return await self._connection.ask(committed)

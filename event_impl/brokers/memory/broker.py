@@ -9,27 +9,23 @@ request → up: carried out at once → the answer is heard by who asked
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from typing import TypeVar
 
 from aiokafka import TopicPartition
-from aiokafka.errors import (
-    KafkaConnectionError,
-    RequestTimedOutError,
-    UnknownTopicOrPartitionError,
-)
+from aiokafka.errors import KafkaConnectionError, KafkaError, RequestTimedOutError, UnknownTopicOrPartitionError
 
 from event_impl.brokers.memory.group import Group
-from event_impl.brokers.memory.host import AsyncioHost, Host, Station
 from event_impl.brokers.memory.log import Reader, Record, Transaction, Unsent, Writer, open_of
+from event_impl.brokers.memory.platform import Args, AsyncioPlatform, Platform
 from event_impl.brokers.memory.requests import BrokerRequest
 
 _BROKERS: weakref.WeakValueDictionary[str, MemoryBroker] = weakref.WeakValueDictionary()
 _numbers = itertools.count(1)
+T = TypeVar("T")
 
 
 class Life(Enum):
@@ -43,8 +39,8 @@ class Life(Enum):
 class MemoryBroker:
     """One broker, found by its address as long as somebody holds it. What is in it outlives its clients' processes."""
 
-    def __init__(self, host: Host | None = None) -> None:
-        self.host = host or AsyncioHost()
+    def __init__(self, platform: Platform | None = None) -> None:
+        self.platform = platform or AsyncioPlatform()
         self.address = f"memory:{next(_numbers)}"
         self.life = Life.UP
         self.producers = itertools.count(1)
@@ -54,7 +50,7 @@ class MemoryBroker:
         self._sequences: dict[tuple[int, TopicPartition], int] = {}
         self._writers: dict[str, Writer] = {}
         self._readers: dict[TopicPartition, list[Reader]] = {}
-        self._held: list[BrokerRequest] = []
+        self._held: list[tuple[Callable[[], None], Callable[[KafkaError], None]]] = []  # how to carry out, and to fail
         self._overdue: list[Callable[[], object]] = []
         self._lives = 1
         _BROKERS[self.address] = self
@@ -86,8 +82,8 @@ class MemoryBroker:
         overdue, self._overdue = self._overdue, []
         for callback in overdue:
             callback()
-        for request in held:
-            request.carry_out()
+        for carry_out, _ in held:
+            carry_out()
 
     def kill(self) -> None:
         """SIGKILL: its connections are lost; what it had answered for is on the disk."""
@@ -95,11 +91,12 @@ class MemoryBroker:
             return
         self.life = Life.GONE
         self._lives += 1
-        lost, self._held, self._overdue = self._held, [], []
+        lost = [fail for _, fail in self._held]
+        self._held, self._overdue = [], []
         for group in self._groups.values():
-            lost += group.lose_requests()
-        for request in lost:
-            request.fail(KafkaConnectionError("the broker is gone"))
+            lost += [request.fail for request in group.lose_requests()]
+        for fail in lost:
+            fail(KafkaConnectionError("the broker is gone"))
 
     def start_again(self) -> None:
         """A new process on the same disk; it gives each member of its groups a session anew."""
@@ -108,11 +105,11 @@ class MemoryBroker:
             for group in self._groups.values():
                 group.load()
 
-    def at_ns(self, when_ns: int, callback: Callable[..., object], *args: object) -> None:
+    def at_ns(self, when_ns: int, callback: Callable[[*Args], object], *args: *Args) -> None:
         """A timer of this life of it."""
-        self.host.at_ns(when_ns, self._fall_due, self._lives, callback, args)
+        self.platform.at_ns(when_ns, self._fall_due, self._lives, callback, *args)
 
-    def _fall_due(self, life: int, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+    def _fall_due(self, life: int, callback: Callable[[*Args], object], *args: *Args) -> None:
         if life != self._lives:
             return
         if self.life is Life.STOPPED:
@@ -122,34 +119,29 @@ class MemoryBroker:
 
     # Requests
 
-    def request(
-        self, station: Station, timeout_ns: int, handler: Callable[..., object], *args: object
-    ) -> asyncio.Future[Any]:
-        """Have `handler(request, *args)` carried out. The future ends with what it returns, or with a KafkaError."""
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if not station.reach():
-            return answer  # nobody waits for it
-        request = BrokerRequest(station, answer, handler, args)
+    def take_in(self, request: BrokerRequest[T], carry_out: Callable[[], None], timeout_ns: int) -> None:
+        """Carry it out, hold it, or let it fail; its answer ends with what comes of it."""
+        if not request.caller.reach():
+            return  # nobody waits for it
         if self.life is Life.UP:
-            request.carry_out()
+            carry_out()
         elif self.life is Life.STOPPED:
-            self._held.append(request)
-            self.host.at_ns(self.host.now_ns() + timeout_ns, request.fail, RequestTimedOutError())
+            self._held.append((carry_out, request.fail))
+            self.platform.at_ns(self.platform.now_ns() + timeout_ns, request.fail, RequestTimedOutError())
         else:
             request.fail(KafkaConnectionError("connection refused"))
-        return answer
 
-    def exists(self, _request: BrokerRequest) -> None:
+    def exists(
+        self,
+    ) -> None:
         """Nothing but an answer."""
 
-    def append(
-        self, _request: BrokerRequest, producer: int, unsent: Sequence[Unsent], writer: Writer | None = None
-    ) -> None:
+    def append(self, producer: int, unsent: Sequence[Unsent], writer: Writer | None) -> None:
         """Put messages into their logs; those of a producer (0: of none) that are in there already are left out."""
         for message in unsent:
             self.append_one(producer, message, writer)
 
-    def append_one(self, producer: int, message: Unsent, writer: Writer | None = None) -> None:
+    def append_one(self, producer: int, message: Unsent, writer: Writer | None) -> None:
         """As `append`; UnknownTopicOrPartitionError where there is no such log, ProducerFenced where it is too late."""
         partition = message.partition
         log = self.log(partition)
@@ -175,7 +167,7 @@ class MemoryBroker:
             raise UnknownTopicOrPartitionError(partition)
         return found
 
-    def partition_count(self, _request: BrokerRequest, topic: str) -> int:
+    def partition_count(self, topic: str) -> int:
         if topic not in self._partitions:
             raise UnknownTopicOrPartitionError(topic)
         return self._partitions[topic]
@@ -185,10 +177,10 @@ class MemoryBroker:
         counts = {topic: self._partitions.get(topic, 0) for topic in sorted(topics)}
         return [TopicPartition(topic, number) for topic, count in counts.items() for number in range(count)]
 
-    def ends(self, _request: BrokerRequest, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+    def ends(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         return {partition: len(self.log(partition)) for partition in partitions}
 
-    def create_topic(self, _request: BrokerRequest, topic: str, partitions: int) -> bool:
+    def create_topic(self, topic: str, partitions: int) -> bool:
         """Whether it was not there yet."""
         if topic in self._partitions:
             return False
@@ -196,7 +188,7 @@ class MemoryBroker:
         self._logs |= {partition: [] for partition in self.partitions_of([topic])}
         return True
 
-    def delete_topic(self, _request: BrokerRequest, topic: str) -> None:
+    def delete_topic(self, topic: str) -> None:
         for partition in self.partitions_of([topic]):
             del self._logs[partition]
         del self._partitions[topic]
@@ -209,7 +201,7 @@ class MemoryBroker:
 
     # Transactions. One that nobody ends stays open: that a broker gives up on it after a minute is not modelled.
 
-    def write_as(self, _request: BrokerRequest, transactional_id: str) -> Writer:
+    def write_as(self, transactional_id: str) -> Writer:
         """A new writer of an id. The one before it is fenced, and what that has open is aborted."""
         before = self._writers.get(transactional_id)
         if before is not None:
@@ -218,12 +210,10 @@ class MemoryBroker:
         writer = self._writers[transactional_id] = Writer()
         return writer
 
-    def add_offsets(
-        self, _request: BrokerRequest, writer: Writer, group: str, offsets: Mapping[TopicPartition, int]
-    ) -> None:
+    def add_offsets(self, writer: Writer, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         open_of(writer).offsets.append((group, offsets))
 
-    def commit(self, _request: BrokerRequest, writer: Writer) -> None:
+    def commit(self, writer: Writer) -> None:
         """All of it at once; the offsets whoever's the partitions are by now."""
         open_of(writer)
         self._end(writer, commit=True)

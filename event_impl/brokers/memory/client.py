@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from typing import Unpack
 
 from event_impl.brokers.kafka import KafkaClient
+from event_impl.brokers.library import AdminSettings, MembershipSettings, ProducerSettings, ReaderSettings
 from event_impl.brokers.memory.admin import MemoryAdmin
 from event_impl.brokers.memory.broker import MemoryBroker
 from event_impl.brokers.memory.consumer import MemoryConsumer
@@ -21,11 +19,14 @@ class MemoryClient(KafkaClient):
         super().__init__(bootstrap)
         self._broker = MemoryBroker.at(bootstrap)
 
-    def _make_producer(self, **settings: Any) -> AIOKafkaProducer:
-        return cast(AIOKafkaProducer, MemoryProducer(self._broker, **settings))
+    def _make_producer(self, **settings: Unpack[ProducerSettings]) -> MemoryProducer:
+        return MemoryProducer(self._broker, **settings)
 
-    def _make_consumer(self, **settings: Any) -> AIOKafkaConsumer:
-        return cast(AIOKafkaConsumer, MemoryConsumer(self._broker, **settings))
+    def _make_consumer(self, **settings: Unpack[MembershipSettings]) -> MemoryConsumer:
+        return MemoryConsumer(self._broker, **settings)
 
-    def _make_admin(self, **settings: Any) -> AIOKafkaAdminClient:
-        return cast(AIOKafkaAdminClient, MemoryAdmin(self._broker, **settings))
+    def _make_reader(self, **settings: Unpack[ReaderSettings]) -> MemoryConsumer:
+        return MemoryConsumer(self._broker, **settings)
+
+    def _make_admin(self, **settings: Unpack[AdminSettings]) -> MemoryAdmin:
+        return MemoryAdmin(self._broker, **settings)

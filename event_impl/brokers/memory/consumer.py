@@ -57,7 +57,7 @@ class MemoryConsumer:
         self._broker = broker
         self._connection = BrokerConnection(broker, request_timeout_ms)
         self._group = broker.group(group_id)
-        self._now_ns = broker.host.now_ns
+        self._now_ns = broker.platform.now_ns
         self._name = group_instance_id
         self._from_end = auto_offset_reset == "latest"
         self._only_committed = isolation_level == "read_committed"
@@ -114,8 +114,7 @@ class MemoryConsumer:
         return self._positions[partition]
 
     async def end_offsets(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        found: Mapping[TopicPartition, int] = await self._connection.ask(self._broker.ends, partitions)
-        return found
+        return await self._connection.ask(self._broker.ends, partitions)
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
@@ -142,7 +141,7 @@ class MemoryConsumer:
         """A log that it reads has grown."""
         self._behind[partition] = None
         if self._waiter is not None:
-            self._connection.station.hear(self._look)
+            self._connection.caller.hear(self._look)
 
     def _look(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -243,12 +242,13 @@ class MemoryConsumer:
     async def _until_in(self) -> Sequence[TopicPartition]:
         while True:
             try:
-                self._member, self._generation, share = await self._connection.ask(
+                given = await self._connection.wait_for(
                     self._group.join, self._member, self._name, self._topics, self._session_ns
                 )
+                self._member, self._generation = given.member, given.generation
                 # As the library has it: what a commit was told while the group kept it waiting is out of date.
                 self._must_rejoin.clear()
-                return list(share)
+                return list(given.share)
             except UnknownMemberIdError:
                 self._forget_membership()
             except KafkaError as error:

@@ -18,18 +18,18 @@ from typing import NamedTuple, Protocol
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError
 
-from event_impl.brokers.memory.host import Host
 from event_impl.brokers.memory.log import Record
-from event_impl.brokers.memory.requests import LATER, BrokerRequest
+from event_impl.brokers.memory.platform import Args, Platform
+from event_impl.brokers.memory.requests import BrokerRequest
 
 
 class Coordinator(Protocol):
     """What a group asks of the broker that keeps it."""
 
     @property
-    def host(self) -> Host: ...
+    def platform(self) -> Platform: ...
 
-    def at_ns(self, when_ns: int, callback: Callable[..., object], *args: object) -> None:
+    def at_ns(self, when_ns: int, callback: Callable[[*Args], object], *args: *Args) -> None:
         """A timer of this life of the broker."""
 
     def log(self, partition: TopicPartition) -> list[Record]: ...
@@ -54,7 +54,7 @@ class Member:
     topics: Sequence[str]
     session_ns: int
     share: list[TopicPartition] = field(default_factory=list)
-    joining: BrokerRequest | None = None
+    joining: BrokerRequest[Assignment] | None = None
     seen_ns: int = 0
 
 
@@ -72,8 +72,13 @@ class Group:
     # Requests
 
     def join(
-        self, request: BrokerRequest, member_id: str, name: str | None, topics: Sequence[str], session_ns: int
-    ) -> Assignment | object:
+        self,
+        request: BrokerRequest[Assignment],
+        member_id: str,
+        name: str | None,
+        topics: Sequence[str],
+        session_ns: int,
+    ) -> None:
         """Take a member in. It waits until all have joined; one that comes back under its name does not."""
         if member_id:
             member = self._member(member_id)
@@ -89,30 +94,26 @@ class Group:
             self._keep_watch(member)
         if not self._preparing:
             self._see(member)
-            return Assignment(member.id, self.generation, member.share)
-        member.joining = request
-        self._complete_if_all_have_joined()
-        return LATER
+            request.reply(Assignment(member.id, self.generation, member.share))
+        else:
+            member.joining = request
+            self._complete_if_all_have_joined()
 
-    def leave(self, _request: BrokerRequest, member_id: str) -> None:
+    def leave(self, member_id: str) -> None:
         self._put_out(self._member(member_id))
 
-    def heartbeat(self, _request: BrokerRequest, member_id: str, generation: int) -> None:
+    def heartbeat(self, member_id: str, generation: int) -> None:
         self._check(member_id, generation)
         if self._preparing:
             raise RebalanceInProgressError
 
-    def commit(
-        self, _request: BrokerRequest, member_id: str, generation: int, offsets: Mapping[TopicPartition, int]
-    ) -> None:
+    def commit(self, member_id: str, generation: int, offsets: Mapping[TopicPartition, int]) -> None:
         # In a group without members anybody may commit who claims no membership.
         if generation >= 0 or self._members:
             self._check(member_id, generation)
         self.committed.update(offsets)
 
-    def positions(
-        self, _request: BrokerRequest, partitions: Sequence[TopicPartition], from_end: bool
-    ) -> Mapping[TopicPartition, int]:
+    def positions(self, partitions: Sequence[TopicPartition], from_end: bool) -> Mapping[TopicPartition, int]:
         """Where to go on with some partitions, or to begin where nothing was committed."""
         broker, committed = self._broker, self.committed
         return {
@@ -134,7 +135,7 @@ class Group:
     # Sessions
 
     def _see(self, member: Member) -> None:
-        member.seen_ns = self._broker.host.now_ns()
+        member.seen_ns = self._broker.platform.now_ns()
 
     def _keep_watch(self, member: Member) -> None:
         self._see(member)
@@ -146,7 +147,7 @@ class Group:
         if member.joining is not None:
             self._see(member)  # the group keeps it waiting, not the other way round
         due_ns = member.seen_ns + member.session_ns
-        if due_ns > self._broker.host.now_ns():
+        if due_ns > self._broker.platform.now_ns():
             self._broker.at_ns(due_ns, self._look_after, member)
         else:
             self._put_out(member)
@@ -166,7 +167,7 @@ class Group:
         elif not self._preparing:
             self._preparing = True
             longest_ns = max(member.session_ns for member in self._members.values())
-            self._broker.at_ns(self._broker.host.now_ns() + longest_ns, self._go_without, self.generation)
+            self._broker.at_ns(self._broker.platform.now_ns() + longest_ns, self._go_without, self.generation)
 
     def _go_without(self, generation: int) -> None:
         """Wait no longer for who has not joined again: a dynamic member is put out, a static one has its session."""
@@ -202,7 +203,7 @@ class Group:
 
     # The broker's life
 
-    def lose_requests(self) -> list[BrokerRequest]:
+    def lose_requests(self) -> list[BrokerRequest[Assignment]]:
         """The requests that waited, and wait no more: their connection is lost."""
         lost = [member.joining for member in self._members.values() if member.joining is not None]
         for member in self._members.values():

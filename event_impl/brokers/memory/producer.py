@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypeVar
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
@@ -20,7 +20,10 @@ from aiokafka.partitioner import murmur2
 from event_impl.brokers.memory.broker import Life, MemoryBroker
 from event_impl.brokers.memory.connection import BrokerConnection
 from event_impl.brokers.memory.log import Unsent, Writer
+from event_impl.brokers.memory.platform import Args
 from event_impl.brokers.port import Headers
+
+T = TypeVar("T")
 
 _BATCH_BYTES = 16_384
 _RECORD_BYTES = 30  # what a record takes beside key, value and headers, about
@@ -61,18 +64,10 @@ class MemoryProducer:
         else:
             self._writer = await self._connection.ask(self._broker.write_as, self._transactional_id)
 
-    async def partitions_for(self, topic: str) -> set[int]:
+    async def send(self, topic: str, value: bytes, key: bytes, headers: Headers) -> asyncio.Future[object]:
         if topic not in self._counts:
             self._counts[topic] = await self._retried(self._broker.partition_count, topic)
-        return set(range(self._counts[topic]))
-
-    async def send(
-        self, topic: str, *, value: bytes, key: bytes, headers: Headers, partition: int | None = None
-    ) -> asyncio.Future[object]:
-        if topic not in self._counts:
-            await self.partitions_for(topic)
-        number = (murmur2(key) & 0x7FFFFFFF) % self._counts[topic] if partition is None else partition
-        place = TopicPartition(topic, number)
+        place = TopicPartition(topic, (murmur2(key) & 0x7FFFFFFF) % self._counts[topic])
         at_once = self._sending is None and not self._linger_s and self._broker.life is Life.UP
         if not at_once:
             await self._find_room(
@@ -85,18 +80,20 @@ class MemoryProducer:
             self._waiting.append((unsent, sent))
             if self._sending is None:
                 self._sending = asyncio.create_task(self._send_what_waits())
-        elif self._connection.station.reach():
+        elif self._connection.caller.reach():
             self._broker.append_one(self._id, unsent, self._writer)
-            self._connection.station.hear(_confirm, sent)
+            self._connection.caller.hear(_confirm, sent)
         return sent
 
     async def begin_transaction(self) -> None:
         """It has begun: whatever comes after the last commit is in the next transaction."""
 
     async def send_offsets_to_transaction(self, offsets: Mapping[TopicPartition, int], group_id: str) -> None:
+        assert self._writer is not None, "a transaction needs a transactional id"
         await self._retried(self._broker.add_offsets, self._writer, group_id, offsets, for_ever=True)
 
     async def commit_transaction(self) -> None:
+        assert self._writer is not None, "a transaction needs a transactional id"
         await self._retried(self._broker.commit, self._writer, for_ever=True)
 
     async def stop(self) -> None:
@@ -133,7 +130,7 @@ class MemoryProducer:
 
     async def _try_until_sent(self, unsent: list[Unsent]) -> KafkaError | None:
         if self._unacknowledged and self._broker.life is not Life.GONE:
-            self._connection.ask(self._broker.append, self._id, unsent).cancel()  # the answer alone
+            self._connection.ask(self._broker.append, self._id, unsent, None).cancel()  # the answer alone
             return None
         try:
             await self._retried(self._broker.append, self._id, unsent, self._writer, for_ever=bool(self._id))
@@ -141,8 +138,8 @@ class MemoryProducer:
             return error
         return None
 
-    async def _retried(self, handler: Callable[..., object], *args: object, for_ever: bool = False) -> Any:
-        give_up_at_ns = None if for_ever else self._broker.host.now_ns() + round(self._timeout_s * 1e9)
+    async def _retried(self, handler: Callable[[*Args], T], *args: *Args, for_ever: bool = False) -> T:
+        give_up_at_ns = None if for_ever else self._broker.platform.now_ns() + round(self._timeout_s * 1e9)
         return await self._connection.ask_until_answered(handler, *args, give_up_at_ns=give_up_at_ns)
 
 

@@ -4,49 +4,52 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Generic, TypeVar
 
 from aiokafka.errors import KafkaError
 
-from event_impl.brokers.memory.host import Station
+from event_impl.brokers.memory.platform import Args, Caller
 
-LATER: Final = object()  # what a request returns that is answered later
+T = TypeVar("T")
 
 
-class BrokerRequest:
-    """One request of a client, and the future that its answer ends."""
+class BrokerRequest(Generic[T]):
+    """Who asks, and the future that the answer ends."""
 
-    __slots__ = ("answer", "args", "handler", "station")
+    __slots__ = ("answer", "caller")
 
-    def __init__(
-        self, station: Station, answer: asyncio.Future[Any], handler: Callable[..., object], args: tuple[Any, ...]
-    ) -> None:
-        self.station = station
-        self.answer = answer
-        self.handler = handler
-        self.args = args
+    def __init__(self, caller: Caller) -> None:
+        self.caller = caller
+        self.answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
-    def carry_out(self) -> None:
+    def answer_with(self, handler: Callable[[*Args], T], *args: *Args) -> None:
+        """What the handler returns, or the KafkaError that it raises, is the answer."""
         try:
-            value = self.handler(self, *self.args)
+            value = handler(*args)
         except KafkaError as error:
             self.fail(error)
         else:
-            if value is not LATER:
-                self.reply(value)
+            self.reply(value)
 
-    def reply(self, value: object) -> None:
-        self.station.hear(_end, self.answer, value)
+    def hand_to(self, handler: Callable[[BrokerRequest[T], *Args], None], *args: *Args) -> None:
+        """The handler answers it in its own time, or raises a KafkaError."""
+        try:
+            handler(self, *args)
+        except KafkaError as error:
+            self.fail(error)
+
+    def reply(self, value: T) -> None:
+        self.caller.hear(_end, self.answer, value)
 
     def fail(self, error: KafkaError) -> None:
-        self.station.hear(_fail, self.answer, error)
+        self.caller.hear(_fail, self.answer, error)
 
 
-def _end(answer: asyncio.Future[Any], value: object) -> None:
+def _end(answer: asyncio.Future[T], value: T) -> None:
     if not answer.done():
         answer.set_result(value)
 
 
-def _fail(answer: asyncio.Future[Any], error: KafkaError) -> None:
+def _fail(answer: asyncio.Future[T], error: KafkaError) -> None:
     if not answer.done():
         answer.set_exception(error)

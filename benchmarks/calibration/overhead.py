@@ -1,15 +1,18 @@
-"""Part `harness`: what a registration costs before any work is done, and what of it is the trace.
+"""Parts `harness` and `broker`: what a registration costs before any work is done, and what an idle broker takes.
 
-Trials as any run has them, of services that take no time; in turns as they are and without the traces, where only the
-generator's rows are left: accept, and no completion.
+The harness: trials as any run has them, of services that take no time; in turns as they are and without the traces,
+where only the generator's rows are left: accept, and no completion.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import time
 from collections.abc import Sequence
 
 import numpy as np
+import psutil
 
 from benchmarks.analysis.metrics import latencies
 from benchmarks.brokers import Broker
@@ -18,6 +21,7 @@ from benchmarks.calibration.workbench import Workbench
 from benchmarks.metrics.definition import Stats
 from benchmarks.metrics.folds import stats
 from benchmarks.planning.plan import make_plan
+from benchmarks.processes.sampling import BYTES_PER_MB
 from benchmarks.progress import SilentObserver
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.broker import BrokerSpec
@@ -25,9 +29,10 @@ from benchmarks.trial_result import TrialResult
 from benchmarks.trials.trial import RunContext, run_trial
 
 RATE_PER_S = 100
+_SETTLE_S = 2.0  # the broker's own start goes on for a moment after its first answer
 
 
-async def measure(bench: Workbench) -> Json:
+async def measure_harness(bench: Workbench) -> Json:
     """By variant: accept and completion with the trace, accept without it. Raises as `run_trial`."""
     scenario = _scenario(bench.effort.share_s)
     results: dict[tuple[str, bool], list[TrialResult]] = {}
@@ -89,3 +94,34 @@ blocks: 1
 """,
         "the harness's share",
     )
+
+
+async def measure_broker(bench: Workbench) -> Json:
+    """CPU ms per second, and MB resident at the end. Raises BrokerUnavailable, also where it dies meanwhile."""
+    async with bench.broker() as broker:
+        await asyncio.sleep(_SETTLE_S)
+        bench.step("watching it idle")
+        process = psutil.Process(broker.pid)
+        try:
+            before_ms, began_s = _cpu_ms(process), time.monotonic()
+            await asyncio.sleep(bench.effort.idle_s)
+            span_s = time.monotonic() - began_s
+            used_ms = _cpu_ms(process) - before_ms
+            rss_mb = process.memory_info().rss / BYTES_PER_MB
+        except psutil.Error:
+            if (trouble := broker.trouble()) is not None:
+                raise trouble from None
+            raise
+        info = broker.info
+    return {
+        "kind": info.kind,
+        "version": info.version,
+        "span_s": span_s,
+        "cpu_ms_per_s": used_ms / span_s,
+        "rss_mb": rss_mb,
+    }
+
+
+def _cpu_ms(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return (times.user + times.system) * 1e3

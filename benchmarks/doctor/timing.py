@@ -1,15 +1,19 @@
-"""The processors: how many, how fast they may go, and who else is using them right now."""
+"""How exactly times can be kept here: the processors, who else uses them, the clock, and waking from sleep."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import machine
 from benchmarks.doctor.examination import Finding, note, ok
+from registration.runtime.timerfd import has_timerfd
 
 # Harness, load generator, API, three services and a broker: with fewer cores they wait for one another.
 _ENOUGH_CORES = 4
@@ -17,13 +21,12 @@ _BUSY_LIMIT = 0.1  # of the usable cores, before a run has begun
 _PRESSURE_LIMIT = 0.1  # of the last ten seconds
 _LOOK_S = 0.5
 
-_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 _PRESSURE = Path("/proc/pressure/cpu")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 @dataclass(frozen=True)
-class Facts:
+class ProcessorFacts:
     """Shares are of all cores' time, in the half second of the look; None where the system does not tell.
 
     usable: cores that this process may run on. quota_cores: what the control group allows in sum. pressure: share of
@@ -41,20 +44,18 @@ class Facts:
     pressure: float | None
 
 
-def look() -> Facts:
+def look_at_processors() -> ProcessorFacts:
     import psutil
 
     times = psutil.cpu_times_percent(_LOOK_S)
     cores = psutil.cpu_count() or 1
-    cpuinfo = _text(Path("/proc/cpuinfo"))
-    model = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
-    return Facts(
-        model=model.group(1) if model else None,
+    return ProcessorFacts(
+        model=machine.cpu_model(),
         cores=cores,
         usable=len(os.sched_getaffinity(0)) if sys.platform == "linux" else cores,
         quota_cores=quota_cores(_text(_QUOTA)),
-        governor=_text(_GOVERNOR).strip() or None,
-        virtual=" hypervisor" in cpuinfo,
+        governor=machine.frequency_governor(),
+        virtual=bool(machine.is_virtual()),
         busy=1 - (times.idle + getattr(times, "iowait", 0.0)) / 100,
         steal=times.steal / 100 if hasattr(times, "steal") else None,
         pressure=pressure(_text(_PRESSURE)),
@@ -79,14 +80,14 @@ def _text(path: Path) -> str:
     return ""
 
 
-def judge(facts: Facts) -> list[Finding]:
+def judge_processors(facts: ProcessorFacts) -> list[Finding]:
     findings = [_cores(facts), _governor(facts), _others(facts)]
     if facts.steal is not None:
         findings.append(_steal(facts.steal))
     return findings
 
 
-def _cores(facts: Facts) -> Finding:
+def _cores(facts: ProcessorFacts) -> Finding:
     usable = min(facts.usable, facts.quota_cores or facts.usable)
     words = f"{facts.cores}, {'all' if usable == facts.cores else f'{usable:g}'} usable"
     if facts.model:
@@ -100,9 +101,9 @@ def _cores(facts: Facts) -> Finding:
     )
 
 
-def _governor(facts: Facts) -> Finding:
+def _governor(facts: ProcessorFacts) -> Finding:
     if facts.governor is None:
-        why = "the hypervisor's to set" if facts.virtual else "not told by this system"
+        why = "the hypervisor's to set" if facts.virtual else "not known on this system"
         return ok("frequency", f"governor: {why}")
     if facts.governor == "performance":
         return ok("frequency", "governor: performance")
@@ -113,7 +114,7 @@ def _governor(facts: Facts) -> Finding:
     )
 
 
-def _others(facts: Facts) -> Finding:
+def _others(facts: ProcessorFacts) -> Finding:
     words = f"{facts.busy:.0%} of the cores' time is in use right now"
     if facts.pressure is not None:
         words += f"; in {facts.pressure:.0%} of the last ten seconds something waited for a core"
@@ -129,3 +130,78 @@ def _steal(steal: float) -> Finding:
     if steal <= STEAL_LIMIT / 2:
         return ok("steal", words)
     return note("steal", f"{words}; above {STEAL_LIMIT:.0%} a run is not valid", "try later, or on another machine")
+
+
+_COARSE_S = 1e-6
+_NAPS = 100
+_NAP_NS = 2_000_000
+# Read through a device rather than by the processor itself: each look at the clock costs a microsecond and more.
+_SLOW_SOURCES = frozenset({"hpet", "acpi_pm", "jiffies", "pit"})
+
+
+@dataclass(frozen=True)
+class ClockFacts:
+    """late_ms: how late each of a series of naps ended, in ascending order."""
+
+    resolution_s: float
+    source: str | None
+    timerfd: bool
+    late_ms: Sequence[float]
+
+
+def look_at_clocks() -> ClockFacts:
+    return ClockFacts(
+        resolution_s=time.get_clock_info("monotonic").resolution,
+        source=machine.clock_source(),
+        timerfd=has_timerfd(),
+        late_ms=lateness_ms(time.monotonic_ns, time.sleep),
+    )
+
+
+def lateness_ms(clock_ns: Callable[[], int], sleep: Callable[[float], None]) -> list[float]:
+    """Nap a hundred times for two milliseconds: by how much each nap was too long, in ascending order."""
+    late = []
+    for _ in range(_NAPS):
+        due_ns = clock_ns() + _NAP_NS
+        sleep(_NAP_NS / 1e9)
+        late.append((clock_ns() - due_ns) / 1e6)
+    return sorted(late)
+
+
+def judge_clocks(facts: ClockFacts) -> list[Finding]:
+    return [_clock(facts), _timer(facts), _punctuality(facts.late_ms)]
+
+
+def _clock(facts: ClockFacts) -> Finding:
+    words = f"CLOCK_MONOTONIC, resolution {facts.resolution_s * 1e9:g} ns"
+    if facts.source:
+        words += f", from {facts.source}"
+    if facts.source in _SLOW_SOURCES:
+        return note("clock", f"{words}, which is slow to read", "see /sys/devices/system/clocksource for a faster one")
+    if facts.resolution_s > _COARSE_S:
+        return note("clock", f"{words}: steps that large show in each latency", "believe no latency below ten steps")
+    return ok("clock", words)
+
+
+def _timer(facts: ClockFacts) -> Finding:
+    if facts.timerfd:
+        return ok("timer", "timerfd: arrivals are sent within about 0.1 ms of their time")
+    return note(
+        "timer",
+        "no timerfd, so arrivals are paced by the event loop",
+        "look at schedule_delay_ms before you read small latencies",
+    )
+
+
+def _punctuality(late_ms: Sequence[float]) -> Finding:
+    from benchmarks.analysis.validity import DELAY_LIMIT_MS
+
+    middle, worst = late_ms[len(late_ms) // 2], late_ms[-2]  # of a hundred: the median, and what 1 % exceed
+    words = f"a nap ends {middle:.2f} ms late (p50), {worst:.2f} ms (p99)"
+    if worst <= DELAY_LIMIT_MS / 2:
+        return ok("waking", words)
+    return note(
+        "waking",
+        f"{words}; a run whose arrivals are sent more than {DELAY_LIMIT_MS:g} ms late (p99) is not valid",
+        "end what else is running, or take a machine with more cores",
+    )

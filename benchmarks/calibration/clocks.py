@@ -1,4 +1,4 @@
-"""Part `clock`: whether another process has the same CLOCK_MONOTONIC, and what a look at it costs.
+"""Parts `timer` and `clock`: how late a timer rings here, and whether another process has the same CLOCK_MONOTONIC.
 
     asked ──→ told ──→ heard      one clock: asked ≤ told ≤ heard, every time
 
@@ -12,16 +12,43 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
-from benchmarks.calibration.calibration import Json
-from benchmarks.calibration.workbench import Workbench
-from benchmarks.doctor.clocks import clock_source
-from benchmarks.processes.child import Child
-from registration.runtime.harness import Harness, Time
+import numpy as np
 
-_MODULE = "benchmarks.calibration"
-_ANSWER_S = 5.0
-_GRACE_S = 3.0
+from benchmarks import machine
+from benchmarks.calibration.calibration import Json
+from benchmarks.calibration.workbench import Workbench, quantiles
+from benchmarks.processes.child import Child
+from registration.runtime.harness import Time
+
+_STOP_WITHIN_S = 3.0
+_TIMER_MODULE = "benchmarks.load.punctuality"
+_TIMER_WITHIN_S = 60.0
+_SHORTEST_NS, _LONGEST_NS = 500_000, 2_000_000
+_CLOCK_MODULE = "benchmarks.calibration"
+_ANSWER_WITHIN_S = 5.0
 _LOOKS = 10_000
+
+
+async def measure_timer(bench: Workbench) -> Json:
+    """`late_ms` of the generator's timer and `loop_late_ms`. Raises ChildError."""
+    rings = bench.effort.rings
+    bench.step(f"{rings:,} rings of two timers")
+    child = await Child.spawn("timer", _TIMER_MODULE, bench.folder() / "timer.log")
+    try:
+        child.begin("timer", {"rings": rings, "shortest_ns": _SHORTEST_NS, "longest_ns": _LONGEST_NS})
+        done = await child.expect("done", _TIMER_WITHIN_S)
+    finally:
+        await child.stop(_STOP_WITHIN_S)
+    return {
+        "pacer": done["pacer"],
+        "rings": rings,
+        "late_ms": _late_ms(done["late_ns"]),
+        "loop_late_ms": _late_ms(done["loop_late_ns"]),
+    }
+
+
+def _late_ms(late_ns: object) -> dict[str, float]:
+    return quantiles(np.array(cast(list[int], late_ns), dtype=np.float64) / 1e6)
 
 
 class ClockReading(NamedTuple):
@@ -32,32 +59,25 @@ class ClockReading(NamedTuple):
     heard_ns: int
 
 
-async def answer(_settings: bytes, harness: Harness) -> None:
-    """The role `clock`: tell the time to whoever asks."""
-    harness.send(type="ready")
-    async for _ in harness.questions():
-        harness.send(type="time", t_ns=time.monotonic_ns())
-
-
-async def measure(bench: Workbench) -> Json:
+async def measure_clock(bench: Workbench) -> Json:
     """Resolution, cost, source, and what the exchanges say. Raises ChildError."""
     bench.step(f"{bench.effort.exchanges:,} exchanges with another process")
-    child = await Child.spawn("clock", _MODULE, bench.folder() / "clock.log")
+    child = await Child.spawn("clock", _CLOCK_MODULE, bench.folder() / "clock.log")
     exchanges = []
     try:
         child.begin("clock", {})
-        await child.expect("ready", _ANSWER_S)
+        await child.expect("ready", _ANSWER_WITHIN_S)
         for _ in range(bench.effort.exchanges):
             asked_ns = time.monotonic_ns()
             child.send(Time())
-            told = await child.expect("time", _ANSWER_S)
+            told = await child.expect("time", _ANSWER_WITHIN_S)
             exchanges.append(ClockReading(asked_ns, cast(int, told["t_ns"]), time.monotonic_ns()))
     finally:
-        await child.stop(_GRACE_S)
+        await child.stop(_STOP_WITHIN_S)
     return {
         "resolution_ns": time.get_clock_info("monotonic").resolution * 1e9,
         "read_ns": read_ns(time.monotonic_ns),
-        "source": clock_source(),
+        "source": machine.clock_source(),
         **consistency(exchanges),
     }
 
