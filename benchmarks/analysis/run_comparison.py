@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from benchmarks.analysis.noise import NoiseFloor, floor_for
+from benchmarks.analysis.calibration import NoiseFloor, floor_for
 from benchmarks.analysis.statistics import holm
 from benchmarks.analysis.summary_model import Comparison, Summary, VariantSummary, plain
 from benchmarks.analysis.verdict import SEPARATOR, compare_by, compared_metrics

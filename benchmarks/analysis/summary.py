@@ -12,9 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks.analysis.ceiling import ceiling_warnings
-from benchmarks.analysis.metrics import TrialMetrics, figures_of, measure
-from benchmarks.analysis.noise import floor_for
+from benchmarks.analysis.calibration import ceiling_warnings, floor_for
+from benchmarks.analysis.overload import OverloadIndicators, findings
 from benchmarks.analysis.summary_model import (
     FORMAT_VERSION,
     MeasuredTrial,
@@ -25,7 +24,8 @@ from benchmarks.analysis.summary_model import (
     UsedFloor,
     VariantSummary,
 )
-from benchmarks.analysis.validity import OverloadIndicators, Sent, findings, trial_reasons, variant_reasons
+from benchmarks.analysis.trial_metrics import TrialMetrics, figures_of, measure
+from benchmarks.analysis.validity import Sent, trial_reasons, variant_reasons
 from benchmarks.analysis.verdict import comparison_of, comparisons_of, outlier_warnings
 from benchmarks.planning.utilisation import saturation_planned
 from benchmarks.scenario import Scenario

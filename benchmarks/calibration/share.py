@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.analysis.metrics import latencies
+from benchmarks.analysis.trial_metrics import latencies
 from benchmarks.brokers import Broker
 from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.workbench import Workbench

@@ -17,7 +17,7 @@ from benchmarks.scenario.metric import Metric, rows
 from benchmarks.scenario.sample import smallest_arrivals
 
 if TYPE_CHECKING:
-    from benchmarks.analysis.noise import NoiseFloor
+    from benchmarks.analysis.calibration import NoiseFloor
     from benchmarks.scenario.hypothesis import Comparison
     from benchmarks.scenario.model import Scenario
 

@@ -21,7 +21,7 @@ from synthetic import (
     simulate,
 )
 
-from benchmarks.analysis.metrics import figures_of, latencies, measure
+from benchmarks.analysis.trial_metrics import figures_of, latencies, measure
 from benchmarks.load.rows import Outcome
 from benchmarks.metrics.cost import Spent, cost_of
 from benchmarks.metrics.folds import combined_stats, geometric_mean, stats

@@ -9,17 +9,10 @@ import pytest
 from synthetic import NO_WINDOWS, RESOURCES_COLUMNS, SECOND, Script, around, facts_of, quiet, result_of, scenario_of
 
 from benchmarks.analysis.history import read_trial
-from benchmarks.analysis.metrics import measure
+from benchmarks.analysis.overload import OverloadIndicators, backlog_growth, findings
 from benchmarks.analysis.reconcile import reconcile
-from benchmarks.analysis.validity import (
-    OverloadIndicators,
-    Sent,
-    backlog_growth,
-    block_reasons,
-    findings,
-    trial_reasons,
-    variant_reasons,
-)
+from benchmarks.analysis.trial_metrics import measure
+from benchmarks.analysis.validity import Sent, block_reasons, trial_reasons, variant_reasons
 from benchmarks.load.rows import Outcome
 from benchmarks.trial_result import BUSY, PRESSURE, STEAL, TrialFacts, TrialResult
 from benchmarks.values.slo import Slo

@@ -1,8 +1,10 @@
-"""The noise floor: what a comparison says of two identical sides (A/A), on this machine and in this scenario.
+"""What the machine's calibration says of a run: the noise floor of its scenario, and the load generator's ceiling.
 
-    bench calibrate --aa → the machine's calibration → environment.json of each run → NoiseFloor → `≈`, `bench plan`
+    bench calibrate → the machine's calibration → environment.json of each run ─┬→ NoiseFloor → `≈`, `bench plan`
+                                                                                └→ a warning near the ceiling
 
-It is read from what the run itself stored, so that a report says the same on every machine.
+The noise floor is what a comparison says of two identical sides (A/A). Both are read from what the run itself stored,
+so that a report says the same on every machine.
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ from dataclasses import dataclass
 from typing import cast
 
 from benchmarks.analysis.summary_model import Floor, UsedFloor
+from benchmarks.scenario.workload import Workload
 
 Json = Mapping[str, object]
 
 # A floor holds for a load like its own: the same rate, and trials not much longer or shorter, which are noisier.
 _RATE_TOLERANCE = 0.01
 _DURATION_FACTOR = 2.0
+
+HEADROOM = 0.5  # of the generator's ceiling: there its own delay begins to show
 
 
 @dataclass(frozen=True)
@@ -108,3 +113,24 @@ def _mapping(value: object) -> Json:
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def ceiling_of(calibration: object) -> float | None:
+    """The highest clean rate per second of a stored calibration; None where it has none, or no longer fits."""
+    if not isinstance(calibration, Mapping) or calibration.get("stale"):
+        return None
+    generator = calibration.get("generator")
+    highest = generator.get("highest_clean_per_s") if isinstance(generator, Mapping) else None
+    return cast(float, highest) if isinstance(highest, (int, float)) else None
+
+
+def ceiling_warnings(workload: Workload, environment: Mapping[str, object] | None) -> list[str]:
+    """One sentence where the highest planned rate is above half the ceiling; that of a closed load nobody plans."""
+    ceiling = ceiling_of((environment or {}).get("calibration"))
+    planned = workload.highest_rate(0.0, workload.duration_s)
+    if ceiling is None or planned is None or planned <= HEADROOM * ceiling:
+        return []
+    return [
+        f"the planned {planned:,.0f}/s are above half of what the load generator keeps cleanly on this machine "
+        f"({ceiling:,.0f}/s for one process): look at schedule_delay_ms, or lower the rate"
+    ]
