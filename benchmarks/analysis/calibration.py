@@ -12,12 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from benchmarks.analysis.summary_model import Floor, UsedFloor
 from benchmarks.scenario.workload import Workload
-
-Json = Mapping[str, object]
+from benchmarks.values.json_object import Json, object_or_empty
 
 # A floor holds for a load like its own: the same rate, and trials not much longer or shorter, which are noisier.
 _RATE_TOLERANCE = 0.01
@@ -35,11 +33,13 @@ class NoiseFloor(UsedFloor):
     @classmethod
     def of(cls, environment: Json, scenario_name: str) -> NoiseFloor | None:
         """The floor that a run's environment holds for a scenario; None where it has none, or a stale one."""
-        calibration = _mapping(environment.get("calibration"))
-        entry = _mapping(_mapping(calibration.get("noise_floor")).get(scenario_name))
+        calibration = object_or_empty(environment.get("calibration"))
+        entry = object_or_empty(object_or_empty(calibration.get("noise_floor")).get(scenario_name))
         if calibration.get("stale") or not entry:
             return None
-        metrics = {name: _floor(_mapping(value)) for name, value in _mapping(entry.get("metrics")).items()}
+        metrics = {
+            name: _floor(object_or_empty(value)) for name, value in object_or_empty(entry.get("metrics")).items()
+        }
         blocks = _number(entry.get("blocks"))
         return cls(
             scenario=scenario_name,
@@ -78,7 +78,7 @@ def floor_for(
 ) -> tuple[NoiseFloor | None, str | None]:
     """The floor to judge a run by; where there is none, one sentence on why, with what to do."""
     remedy = f"`bench calibrate --aa {scenario_name}` measures it"
-    calibration = _mapping((environment or {}).get("calibration"))
+    calibration = object_or_empty((environment or {}).get("calibration"))
     if not calibration:
         return None, f"this machine was not calibrated: {remedy}"
     if stale := calibration.get("stale"):
@@ -95,6 +95,19 @@ def floor_for(
     return floor, None
 
 
+def ceiling_warnings(workload: Workload, environment: Mapping[str, object] | None) -> list[str]:
+    """One sentence where the highest planned rate is above half the ceiling; that of a closed load nobody plans."""
+    calibration = object_or_empty((environment or {}).get("calibration"))
+    ceiling = _number(object_or_empty(calibration.get("generator")).get("highest_clean_per_s"))
+    planned = workload.highest_rate(0.0, workload.duration_s)
+    if calibration.get("stale") or ceiling is None or planned is None or planned <= HEADROOM * ceiling:
+        return []
+    return [
+        f"the planned {planned:,.0f}/s are above half of what the load generator keeps cleanly on this machine "
+        f"({ceiling:,.0f}/s for one process): look at schedule_delay_ms, or lower the rate"
+    ]
+
+
 def _load(floor: NoiseFloor) -> str:
     rate = "a closed load" if floor.rate_per_s is None else f"{floor.rate_per_s:g}/s"
     return rate if floor.duration_s is None else f"{rate} for {floor.duration_s:g} s"
@@ -107,30 +120,5 @@ def _floor(entry: Json) -> Floor | None:
     return Floor(str(entry.get("kind")), low, high, _number(entry.get("sd")))
 
 
-def _mapping(value: object) -> Json:
-    return cast("Json", value) if isinstance(value, Mapping) else {}
-
-
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def ceiling_of(calibration: object) -> float | None:
-    """The highest clean rate per second of a stored calibration; None where it has none, or no longer fits."""
-    if not isinstance(calibration, Mapping) or calibration.get("stale"):
-        return None
-    generator = calibration.get("generator")
-    highest = generator.get("highest_clean_per_s") if isinstance(generator, Mapping) else None
-    return cast(float, highest) if isinstance(highest, (int, float)) else None
-
-
-def ceiling_warnings(workload: Workload, environment: Mapping[str, object] | None) -> list[str]:
-    """One sentence where the highest planned rate is above half the ceiling; that of a closed load nobody plans."""
-    ceiling = ceiling_of((environment or {}).get("calibration"))
-    planned = workload.highest_rate(0.0, workload.duration_s)
-    if ceiling is None or planned is None or planned <= HEADROOM * ceiling:
-        return []
-    return [
-        f"the planned {planned:,.0f}/s are above half of what the load generator keeps cleanly on this machine "
-        f"({ceiling:,.0f}/s for one process): look at schedule_delay_ms, or lower the rate"
-    ]

@@ -47,11 +47,11 @@ def read_trial(raw: Path, facts: TrialFacts, schedule: NDArray[np.void] | None) 
     problems: list[str] = []
     if schedule is None:
         # What was issued is what was offered: the rows are the schedule that nobody could know before.
-        rows = schedule = rows_as_issued(raw / "load.rows", problems)
+        rows = schedule = _rows_as_issued(raw / "load.rows", problems)
     else:
-        rows = read_rows(raw / "load.rows", schedule, problems)
+        rows = _read_rows(raw / "load.rows", schedule, problems)
     ids = Ids(facts.block_seed, schedule["index"])
-    records = read_records(sorted(raw.glob("*.trace")), ids, facts.start_ns, problems)
+    records = _read_records(sorted(raw.glob("*.trace")), ids, facts.start_ns, problems)
     arrivals = _arrivals(facts, schedule, ids, rows, records)
     warm = schedule["index"] < 0
     return TrialFrames(
@@ -259,7 +259,7 @@ class Records:
         return self.frame[mine[self.frame["process"].to_numpy()]] if mine.any() else self.frame.iloc[:0]
 
 
-def read_rows(path: Path, schedule: NDArray[np.void], problems: list[str]) -> NDArray[np.void]:
+def _read_rows(path: Path, schedule: NDArray[np.void], problems: list[str]) -> NDArray[np.void]:
     """The generator's rows, one per place in the schedule; PENDING where it wrote none."""
     rows = load_rows.read(path)
     if np.array_equal(rows["index"], schedule["index"]) and np.array_equal(
@@ -276,7 +276,7 @@ def read_rows(path: Path, schedule: NDArray[np.void], problems: list[str]) -> ND
     return fitted
 
 
-def rows_as_issued(path: Path, problems: list[str]) -> NDArray[np.void]:
+def _rows_as_issued(path: Path, problems: list[str]) -> NDArray[np.void]:
     """The rows of a closed workload, in order of issue: those that the file keeps ready for more are left out.
 
     Counted arrivals are numbered 0, 1, … as they were issued, those of the warm-up -1, -2, ….
@@ -292,7 +292,7 @@ def rows_as_issued(path: Path, problems: list[str]) -> NDArray[np.void]:
     return ordered
 
 
-def read_records(paths: Iterable[Path], ids: Ids, start_ns: int, problems: list[str]) -> Records:
+def _read_records(paths: Iterable[Path], ids: Ids, start_ns: int, problems: list[str]) -> Records:
     """Every trace in `paths`; scenario time 0 is at `start_ns`."""
     processes: list[TracedProcess] = []
     frames: list[pd.DataFrame] = []

@@ -22,12 +22,11 @@ from typing import Literal
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from benchmarks.analysis.summary_model import Interval, Kind
+from benchmarks.analysis.summary_model import Interval
 from benchmarks.metrics import DEFINITIONS
-from benchmarks.metrics.definition import Nature
+from benchmarks.metrics.definition import CONFIDENCE, FEWEST_BLOCKS, Nature
+from benchmarks.scenario.hypothesis import ComparisonKind
 
-FEWEST_BLOCKS = 3
-CONFIDENCE = 0.95
 SIGNIFICANCE = 1 - CONFIDENCE
 
 # Ten standard deviations, as hyperfine has it; 1.4826 turns the median absolute deviation into one (Iglewicz & Hoaglin
@@ -97,7 +96,9 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def estimate(kind: Kind, metric: str, first: Sequence[float | None], second: Sequence[float | None] = ()) -> Estimate:
+def estimate(
+    kind: ComparisonKind, metric: str, first: Sequence[float | None], second: Sequence[float | None] = ()
+) -> Estimate:
     """The estimate for one metric's figures, block by block; `second` is what `first` is compared with.
 
     With `variant`, `second` is not used. Shares stay within what a share can be.
@@ -167,7 +168,7 @@ def estimate_unpaired(
     )
 
 
-def _on_logs(kind: Kind, metric: str, known: Sequence[float]) -> bool:
+def _on_logs(kind: ComparisonKind, metric: str, known: Sequence[float]) -> bool:
     return kind == "ratio" or (kind == "variant" and _nature(metric) == "latency" and min(known) > 0)
 
 
@@ -175,7 +176,7 @@ def _back(value: float, logs: bool) -> float:
     return math.exp(value) if logs else value
 
 
-def _bounded(interval: Interval, kind: Kind, metric: str, logs: bool) -> Interval:
+def _bounded(interval: Interval, kind: ComparisonKind, metric: str, logs: bool) -> Interval:
     least, most = _space(kind, metric)
     return max(_back(interval[0], logs), least), min(_back(interval[1], logs), most)
 
@@ -194,14 +195,14 @@ def _nature(metric: str) -> Nature:
     return DEFINITIONS[re.split(r"[.{]", metric, maxsplit=1)[0]].nature
 
 
-def _space(kind: Kind, metric: str) -> Interval:
+def _space(kind: ComparisonKind, metric: str) -> Interval:
     """The least and the greatest value there can be: an interval that leaves it says nothing more."""
     if kind == "ratio" or _nature(metric) != "share":
         return -math.inf, math.inf
     return (-1.0, 1.0) if kind == "difference" else (0.0, 1.0)
 
 
-def mark(kind: Kind, found: Estimate, floor: Interval | None = None) -> str | None:
+def mark(kind: ComparisonKind, found: Estimate, floor: Interval | None = None) -> str | None:
     """`≈` where the interval lies within the noise floor, `?` where it spans no effect and is wider, else null.
 
     One that has no width and is no effect is exactly that, and no question.

@@ -1,6 +1,6 @@
 """The run judges itself: what the apparatus failed at makes it invalid; what the system failed at is for `overload`.
 
-    each trial → trial_reasons, Sent → its frames can go
+    each trial → trial_reasons, SentArrivals → its frames can go
     a variant  → variant_reasons, from what stayed of its trials
     a block    → block_reasons → whether to repeat it, while the run goes on
 
@@ -41,7 +41,7 @@ _EFFECTS_ORDER = ("received_ns", "started_ns", "applied_ns", "settled_ns")
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentArrivals:
     """How one trial's arrivals were sent: what the limits over a variant's trials need of it.
 
     `delays_ms`: the schedule delay of each arrival that was sent, shape (n,).
@@ -52,7 +52,7 @@ class Sent:
     delays_ms: NDArray[np.float64]
 
     @classmethod
-    def of(cls, history: pd.DataFrame) -> Sent:
+    def of(cls, history: pd.DataFrame) -> SentArrivals:
         delays = (history["sent_ns"] - history["intended_ns"]).dropna().to_numpy(dtype=np.float64) / 1e6
         return cls(len(history), int((history["outcome"] == "dropped").sum()), delays)
 
@@ -65,7 +65,7 @@ class Reason:
     passing: bool = False
 
 
-def variant_reasons(variant: str, trials: Sequence[Sent]) -> list[str]:
+def variant_reasons(variant: str, trials: Sequence[SentArrivals]) -> list[str]:
     """What speaks against a variant's trials together: arrivals dropped, or sent late."""
     return [reason.text for reason in _sent(variant, trials, sum(trial.offered for trial in trials))]
 
@@ -93,7 +93,7 @@ def block_reasons(
     reasons: list[Reason] = []
     for trial in trials:
         label = trial.facts.label
-        sent = Sent.of(trial.frames.history)
+        sent = SentArrivals.of(trial.frames.history)
         reasons += _sent(f"trial {label}", [sent], sent.offered if planned is None else planned)
         reasons += [
             Reason(f"trial {label}: {reason.text}", reason.passing)
@@ -102,7 +102,7 @@ def block_reasons(
     return reasons
 
 
-def _sent(whose: str, trials: Sequence[Sent], sample: int) -> Iterator[Reason]:
+def _sent(whose: str, trials: Sequence[SentArrivals], sample: int) -> Iterator[Reason]:
     """The limits on dropped and late arrivals; of `sample` arrivals in all."""
     offered, dropped = sum(trial.offered for trial in trials), sum(trial.dropped for trial in trials)
     if offered and dropped / offered > DROPPED_LIMIT:

@@ -25,11 +25,10 @@ from benchmarks.analysis.summary_model import (
     SURVIVORSHIP_LIMIT,
     Comparison,
     HypothesisVerdict,
-    Kind,
     PartVerdict,
     VariantSummary,
 )
-from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
+from benchmarks.scenario.hypothesis import ComparisonKind, Hypothesis, HypothesisPart
 from benchmarks.scenario.metric import Expectation, Metric, rows
 
 SEPARATOR = {"ratio": "/", "difference": "-"}
@@ -50,7 +49,7 @@ class Compared:
     conclusion (null where nothing does). `mark` is that one, or what the interval itself deserves.
     """
 
-    kind: Kind
+    kind: ComparisonKind
     metric: Metric
     found: Estimate
     limit: tuple[str, str] | None
@@ -70,12 +69,17 @@ class Compared:
             "p_holm": p_holm,
             "significant": None if p is None or self.limit is not None else p < SIGNIFICANCE,
             "mark": self.mark,
-            "reason": reason_of(self),
+            "reason": _reason_of(self),
         }
 
 
 def compare(
-    kind: Kind, metric: Metric, sides: Sequence[VariantSummary], floor: NoiseFloor | None, *, paired: bool = True
+    kind: ComparisonKind,
+    metric: Metric,
+    sides: Sequence[VariantSummary],
+    floor: NoiseFloor | None,
+    *,
+    paired: bool = True,
 ) -> Compared:
     """A figure of one side (`variant`), or of two against each other, over the blocks that every side has.
 
@@ -179,7 +183,7 @@ def compare_by(
     return compare(metric.definition.comparison, metric, (first, second), floor, paired=paired)
 
 
-def reason_of(compared: Compared) -> str | None:
+def _reason_of(compared: Compared) -> str | None:
     """What to know about a comparison beside its figures."""
     if compared.limit is not None:
         return compared.limit[1]

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from benchmarks.calibration.fingerprint import Fingerprint
+from benchmarks.values.json_object import Json
 
 FORMAT_VERSION = 1
 # In the file's order. The noise floor is kept by scenario, so it stands apart.
 PARTS = ("timer", "clock", "generator", "harness", "broker_idle")
-
-Json = dict[str, object]
 
 
 class DamagedCalibration(ValueError):  # noqa: N818 - reads as the state of the file

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
-from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.workbench import Workbench
 from benchmarks.doctor.clocks import clock_source
 from benchmarks.processes.child import Child
+from benchmarks.values.json_object import Json
 from registration.runtime.harness import Harness, Time
 
 _MODULE = "benchmarks.calibration"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FEWEST_BLOCKS = 3
+from benchmarks.metrics.definition import FEWEST_BLOCKS
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ import numpy as np
 
 from benchmarks.analysis.statistics import estimate, t_interval
 from benchmarks.analysis.summary_model import Summary, VariantSummary
-from benchmarks.calibration.calibration import Json
 from benchmarks.metrics import METRICS
 from benchmarks.scenario.metric import WINDOWS, Metric
+from benchmarks.values.json_object import Json
 
 
 def floor_of(summary: Summary, pairs: Sequence[tuple[str, str]]) -> Json:
     """By metric: `kind`, `low`, `high`, `sd` (docs/calibration.md). One that is missing in a block has no floor."""
-    floors: Json = {}
+    floors: dict[str, Json] = {}
     for metric in _metrics():
         kind = metric.definition.comparison
         spreads = [

@@ -7,8 +7,8 @@ import time
 
 import psutil
 
-from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.workbench import Workbench
+from benchmarks.values.json_object import Json
 
 _SETTLE_S = 2.0  # its own start goes on for a moment after its first answer
 _BYTES_PER_MB = 2**20

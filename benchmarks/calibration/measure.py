@@ -20,7 +20,7 @@ from typing import Protocol
 from benchmarks import scratch
 from benchmarks.brokers import BrokerUnavailable
 from benchmarks.calibration import ceiling, clock, idle, noise, share, store, timer
-from benchmarks.calibration.calibration import Calibration, Json
+from benchmarks.calibration.calibration import Calibration
 from benchmarks.calibration.effort import Effort
 from benchmarks.calibration.fingerprint import Fingerprint
 from benchmarks.calibration.workbench import Workbench
@@ -31,6 +31,7 @@ from benchmarks.progress import Observer
 from benchmarks.run import ExitCode
 from benchmarks.scenario import Scenario
 from benchmarks.store import ResultsError
+from benchmarks.values.json_object import Json
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.effort import Effort
 from benchmarks.calibration.floor import floor_of
 from benchmarks.calibration.identical import twice
@@ -13,6 +12,7 @@ from benchmarks.progress import Observer
 from benchmarks.run import ExitCode, run
 from benchmarks.scenario import Scenario
 from benchmarks.store import Results, default_directory
+from benchmarks.values.json_object import Json
 from benchmarks.values.units import format_s
 
 ROOT = Path("results") / "calibration"

@@ -13,7 +13,6 @@ import numpy as np
 
 from benchmarks.analysis.trial_metrics import latencies
 from benchmarks.brokers import Broker
-from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.workbench import Workbench
 from benchmarks.metrics.definition import Stats
 from benchmarks.metrics.folds import stats
@@ -23,6 +22,7 @@ from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.trial_result import TrialResult
 from benchmarks.trials.trial import RunContext, run_trial
+from benchmarks.values.json_object import Json
 
 RATE_PER_S = 100
 

@@ -9,8 +9,9 @@ import json
 import os
 from pathlib import Path
 
-from benchmarks.calibration.calibration import Calibration, Json
+from benchmarks.calibration.calibration import Calibration
 from benchmarks.calibration.fingerprint import Fingerprint
+from benchmarks.values.json_object import Json
 
 DATA_VARIABLE = "SYNC_VS_EVENTS_DATA"
 _NAME = "calibration.json"

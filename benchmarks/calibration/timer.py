@@ -6,9 +6,9 @@ from typing import cast
 
 import numpy as np
 
-from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.workbench import Workbench, quantiles
 from benchmarks.processes.child import Child
+from benchmarks.values.json_object import Json
 
 _MODULE = "benchmarks.load.punctuality"
 _SHORTEST_NS, _LONGEST_NS = 500_000, 2_000_000

@@ -22,16 +22,18 @@ if TYPE_CHECKING:
 PERCENTILES: Mapping[str, float] = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 STATS = (*PERCENTILES, "max", "mean")
 
+# Of the intervals over blocks, and the fewest blocks that one is given for.
+CONFIDENCE = 0.95
+FEWEST_BLOCKS = 3
 # The fewest samples of one trial that a percentile is given for.
 SMALLEST_SAMPLE: Mapping[str, int] = {"p99": 1_000, "p999": 10_000}
 
 # What a figure is. Sides are compared by the difference of shares, and by the ratio of all else; latencies are averaged
 # on logarithms; what scatters from trial to trial by itself (the first four) has a noise floor.
 Nature = Literal["latency", "rate", "cost", "share", "memory", "count", "time"]
-Comparison = Literal["ratio", "difference"]
 Section = Literal["whole", "ended", "cost"]  # of the table
 
-Part = TypeVar("Part")
+Partial = TypeVar("Partial")
 Stats = dict[str, float | None]
 
 
@@ -71,7 +73,7 @@ def _no_reason(_: Mapping[str, object]) -> str | None:
 
 
 @dataclass(frozen=True)
-class Definition(Generic[Part]):
+class Definition(Generic[Partial]):
     """One metric.
 
     `words` names it in a sentence, with `{stat}` where it has several; `meaning` is its line in the documents, in
@@ -85,8 +87,8 @@ class Definition(Generic[Part]):
     unit: str
     words: str
     meaning: str
-    measure: Callable[[WindowSeries], Part]
-    combine: Callable[[Sequence[Part]], object]
+    measure: Callable[[WindowSeries], Partial]
+    combine: Callable[[Sequence[Partial]], object]
     stats: tuple[str, ...] = ()
     default_stat: str | None = None
     tags: tuple[str, ...] = ()
@@ -100,14 +102,14 @@ class Definition(Generic[Part]):
     # Without a fault it is nothing, and has no row.
     needs_fault: bool = False
     # Further keys that stand beside its own.
-    beside: Callable[[Sequence[Part]], Mapping[str, object]] = _nothing
+    beside: Callable[[Sequence[Partial]], Mapping[str, object]] = _nothing
     # One number of a figure that has several entries and no `stats`.
     number: Callable[[Any], object] = _as_it_is
     # Why a variant has no figure, from its part of the summary, where its row's own words are not enough.
     why_missing: Callable[[Mapping[str, object]], str | None] = _no_reason
 
     @property
-    def comparison(self) -> Comparison:
+    def comparison(self) -> Literal["ratio", "difference"]:
         return "difference" if self.nature == "share" else "ratio"
 
     @property

@@ -12,18 +12,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.metrics.definition import PERCENTILES
+from benchmarks.metrics.definition import CONFIDENCE, FEWEST_BLOCKS, PERCENTILES
 from benchmarks.scenario.metric import Metric, rows
 from benchmarks.scenario.sample import smallest_arrivals
 
 if TYPE_CHECKING:
     from benchmarks.analysis.calibration import NoiseFloor
-    from benchmarks.scenario.hypothesis import Comparison
+    from benchmarks.scenario.hypothesis import ComparisonKind
     from benchmarks.scenario.model import Scenario
 
 POWER = 0.8
-CONFIDENCE = 0.95
-FEWEST_BLOCKS = 3
 # Identical code differs by 2 to 3 % from run to run: faster-cpython/ideas #551.
 ASSUMED_SD = 0.03
 _ASSUMED_FROM = "assumed: identical code differs by 2–3 %"
@@ -84,7 +82,7 @@ def detectable_parts(scenario: Scenario, floor: NoiseFloor | None = None) -> tup
     return tuple(_detectable(scenario, metric, kind, floor) for metric, kind in dict.fromkeys(asked))
 
 
-def _detectable(scenario: Scenario, metric: Metric, kind: Comparison, floor: NoiseFloor | None) -> Detectable:
+def _detectable(scenario: Scenario, metric: Metric, kind: ComparisonKind, floor: NoiseFloor | None) -> Detectable:
     arrivals = smallest_arrivals(scenario, metric.window)
     blocks = scenario.blocks
     sentences = [
@@ -114,7 +112,7 @@ def _detectable(scenario: Scenario, metric: Metric, kind: Comparison, floor: Noi
 
 
 def _spread(
-    metric: Metric, kind: Comparison, arrivals: int | None, floor: NoiseFloor | None
+    metric: Metric, kind: ComparisonKind, arrivals: int | None, floor: NoiseFloor | None
 ) -> tuple[float | None, str | None]:
     """The standard deviation of one block's log ratio (or difference), and where it is known from."""
     if kind == "variant":

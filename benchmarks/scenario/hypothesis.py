@@ -11,9 +11,9 @@ from benchmarks.values.checked import Known
 from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
 
 T = TypeVar("T")
-Comparison = Literal["variant", "ratio", "difference"]
-_SEPARATORS: dict[Comparison, str] = {"ratio": "/", "difference": "-"}
-_COMPARISONS: tuple[Comparison, ...] = ("variant", "ratio", "difference")
+ComparisonKind = Literal["variant", "ratio", "difference"]
+_SEPARATORS: dict[ComparisonKind, str] = {"ratio": "/", "difference": "-"}
+_COMPARISONS: tuple[ComparisonKind, ...] = ("variant", "ratio", "difference")
 _KEYS = ("metric", *_COMPARISONS, "expect")
 
 
@@ -22,7 +22,7 @@ class HypothesisPart:
     """One expectation. `sides` names one variant (`variant`) or two (A/B or A-B, in that order)."""
 
     metric: Metric
-    comparison: Comparison
+    comparison: ComparisonKind
     sides: tuple[str, ...]
     expect: Expectation
 
@@ -142,7 +142,7 @@ def _hypothesis_metric(text: str, known: Known) -> Metric:
     return metric
 
 
-def _split(text: str, comparison: Comparison, variants: Sequence[str]) -> tuple[str, ...]:
+def _split(text: str, comparison: ComparisonKind, variants: Sequence[str]) -> tuple[str, ...]:
     """The sides of `A/B` or `A-B`. Names hold dashes too, so only a cut between two variants of the run counts."""
     if comparison == "variant":
         if text not in variants:

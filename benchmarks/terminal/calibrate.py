@@ -13,7 +13,6 @@ from rich.text import Text
 from benchmarks.brokers import BrokerUnavailable
 from benchmarks.brokers.kafka.prepare import prepare
 from benchmarks.calibration import store
-from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.measure import NOISE, PARTS, CalibrationRequest, Failure, calibrate
 from benchmarks.progress import Observer
 from benchmarks.run import ExitCode
@@ -22,6 +21,7 @@ from benchmarks.terminal.console import complain, console, say
 from benchmarks.terminal.fetchbar import FetchBar
 from benchmarks.terminal.interruptible import interruptible
 from benchmarks.terminal.live import LivePanel, PlainLines
+from benchmarks.values.json_object import Json
 from benchmarks.words.calibration import part_words, stale_words
 
 _FLOOR = "noise_floor"

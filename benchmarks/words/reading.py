@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-Json = Mapping[str, object]
+from benchmarks.values.json_object import Json
 
 
 @dataclass(frozen=True)
