@@ -20,8 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import environment, machine, scratch
-from benchmarks.analysis.ceiling import ceiling_warnings
-from benchmarks.analysis.noise import floor_for
+from benchmarks.analysis.calibration import ceiling_warnings, floor_for
 from benchmarks.analysis.summary_model import Summary
 from benchmarks.brokers import Broker, BrokerUnavailable, ServerSpec, start
 from benchmarks.brokers.external import connect

@@ -20,9 +20,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.analysis.engine import write_together
 from benchmarks.analysis.history import EFFECTS_COLUMNS, HISTORY_COLUMNS
 from benchmarks.analysis.reconcile import reconcile
+from benchmarks.parquet import write_together
 from benchmarks.trial_result import TrialFacts, TrialFrames, TrialResult
 
 _FRAMES = ("history", "effects", "lag", "resources", "faults", "in_flight")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.planning.prediction import NEVER
+from benchmarks.values.times import NEVER
 from registration import luck
 from registration.address import Address
 from registration.call import Call

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from benchmarks.faults import Effect, ProcessKind
 from benchmarks.planning.prediction import (
     ATTEMPT_DTYPE,
-    NEVER,
     PredictedFigures,
     Prediction,
     Unpredicted,
@@ -26,6 +25,7 @@ from benchmarks.planning.prediction import (
     figures_of,
 )
 from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
+from benchmarks.values.times import NEVER
 from event_impl.brokers.port import Subscription
 from registration.trace import RecordKind
 from virtual.load import Endless
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from benchmarks.scenario.model import Scenario
 
 # A prediction takes 120 to 400 µs an arrival: beyond this it would take longer than most people wait for a plan.
-MOST_ARRIVALS = 50_000
+MOST_ARRIVALS_OF_A_TRIAL = 50_000
 
 
 def predict(
@@ -49,12 +49,14 @@ def predict(
     """
     scenario = plan.scenario
     scenario.variant(variant)
-    if (arrivals := arrivals_of(scenario)) > MOST_ARRIVALS:
-        return Unpredicted(variant, block, f"too many arrivals: {arrivals:,} a trial, {MOST_ARRIVALS:,} at most")
+    if (arrivals := arrivals_of(scenario)) > MOST_ARRIVALS_OF_A_TRIAL:
+        return Unpredicted(
+            variant, block, f"too many arrivals: {arrivals:,} a trial, {MOST_ARRIVALS_OF_A_TRIAL:,} at most"
+        )
     muted = logging.root.manager.disable
     logging.disable()  # what a process writes to its log when a fault hits it is no news here
     try:
-        with closing(VirtualTrial(plan, variant, block, most=MOST_ARRIVALS, progress=progress)) as trial:
+        with closing(VirtualTrial(plan, variant, block, most=MOST_ARRIVALS_OF_A_TRIAL, progress=progress)) as trial:
             trial.run()
             return _read(trial, variant, block)
     except Endless as endless:

@@ -15,11 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
-from benchmarks.metrics.arrivals import NEVER, Applied, Arrivals
+from benchmarks.metrics.arrivals import Applied, Arrivals
 from benchmarks.metrics.endings import EFFECT_CATEGORIES, REGISTRATION_CATEGORIES
 from benchmarks.metrics.latencies import ACCEPT_LATENCY
 from benchmarks.metrics.series import Endings
 from benchmarks.trial_result import TrialFacts
+from benchmarks.values.times import NEVER
 
 
 @dataclass(frozen=True)

@@ -24,21 +24,20 @@ from numpy.typing import NDArray
 
 from benchmarks.analysis import summary_model
 from benchmarks.faults import ProcessKind
-from benchmarks.metrics.arrivals import Arrivals
+from benchmarks.metrics.arrivals import Arrivals, Floats
 from benchmarks.metrics.folds import stats
-from benchmarks.planning.prediction import NEVER, Prediction, Unpredicted, arrivals_of
+from benchmarks.planning.prediction import Prediction, Unpredicted, arrivals_of
 from benchmarks.scenario import Scenario
 from benchmarks.trial_result import TrialResult
+from benchmarks.values.json_object import Json
+from benchmarks.values.times import NEVER, NS_PER_MS
 
 # All predictions of one run together: so many take some ten seconds. The blocks beyond are not compared, and counted.
-MOST_ARRIVALS_OF_RUN = 100_000
+MOST_ARRIVALS_OF_A_RUN = 100_000
 
-STATS = ("p50", "p95", "p99", "max")
-_NS_PER_MS = 1e6
+_STATS_SHOWN = ("p50", "p95", "p99", "max")
 
-Floats = NDArray[np.float64]
-Json = dict[str, object]
-Predict = Callable[[str, int], Prediction | Unpredicted]  # of a variant and a block
+PredictBlock = Callable[[str, int], Prediction | Unpredicted]  # of a variant and a block
 
 
 def columns(services: Iterable[str]) -> list[str]:
@@ -90,22 +89,22 @@ class RunResiduals:
     frame: pd.DataFrame
 
 
-def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: Predict) -> RunResiduals:
-    """Hold every trial against what `predict` says of its variant and block, as far as `MOST_ARRIVALS_OF_RUN` goes.
+def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: PredictBlock) -> RunResiduals:
+    """Hold every trial against what `predict` says of its variant and block, as far as `MOST_ARRIVALS_OF_A_RUN` goes.
 
     The first block of each variant is predicted in any case where it can be: the report shows it.
     """
     first = {name: predict(name, 0) for name in scenario.variant_names}
     frames: dict[str, list[pd.DataFrame]] = {name: [] for name in scenario.variant_names}
     skipped: dict[str, list[str]] = {name: [] for name in scenario.variant_names}  # why, one reason a trial
-    left = MOST_ARRIVALS_OF_RUN
+    left = MOST_ARRIVALS_OF_A_RUN
     # Trials that cannot be compared need not be read.
     for trial in trials if any(_comparable(found) for found in first.values()) else ():
         name, block = trial.facts.variant, trial.facts.block
         if not _comparable(first[name]):
             continue
         if (left := left - arrivals_of(scenario)) < 0:
-            skipped[name].append(f"more than {MOST_ARRIVALS_OF_RUN:,} arrivals in the run")
+            skipped[name].append(f"more than {MOST_ARRIVALS_OF_A_RUN:,} arrivals in the run")
             continue
         prediction = first[name] if block == 0 else predict(name, block)
         if isinstance(prediction, Unpredicted):
@@ -151,9 +150,9 @@ def residuals(history: pd.DataFrame, effects: pd.DataFrame, prediction: Predicti
         work_ms[service] = _work_ms(pairs, applied[:, column])
     return Residuals(
         index=prediction.index,
-        accept_ms=np.where(acked & prediction.accepted, answered - _times(prediction.replied_ns), np.nan) / _NS_PER_MS,
-        completion_ms=(last - expected_last) / _NS_PER_MS,
-        done_ms={name: (applied[:, at] - expected[:, at]) / _NS_PER_MS for at, name in enumerate(services)},
+        accept_ms=np.where(acked & prediction.accepted, answered - _times(prediction.replied_ns), np.nan) / NS_PER_MS,
+        completion_ms=(last - expected_last) / NS_PER_MS,
+        done_ms={name: (applied[:, at] - expected[:, at]) / NS_PER_MS for at, name in enumerate(services)},
         work_ms=work_ms,
         accept_differs=acked != prediction.accepted,
         completion_differs=np.isnan(last) != np.isnan(expected_last),
@@ -214,7 +213,7 @@ def _work_ms(pairs: pd.DataFrame, first_applied_ns: Floats) -> Floats:
     made = pairs[pairs["applied_ns"].to_numpy() == first_applied_ns[pairs["place"]]]
     took_ns = made["applied_ns"] - made["started_ns"] - (made["ended_ns"] - made["begun_ns"])
     longer = np.full(len(first_applied_ns), np.nan)
-    longer[made["place"]] = took_ns / _NS_PER_MS
+    longer[made["place"]] = took_ns / NS_PER_MS
     return longer
 
 
@@ -229,8 +228,8 @@ def _summary(
     clear = every[~every["on_edge"]] if every is not None else None
 
     def figures(column: str) -> dict[str, float | None]:
-        found = stats(clear[column].to_numpy()) if clear is not None else dict.fromkeys(STATS)
-        return {stat: found[stat] for stat in STATS}
+        found = stats(clear[column].to_numpy()) if clear is not None else dict.fromkeys(_STATS_SHOWN)
+        return {stat: found[stat] for stat in _STATS_SHOWN}
 
     def by_service(column: str) -> Json:
         return {service: figures(f"{column}:{service}") for service in scenario.services}

@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from benchmarks.analysis.noise import NoiseFloor, floor_for
+from benchmarks.analysis.calibration import NoiseFloor, floor_for
 from benchmarks.analysis.statistics import holm
 from benchmarks.analysis.summary_model import Comparison, Summary, VariantSummary, plain
 from benchmarks.analysis.verdict import SEPARATOR, compare_by, compared_metrics
 from benchmarks.scenario import Scenario, ScenarioError, load_text
 from benchmarks.scenario.resolve import resolve
-
-Json = dict[str, object]
+from benchmarks.values.json_object import Json, object_or_empty
 
 FORMAT_VERSION = 1
 OLD, NEW = "old", "new"
@@ -170,7 +169,7 @@ def _refused(old: StoredRun, new: StoredRun) -> list[str]:
             reasons.append(f"the machine's {key} is not recorded in both runs")
         elif here != there:
             reasons.append(f"the machines differ in {Difference(key, here, there)}")
-    kinds = [_mapping(run.environment.get("broker")).get("kind") for run in (old, new)]
+    kinds = [object_or_empty(run.environment.get("broker")).get("kind") for run in (old, new)]
     if None not in kinds and kinds[0] != kinds[1]:
         reasons.append(f"the brokers differ in {Difference('kind', *kinds)}")
     return reasons
@@ -251,7 +250,3 @@ def _read(path: Path, *, optional: bool = False) -> Json:
     if not isinstance(found, dict):
         raise ValueError(f"{path.name} holds no object")  # noqa: TRY004  # damaged, like one that is no JSON
     return found
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return cast("Mapping[str, object]", value) if isinstance(value, Mapping) else {}

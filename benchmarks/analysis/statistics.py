@@ -1,4 +1,4 @@
-"""What several trials say together: estimates with intervals, verdicts, marks and outliers.
+"""What several trials say together: estimates with intervals, marks and outliers.
 
 Replicates are whole trials, paired by block (Kalibera & Jones 2013, "Rigorous benchmarking in reasonable time"):
 within a trial, latencies depend on each other, so their number says nothing about the certainty of a figure.
@@ -13,37 +13,26 @@ The page about it is `docs/statistics.md`.
 
 from __future__ import annotations
 
-import enum
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from benchmarks.analysis.summary_model import SURVIVORSHIP_LIMIT, Interval, Kind
+from benchmarks.analysis.summary_model import Interval
 from benchmarks.metrics import DEFINITIONS
 from benchmarks.metrics.definition import Nature
-from benchmarks.scenario.metric import Expectation, Metric
+from benchmarks.scenario.hypothesis import EstimateKind
 from benchmarks.values.confidence import CONFIDENCE, FEWEST_BLOCKS
-
-RESOLUTION = 10.0  # a latency is to be this many times the generator's own delay
 
 # Ten standard deviations, as hyperfine has it; 1.4826 turns the median absolute deviation into one (Iglewicz & Hoaglin
 # 1993, "How to detect and handle outliers").
 OUTLIER_SCORE = 1.4826 * 10
 # Of three values the middle two are often close by chance, which blows the score up: ask for a real distance, too.
 OUTLIER_DISTANCE = 0.25
-
-
-class Verdict(enum.Enum):
-    """What the interval says of the expectation; none at all is `None`."""
-
-    CONFIRMED = "confirmed"
-    REFUTED = "refuted"
-    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True)
@@ -106,7 +95,9 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def estimate(kind: Kind, metric: str, first: Sequence[float | None], second: Sequence[float | None] = ()) -> Estimate:
+def estimate(
+    kind: EstimateKind, metric: str, first: Sequence[float | None], second: Sequence[float | None] = ()
+) -> Estimate:
     """The estimate for one metric's figures, block by block; `second` is what `first` is compared with.
 
     With `variant`, `second` is not used. Shares stay within what a share can be.
@@ -176,7 +167,7 @@ def estimate_unpaired(
     )
 
 
-def _on_logs(kind: Kind, metric: str, known: Sequence[float]) -> bool:
+def _on_logs(kind: EstimateKind, metric: str, known: Sequence[float]) -> bool:
     return kind == "ratio" or (kind == "variant" and _nature(metric) == "latency" and min(known) > 0)
 
 
@@ -184,7 +175,7 @@ def _back(value: float, logs: bool) -> float:
     return math.exp(value) if logs else value
 
 
-def _bounded(interval: Interval, kind: Kind, metric: str, logs: bool) -> Interval:
+def _bounded(interval: Interval, kind: EstimateKind, metric: str, logs: bool) -> Interval:
     least, most = _space(kind, metric)
     return max(_back(interval[0], logs), least), min(_back(interval[1], logs), most)
 
@@ -203,81 +194,14 @@ def _nature(metric: str) -> Nature:
     return DEFINITIONS[re.split(r"[.{]", metric, maxsplit=1)[0]].nature
 
 
-def _space(kind: Kind, metric: str) -> Interval:
+def _space(kind: EstimateKind, metric: str) -> Interval:
     """The least and the greatest value there can be: an interval that leaves it says nothing more."""
     if kind == "ratio" or _nature(metric) != "share":
         return -math.inf, math.inf
     return (-1.0, 1.0) if kind == "difference" else (0.0, 1.0)
 
 
-def judge(found: Estimate, expect: Expectation) -> tuple[Verdict | None, str]:
-    """The verdict and one sentence that says where it comes from."""
-    if found.interval is None:
-        return None, found.reason or "there is no interval"
-    low, high = found.interval
-    same = " (every block gave the same value)" if low == high else ""
-    span = f"the 95 % interval {_figure(low)} to {_figure(high)}{same}"
-    if _all_satisfy(expect, low, high):
-        return Verdict.CONFIRMED, f"all of {span} is {expect}"
-    if _all_violate(expect, low, high):
-        return Verdict.REFUTED, f"none of {span} is {expect}"
-    return Verdict.INCONCLUSIVE, f"{span} holds values that are {expect} and others that are not; more blocks narrow it"
-
-
-def _all_satisfy(expect: Expectation, low: float, high: float) -> bool:
-    # Each comparison holds for all values between two at which it holds, `==` too, since both ends then are the bound.
-    return expect.holds(low) and expect.holds(high)
-
-
-def _all_violate(expect: Expectation, low: float, high: float) -> bool:
-    if expect.op == "==":
-        return not low <= expect.bound <= high
-    return not expect.holds(low) and not expect.holds(high)
-
-
-def combine(verdicts: Sequence[Verdict | None]) -> Verdict | None:
-    """The verdict on `all` of several parts: one refuted part refutes, else the least certain decides."""
-    if Verdict.REFUTED in verdicts:
-        return Verdict.REFUTED
-    if None in verdicts or not verdicts:
-        return None
-    return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in verdicts else Verdict.CONFIRMED
-
-
-def survivorship(metric: Metric, first_ratio: float | None, second_ratio: float | None) -> str | None:
-    """Why a latency comparison is none, or null. The ratios are the sides' `accept_ratio` in the metric's window."""
-    if not metric.definition.of_survivors or first_ratio is None or second_ratio is None:
-        return None
-    # Rounded, so that 0.98 against 0.97 is a point and not, in binary, a little more than one.
-    gap = round(abs(first_ratio - second_ratio), 9)
-    if gap <= SURVIVORSHIP_LIMIT:
-        return None
-    return (
-        f"survivorship: accept_ratio is {_figure(first_ratio)} against {_figure(second_ratio)}, so the latencies are "
-        "those of different people; slo_ratio counts everyone"
-    )
-
-
-def unresolved(metric: Metric, first: Mapping[str, object], second: Mapping[str, object]) -> str | None:
-    """Why two latencies are too small to be compared with this generator, or null. `first` and `second` are figures.
-
-    The smaller p50 of the metric's latency is to be ten times the larger p50 of the schedule delay, in its window.
-    """
-    if not metric.definition.holds_delay:
-        return None
-    latency, delay = Metric(metric.name, "p50", metric.tags), metric.like("schedule_delay_ms", "p50")
-    latencies, delays = ([one.of(side) for side in (first, second)] for one in (latency, delay))
-    smaller = min((value for value in latencies if value is not None), default=None)
-    larger = max((value for value in delays if value is not None), default=None)
-    if smaller is None or larger is None or smaller >= RESOLUTION * larger:
-        return None
-    return (
-        f"unresolved: the smaller p50 is {_figure(smaller)} ms, under {RESOLUTION:g} times the {_figure(larger)} ms by "
-        "which the generator itself sent late (p50 of schedule_delay_ms); give it a core of its own, or lower the rate"
-    )
-
-
-def mark(kind: Kind, found: Estimate, floor: Interval | None = None) -> str | None:
+def mark(kind: EstimateKind, found: Estimate, floor: Interval | None = None) -> str | None:
     """`≈` where the interval lies within the noise floor, `?` where it spans no effect and is wider, else null.
 
     One that has no width and is no effect is exactly that, and no question.
@@ -301,7 +225,3 @@ def outliers(values: Sequence[float | None]) -> list[int]:
     spread = max(float(np.nanmedian(distance)), float(np.finfo(np.float64).eps))
     far = (distance / spread > OUTLIER_SCORE) & (distance > OUTLIER_DISTANCE * abs(median))
     return [int(place) for place in np.flatnonzero(far)]
-
-
-def _figure(value: float) -> str:
-    return f"{value:.3g}"

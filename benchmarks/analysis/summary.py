@@ -12,20 +12,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks.analysis.ceiling import ceiling_warnings
-from benchmarks.analysis.metrics import TrialMetrics, figures_of, measure
-from benchmarks.analysis.noise import floor_for
+from benchmarks.analysis.calibration import ceiling_warnings, floor_for
+from benchmarks.analysis.overload import OverloadIndicators, findings
 from benchmarks.analysis.summary_model import (
     FORMAT_VERSION,
-    MeasuredTrial,
     RepeatedBlock,
     ResidualSummary,
     Summary,
     Threshold,
+    TrialSummary,
     UsedFloor,
     VariantSummary,
 )
-from benchmarks.analysis.validity import OverloadIndicators, Sent, findings, trial_reasons, variant_reasons
+from benchmarks.analysis.trial_metrics import TrialMetrics, figures_of, measure
+from benchmarks.analysis.validity import SentArrivals, trial_reasons, variant_reasons
 from benchmarks.analysis.verdict import comparison_of, comparisons_of, outlier_warnings
 from benchmarks.planning.utilisation import saturation_planned
 from benchmarks.scenario import Scenario
@@ -40,7 +40,7 @@ class _Trial:
 
     facts: TrialFacts
     metrics: TrialMetrics
-    sent: Sent
+    sent: SentArrivals
     overload: OverloadIndicators
     reasons: tuple[str, ...]
     silent_faults: tuple[str, ...]  # those that never began
@@ -54,7 +54,7 @@ class _Trial:
         return cls(
             facts,
             metrics,
-            Sent.of(frames.history),
+            SentArrivals.of(frames.history),
             OverloadIndicators.of(trial, metrics),
             tuple(trial_reasons(trial, scenario.drain_may_expire, saturation_planned=saturation_planned(scenario))),
             tuple(silent["name"]),
@@ -71,7 +71,7 @@ class _Variant:
     def told(self) -> VariantSummary:
         """The variant's part of the summary."""
         trials = tuple(
-            MeasuredTrial(trial.facts.number, trial.facts.block, *_head([trial]), figures_of([trial.metrics]))
+            TrialSummary(trial.facts.number, trial.facts.block, *_head([trial]), figures_of([trial.metrics]))
             for trial in self.trials
         )
         return VariantSummary(

@@ -17,20 +17,19 @@ from typing import Annotated, Any, cast
 import numpy as np
 from pydantic import BeforeValidator, TypeAdapter
 
-from benchmarks.scenario import hypothesis
+from benchmarks.scenario.hypothesis import EstimateKind
 from benchmarks.scenario.metric import Metric
+from benchmarks.values.json_object import Json
 
 FORMAT_VERSION = 1
 SURVIVORSHIP_LIMIT = 0.01  # a point of accept_ratio
 _DIGITS = 6
 _OMITTED: Mapping[str, bool] = {"omitted": True}  # a key that is left out where it is null
 
-Json = Mapping[str, object]
-Kind = hypothesis.EstimateKind
 Interval = tuple[float, float]
 
 
-class Measured:
+class WithFigures:
     """Something with figures: a variant, or one trial of it."""
 
     figures: Json
@@ -45,7 +44,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class MeasuredTrial(Measured):
+class TrialSummary(WithFigures):
     """One trial; `trial` is its place in the run, from 1."""
 
     trial: int
@@ -56,21 +55,21 @@ class MeasuredTrial(Measured):
 
 
 @dataclass(frozen=True)
-class VariantSummary(Measured):
+class VariantSummary(WithFigures):
     """One variant over its trials, which are in block order."""
 
     name: str
     broker: Json | None
     findings: tuple[str, ...]
     figures: Json
-    trials: tuple[MeasuredTrial, ...]
+    trials: tuple[TrialSummary, ...]
 
     @classmethod
     def from_dict(cls, name: str, entry: Json) -> VariantSummary:
         """From its part of `summary.json`."""
         trials = entry["trials"]
         assert isinstance(trials, Sequence)
-        return cls(name, *_head(entry), tuple(MeasuredTrial(one["trial"], one["block"], *_head(one)) for one in trials))
+        return cls(name, *_head(entry), tuple(TrialSummary(one["trial"], one["block"], *_head(one)) for one in trials))
 
     def by_block(self, metric: Metric) -> dict[int, float | None]:
         """The figure of each block's trial."""
@@ -121,7 +120,7 @@ class Comparison:
         return Metric.parse(self.metric)
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> EstimateKind:
         return "ratio" if self.ratio else "difference" if self.difference else "variant"
 
     @property
@@ -314,7 +313,7 @@ def _reader() -> TypeAdapter[Summary]:
 
 def plain(value: object) -> object:
     """`value` for JSON: floats with six significant digits, null where one is not finite, plain Python values."""
-    if isinstance(value, VariantSummary | MeasuredTrial):
+    if isinstance(value, VariantSummary | TrialSummary):
         trials = {"trials": value.trials} if isinstance(value, VariantSummary) else {}
         place = {} if isinstance(value, VariantSummary) else {"trial": value.trial, "block": value.block}
         return plain({**place, "broker": value.broker, "findings": value.findings, **value.figures, **trials})

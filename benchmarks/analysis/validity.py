@@ -1,7 +1,7 @@
-"""The run judges itself: what the apparatus failed at makes it invalid, what the system failed at is a finding.
+"""The run judges itself: what the apparatus failed at makes it invalid; what the system failed at is for `overload`.
 
-    each trial → trial_reasons, Sent, OverloadIndicators ─→ its frames can go
-    a variant  → variant_reasons, findings, from what stayed of its trials
+    each trial → trial_reasons, SentArrivals → its frames can go
+    a variant  → variant_reasons, from what stayed of its trials
     a block    → block_reasons → whether to repeat it, while the run goes on
 
 A reason is a sentence with the measured value, the limit and what to do about it; `docs/validity.md` says why each
@@ -10,7 +10,7 @@ limit is where it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,34 +18,30 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.analysis.little import disagreements
-from benchmarks.analysis.metrics import TrialMetrics
-from benchmarks.analysis.shares import busiest_share, foreign_share
-from benchmarks.metrics.series import outstanding
-from benchmarks.trial_result import PRESSURE, STEAL, TrialResult
+from benchmarks.analysis.overload import (
+    BUSY_LIMIT,
+    BUSY_SPAN_S,
+    PRESSURE_LIMIT,
+    busiest_share,
+    foreign_share,
+    is_saturated,
+    too_much_pressure,
+)
+from benchmarks.trial_result import STEAL, TrialResult
 
 DROPPED_LIMIT = 0.001
 DELAY_LIMIT_MS = 2.0
 DELAY_P99_SAMPLE = 1_000
 GAP_LIMIT_MS = 50.0  # the largest single schedule delay
-BUSY_LIMIT = 0.9  # of one core
-BUSY_SPAN_S = 5.0
 STEAL_LIMIT = 0.1  # of the machine's time
 FOREIGN_LIMIT = 0.1  # of the machine's time
-PRESSURE_LIMIT = 0.7  # of the time
-
-# A backlog grows when, over the last half of a window, it gains at least this share of what arrives, and more than
-# the noise of a system that keeps up: there the number outstanding is about Poisson, its deviation its square root.
-GROWTH_LIMIT = 0.05
-GROWTH_DEVIATIONS = 4.0
-SHORTEST_HALF_S = 1.0
-_GRID = 200
 
 _HISTORY_ORDER = ("intended_ns", "sent_ns", "received_ns", "stored_ns", "replied_ns", "answered_ns")
 _EFFECTS_ORDER = ("received_ns", "started_ns", "applied_ns", "settled_ns")
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentArrivals:
     """How one trial's arrivals were sent: what the limits over a variant's trials need of it.
 
     `delays_ms`: the schedule delay of each arrival that was sent, shape (n,).
@@ -56,7 +52,7 @@ class Sent:
     delays_ms: NDArray[np.float64]
 
     @classmethod
-    def of(cls, history: pd.DataFrame) -> Sent:
+    def of(cls, history: pd.DataFrame) -> SentArrivals:
         delays = (history["sent_ns"] - history["intended_ns"]).dropna().to_numpy(dtype=np.float64) / 1e6
         return cls(len(history), int((history["outcome"] == "dropped").sum()), delays)
 
@@ -69,7 +65,7 @@ class Reason:
     passing: bool = False
 
 
-def variant_reasons(variant: str, trials: Sequence[Sent]) -> list[str]:
+def variant_reasons(variant: str, trials: Sequence[SentArrivals]) -> list[str]:
     """What speaks against a variant's trials together: arrivals dropped, or sent late."""
     return [reason.text for reason in _sent(variant, trials, sum(trial.offered for trial in trials))]
 
@@ -97,7 +93,7 @@ def block_reasons(
     reasons: list[Reason] = []
     for trial in trials:
         label = trial.facts.label
-        sent = Sent.of(trial.frames.history)
+        sent = SentArrivals.of(trial.frames.history)
         reasons += _sent(f"trial {label}", [sent], sent.offered if planned is None else planned)
         reasons += [
             Reason(f"trial {label}: {reason.text}", reason.passing)
@@ -106,77 +102,7 @@ def block_reasons(
     return reasons
 
 
-@dataclass(frozen=True)
-class OverloadIndicators:
-    """Whether one trial overloaded the system: `pressure` where it is too much, `growth` as `backlog_growth`."""
-
-    saturated: bool
-    pressure: float | None
-    growth: Mapping[str, float]
-
-    @classmethod
-    def of(cls, trial: TrialResult, metrics: TrialMetrics) -> OverloadIndicators:
-        return cls(_saturated(trial), _pressure(trial), backlog_growth(trial, metrics))
-
-
-def findings(overload: Sequence[OverloadIndicators], measured: Sequence[TrialMetrics]) -> list[str]:
-    """What is to be said of the system under test in one variant's trials.
-
-    A limit that more than half of them share, and recovery wherever one of them has no time of it.
-    """
-    found = ["saturated: api"] if 2 * sum(one.saturated for one in overload) > len(overload) else []
-    starved = [one.pressure for one in overload if one.pressure is not None]
-    if 2 * len(starved) > len(overload):
-        found.append(f"saturated: machine (a task waited for a core {max(starved):.0%} of the time)")
-    growth: dict[str, list[float]] = {}
-    for one in overload:
-        for window, rate in one.growth.items():
-            growth.setdefault(window, []).append(rate)
-    for window, rates in growth.items():
-        if 2 * len(rates) > len(overload):
-            where = {"whole": "", "before": " before the fault", "after": " after the fault"}.get(
-                window, " during the fault"
-            )
-            found.append(f"unstable: backlog grows {np.mean(rates):.3g}/s{where}")
-    return [*found, *_without_recovery(measured)]
-
-
-def _without_recovery(measured: Sequence[TrialMetrics]) -> list[str]:
-    """What the first trial of each kind says, and how many are like it."""
-    found = []
-    for recovered in (False, None):
-        reasons = [m.recovery.reason for m in measured if m.recovery.recovered is recovered and m.recovery.reason]
-        if reasons:
-            like_it = f" (so {len(reasons)} of {len(measured)} trials)" if len(measured) > 1 else ""
-            found.append(reasons[0] + like_it)
-    return found
-
-
-def backlog_growth(trial: TrialResult, metrics: TrialMetrics) -> dict[str, float]:
-    """Registrations per second by which the backlog grows, for each window in which it does.
-
-    The slope of a least-squares line through the outstanding registrations over the window's last half, as Theodolite
-    judges the lag of a stream processor (Henning & Hasselbring 2022). Without faults the one window is `whole`.
-    """
-    series = outstanding(trial.frames.history, trial.frames.effects, trial.facts)
-    growing = {}
-    for name, (begin_s, end_s) in metrics.window_bounds_s().items():
-        middle_s = (begin_s + end_s) / 2
-        if end_s - middle_s < SHORTEST_HALF_S:
-            continue
-        grid = np.linspace(middle_s, end_s, _GRID)
-        count = _at(series, grid)
-        slope = float(np.polyfit(grid, count, 1)[0])
-        gained = slope * (end_s - middle_s)
-        intended_s = trial.frames.history["intended_ns"].to_numpy(dtype=np.float64) / 1e9
-        arrived = int(((intended_s >= middle_s) & (intended_s < end_s)).sum())
-        noise = GROWTH_DEVIATIONS * float(np.sqrt(max(float(count.mean()), 1.0)))
-        if gained > max(GROWTH_LIMIT * arrived, noise):
-            growing[name] = slope
-    return growing
-
-
-def _sent(whose: str, trials: Sequence[Sent], sample: int) -> Iterator[Reason]:
+def _sent(whose: str, trials: Sequence[SentArrivals], sample: int) -> Iterator[Reason]:
     """The limits on dropped and late arrivals; of `sample` arrivals in all."""
     offered, dropped = sum(trial.offered for trial in trials), sum(trial.dropped for trial in trials)
     if offered and dropped / offered > DROPPED_LIMIT:
@@ -324,19 +250,13 @@ def _taken_from_the_machine(trial: TrialResult, saturation_planned: bool) -> Ite
             "again",
             passing=True,
         )
-    pressure = _pressure(trial)
-    if pressure is not None and not saturation_planned and not _saturated(trial):
+    pressure = too_much_pressure(trial)
+    if pressure is not None and not saturation_planned and not is_saturated(trial):
         yield Reason(
             f"the machine was starved: a task had to wait for a core {pressure:.0%} of the load's time (CPU pressure, "
             f"limit {PRESSURE_LIMIT:.0%}); lower the rate, or run it on more cores",
             passing=True,
         )
-
-
-def _pressure(trial: TrialResult) -> float | None:
-    """The share of the load's time in which a task waited for a core, where that is too much."""
-    share = busiest_share(trial.resources, PRESSURE, 0, trial.facts.duration_ns)
-    return share.value if share is not None and share.value > PRESSURE_LIMIT else None
 
 
 def _backwards(
@@ -361,15 +281,3 @@ def _backwards(
 def _id_of(index: int, history: pd.DataFrame) -> str:
     """The id of an arrival; a row of an effect that was read from disk has none of its own."""
     return str(history.loc[history["index"] == index, "registration_id"].iloc[0])
-
-
-def _saturated(trial: TrialResult) -> bool:
-    processes = {str(name) for name in trial.resources["process"].unique() if str(name).split("/")[0] == "api"}
-    shares = [busiest_share(trial.resources, process, 0, trial.facts.duration_ns, BUSY_SPAN_S) for process in processes]
-    return any(share is not None and share.value > BUSY_LIMIT for share in shares)
-
-
-def _at(series: pd.DataFrame, t_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The count of a step series at each time."""
-    place = np.searchsorted(series["t_s"].to_numpy(), t_s, side="right") - 1
-    return series["count"].to_numpy(dtype=np.float64)[np.maximum(place, 0)]

@@ -5,31 +5,42 @@ two sides' figures → estimate over blocks → what forbids a conclusion, marks
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.analysis.noise import NoiseFloor
+from benchmarks.analysis.calibration import NoiseFloor
 from benchmarks.analysis.statistics import (
     OUTLIER_SCORE,
     Estimate,
-    Verdict,
-    combine,
     estimate,
     estimate_unpaired,
     holm,
-    judge,
     mark,
     outliers,
-    survivorship,
-    unresolved,
 )
-from benchmarks.analysis.summary_model import Comparison, HypothesisVerdict, Kind, PartVerdict, VariantSummary
-from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
-from benchmarks.scenario.metric import Metric, rows
+from benchmarks.analysis.summary_model import (
+    SURVIVORSHIP_LIMIT,
+    Comparison,
+    HypothesisVerdict,
+    PartVerdict,
+    VariantSummary,
+)
+from benchmarks.scenario.hypothesis import EstimateKind, Hypothesis, HypothesisPart
+from benchmarks.scenario.metric import Expectation, Metric, rows
 from benchmarks.values.confidence import SIGNIFICANCE
 
 SEPARATOR = {"ratio": "/", "difference": "-"}
+RESOLUTION = 10.0  # a latency is to be this many times the generator's own delay
+
+
+class Verdict(enum.Enum):
+    """What the interval says of the expectation; none at all is `None`."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,7 @@ class Compared:
     conclusion (null where nothing does). `mark` is that one, or what the interval itself deserves.
     """
 
-    kind: Kind
+    kind: EstimateKind
     metric: Metric
     found: Estimate
     limit: tuple[str, str] | None
@@ -58,12 +69,17 @@ class Compared:
             "p_holm": p_holm,
             "significant": None if p is None or self.limit is not None else p < SIGNIFICANCE,
             "mark": self.mark,
-            "reason": reason_of(self),
+            "reason": _reason_of(self),
         }
 
 
 def compare(
-    kind: Kind, metric: Metric, sides: Sequence[VariantSummary], floor: NoiseFloor | None, *, paired: bool = True
+    kind: EstimateKind,
+    metric: Metric,
+    sides: Sequence[VariantSummary],
+    floor: NoiseFloor | None,
+    *,
+    paired: bool = True,
 ) -> Compared:
     """A figure of one side (`variant`), or of two against each other, over the blocks that every side has.
 
@@ -167,7 +183,7 @@ def compare_by(
     return compare(metric.definition.comparison, metric, (first, second), floor, paired=paired)
 
 
-def reason_of(compared: Compared) -> str | None:
+def _reason_of(compared: Compared) -> str | None:
     """What to know about a comparison beside its figures."""
     if compared.limit is not None:
         return compared.limit[1]
@@ -215,3 +231,74 @@ def _judged(
 
 def _word(verdict: Verdict | None) -> str | None:
     return None if verdict is None else verdict.value
+
+
+def judge(found: Estimate, expect: Expectation) -> tuple[Verdict | None, str]:
+    """The verdict and one sentence that says where it comes from."""
+    if found.interval is None:
+        return None, found.reason or "there is no interval"
+    low, high = found.interval
+    same = " (every block gave the same value)" if low == high else ""
+    span = f"the 95 % interval {_figure(low)} to {_figure(high)}{same}"
+    if _all_satisfy(expect, low, high):
+        return Verdict.CONFIRMED, f"all of {span} is {expect}"
+    if _all_violate(expect, low, high):
+        return Verdict.REFUTED, f"none of {span} is {expect}"
+    return Verdict.INCONCLUSIVE, f"{span} holds values that are {expect} and others that are not; more blocks narrow it"
+
+
+def _all_satisfy(expect: Expectation, low: float, high: float) -> bool:
+    # Each comparison holds for all values between two at which it holds, `==` too, since both ends then are the bound.
+    return expect.holds(low) and expect.holds(high)
+
+
+def _all_violate(expect: Expectation, low: float, high: float) -> bool:
+    if expect.op == "==":
+        return not low <= expect.bound <= high
+    return not expect.holds(low) and not expect.holds(high)
+
+
+def combine(verdicts: Sequence[Verdict | None]) -> Verdict | None:
+    """The verdict on `all` of several parts: one refuted part refutes, else the least certain decides."""
+    if Verdict.REFUTED in verdicts:
+        return Verdict.REFUTED
+    if None in verdicts or not verdicts:
+        return None
+    return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in verdicts else Verdict.CONFIRMED
+
+
+def survivorship(metric: Metric, first_ratio: float | None, second_ratio: float | None) -> str | None:
+    """Why a latency comparison is none, or null. The ratios are the sides' `accept_ratio` in the metric's window."""
+    if not metric.definition.of_survivors or first_ratio is None or second_ratio is None:
+        return None
+    # Rounded, so that 0.98 against 0.97 is a point and not, in binary, a little more than one.
+    gap = round(abs(first_ratio - second_ratio), 9)
+    if gap <= SURVIVORSHIP_LIMIT:
+        return None
+    return (
+        f"survivorship: accept_ratio is {_figure(first_ratio)} against {_figure(second_ratio)}, so the latencies are "
+        "those of different people; slo_ratio counts everyone"
+    )
+
+
+def unresolved(metric: Metric, first: Mapping[str, object], second: Mapping[str, object]) -> str | None:
+    """Why two latencies are too small to be compared with this generator, or null. `first` and `second` are figures.
+
+    The smaller p50 of the metric's latency is to be ten times the larger p50 of the schedule delay, in its window.
+    """
+    if not metric.definition.holds_delay:
+        return None
+    latency, delay = Metric(metric.name, "p50", metric.tags), metric.like("schedule_delay_ms", "p50")
+    latencies, delays = ([one.of(side) for side in (first, second)] for one in (latency, delay))
+    smaller = min((value for value in latencies if value is not None), default=None)
+    larger = max((value for value in delays if value is not None), default=None)
+    if smaller is None or larger is None or smaller >= RESOLUTION * larger:
+        return None
+    return (
+        f"unresolved: the smaller p50 is {_figure(smaller)} ms, under {RESOLUTION:g} times the {_figure(larger)} ms by "
+        "which the generator itself sent late (p50 of schedule_delay_ms); give it a core of its own, or lower the rate"
+    )
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3g}"

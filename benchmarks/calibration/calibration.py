@@ -13,12 +13,11 @@ from dataclasses import dataclass, field, fields, replace
 import psutil
 
 from benchmarks import machine
+from benchmarks.values.json_object import Json
 
 FORMAT_VERSION = 1
 # In the file's order. The noise floor is kept by scenario, so it stands apart.
 PARTS = ("timer", "clock", "generator", "harness", "broker_idle")
-
-Json = dict[str, object]
 
 _FINGERPRINT_WORDS = {
     "kernel": "the kernel",

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.workbench import Workbench
 from benchmarks.load.rows import NO_TIME, Outcome
 from benchmarks.load.rows import read as read_rows
@@ -25,6 +24,7 @@ from benchmarks.processes.sampling import Sampler
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.trials.processes import ProcessSpec, trial_processes
 from benchmarks.trials.supervisor import Supervisor
+from benchmarks.values.json_object import Json
 from registration.address import LOOPBACK, Address
 
 DELAY_LIMIT_MS = 1.0

@@ -15,9 +15,9 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from benchmarks import machine
-from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.workbench import Workbench, quantiles
 from benchmarks.processes.child import Child
+from benchmarks.values.json_object import Json
 from registration.runtime.harness import Time
 
 _STOP_WITHIN_S = 3.0

@@ -14,11 +14,11 @@ import numpy as np
 
 from benchmarks.analysis.statistics import estimate, t_interval
 from benchmarks.analysis.summary_model import Summary, VariantSummary
-from benchmarks.calibration.calibration import Json
 from benchmarks.metrics import METRICS
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.metric import WINDOWS, Metric
 from benchmarks.scenario.resolve import dump, resolve
+from benchmarks.values.json_object import Json
 
 _AGAIN = "-again"
 
@@ -55,7 +55,7 @@ def _named(entry: object, name: str, again: str) -> dict[str, object]:
 
 def floor_of(summary: Summary, pairs: Sequence[tuple[str, str]]) -> Json:
     """By metric: `kind`, `low`, `high`, `sd` (docs/calibration.md). One that is missing in a block has no floor."""
-    floors: Json = {}
+    floors: dict[str, Json] = {}
     for metric in _metrics():
         kind = metric.definition.comparison
         spreads = [

@@ -20,7 +20,7 @@ from typing import Protocol
 from benchmarks import scratch
 from benchmarks.brokers import BrokerUnavailable
 from benchmarks.calibration import ceiling, clocks, noise, overhead, store
-from benchmarks.calibration.calibration import Calibration, Fingerprint, Json
+from benchmarks.calibration.calibration import Calibration, Fingerprint
 from benchmarks.calibration.workbench import Effort, Workbench
 from benchmarks.exit_code import ExitCode
 from benchmarks.planning.prediction import Predict
@@ -29,6 +29,7 @@ from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
 from benchmarks.scenario import Scenario
 from benchmarks.store import ResultsError
+from benchmarks.values.json_object import Json
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.floor import floor_of, twice
 from benchmarks.calibration.workbench import Effort
 from benchmarks.exit_code import ExitCode
@@ -14,6 +13,7 @@ from benchmarks.run import run
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.override import override
 from benchmarks.store import Results, default_directory
+from benchmarks.values.json_object import Json
 from benchmarks.values.units import format_s
 
 ROOT = Path("results") / "calibration"

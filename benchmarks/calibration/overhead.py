@@ -14,9 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 import psutil
 
-from benchmarks.analysis.metrics import latencies
+from benchmarks.analysis.trial_metrics import latencies
 from benchmarks.brokers import Broker
-from benchmarks.calibration.calibration import Json
 from benchmarks.calibration.workbench import Workbench
 from benchmarks.metrics.definition import Stats
 from benchmarks.metrics.folds import stats
@@ -27,6 +26,7 @@ from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.trial_result import TrialResult
 from benchmarks.trials.trial import RunContext, run_trial
+from benchmarks.values.json_object import Json
 
 RATE_PER_S = 100
 _SETTLE_S = 2.0  # the broker's own start goes on for a moment after its first answer

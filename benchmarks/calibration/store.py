@@ -9,7 +9,8 @@ import json
 import os
 from pathlib import Path
 
-from benchmarks.calibration.calibration import Calibration, Fingerprint, Json
+from benchmarks.calibration.calibration import Calibration, Fingerprint
+from benchmarks.values.json_object import Json
 
 DATA_VARIABLE = "SYNC_VS_EVENTS_DATA"
 _NAME = "calibration.json"

@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.charts import palette
 from benchmarks.charts.sheet import TICK_PT, WIDTH_PT
 from benchmarks.words.numbers import nominal_ms
@@ -19,6 +22,12 @@ LOG_RATIO = 20.0
 _TICK_ROOM_PT = 40.0
 _SHARES = {0.0: "0", 0.5: "50 %", 0.9: "90 %", 0.99: "99 %", 0.999: "99.9 %", 0.9999: "99.99 %", 0.99999: "99.999 %"}
 TIME_LABEL = "seconds into the run, by the intended time of the arrival"
+
+
+# Places on the axis of nines, and milliseconds.
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+CURVE_POINTS = 240
+_BEYOND = 10  # a curve ends where fewer samples are beyond it: it has p99 from 1,000 samples on, p99.9 from 10,000
 
 
 def needs_log(values_ms: Sequence[float]) -> bool:
@@ -80,6 +89,12 @@ def nines(axes: Axes, furthest: float, label: str) -> None:
     axes.set_xticks(list(known), list(known.values()))
     axes.grid(axis="x", color=palette.FAINT, linewidth=0.7)
     axes.set_xlabel(label, fontsize=TICK_PT, color=palette.QUIET, labelpad=3)
+
+
+def quantile_curve(sample_ms: NDArray[np.float64]) -> Curve:
+    """The quantiles of a sample, over the axis of nines."""
+    x = np.linspace(0.0, max(np.log10(sample_ms.size / _BEYOND), np.log10(2.0)), CURVE_POINTS)
+    return x, np.quantile(sample_ms, 1 - 10**-x)
 
 
 def whole(axes: Axes, highest: float) -> None:

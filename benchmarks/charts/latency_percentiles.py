@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 # How a title says a percentile, and the smallest sample of a trial that it takes.
 _STATS = {"p99": ("1 in 100", 1_000), "p95": ("1 in 20", 200), "p90": ("1 in 10", 100), "p50": ("1 in 2", 1)}
-_BEYOND = 10  # a percentile needs as many samples beyond it: p99 from 1,000 samples, p99.9 from 10,000
-_POINTS = 240
 
 
 def title(data: RunData) -> str:
@@ -82,30 +79,20 @@ def draw(data: RunData) -> Figure:
     return sheet.figure
 
 
-Curve = tuple[NDArray[np.float64], NDArray[np.float64]]  # places on the axis, milliseconds
+def _curves(data: RunData, variant: str, inside: tuple[int, int] | None) -> list[axis.Curve]:
+    """One curve for each trial with samples."""
+    samples = [data.accepted_ms(facts, inside) for facts in data.facts_of(variant)]
+    return [axis.quantile_curve(sample) for sample in samples if sample.size]
 
 
-def _curves(data: RunData, variant: str, inside: tuple[int, int] | None) -> list[Curve]:
-    """One curve for each trial with samples. A place on the axis is -log10(1 - q): each nine is as wide as the last."""
-    curves = []
-    for facts in data.facts_of(variant):
-        sample = data.accepted_ms(facts, inside)
-        if not sample.size:
-            continue
-        reach = max(np.log10(sample.size / _BEYOND), np.log10(2.0))
-        x = np.linspace(0.0, reach, _POINTS)
-        curves.append((x, np.quantile(sample, 1 - 10**-x)))
-    return curves
-
-
-def _mean(trials: list[Curve]) -> Curve:
+def _mean(trials: list[axis.Curve]) -> axis.Curve:
     """The geometric mean of the curves, as far as all of them reach."""
-    x = np.linspace(0.0, min(float(places[-1]) for places, _ in trials), _POINTS)
+    x = np.linspace(0.0, min(float(places[-1]) for places, _ in trials), axis.CURVE_POINTS)
     logs = [np.interp(x, places, np.log(np.maximum(values, 1e-3))) for places, values in trials]
     return x, np.exp(np.mean(logs, axis=0))
 
 
-def _end(data: RunData, variant: str, trials: list[Curve], inside: tuple[int, int] | None) -> EndLabel:
+def _end(data: RunData, variant: str, trials: list[axis.Curve], inside: tuple[int, int] | None) -> EndLabel:
     """The variant and, from the summary, the furthest percentile that the curve reaches."""
     x, values = _mean(trials)
     reached = [stat for stat, q in PERCENTILES.items() if -np.log10(1 - q) <= x[-1] + 1e-9]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
 # The two times, as `summary.residuals` and `residuals.parquet` call them, and the headings of their panels.
 _TIMES = {"accept_ms": "Until the answer", "completion_ms": "Until all was done"}
 _LEAST_MS = 0.01  # a logarithmic axis ends somewhere; what is quicker than predicted lies there too
-_BEYOND = 10  # a line ends where fewer registrations than this are beyond it
-_POINTS = 240
-
-Curve = tuple[NDArray[np.float64], NDArray[np.float64]]  # places on the axis, milliseconds
 
 
 def title(data: RunData) -> str:
@@ -67,15 +62,15 @@ def draw(data: RunData) -> Figure:
     return sheet.figure
 
 
-def _curve(data: RunData, variant: str, time: str) -> Curve | None:
+def _curve(data: RunData, variant: str, time: str) -> axis.Curve | None:
     """The quantiles of a variant's residuals that are on no edge; None without any."""
     rows = data.residuals
     mine = rows[(rows["variant"] == variant) & ~rows["on_edge"].astype(bool)]
     sample = mine[time].dropna().to_numpy(dtype=np.float64)
     if not sample.size:
         return None
-    x = np.linspace(0.0, max(np.log10(sample.size / _BEYOND), np.log10(2.0)), _POINTS)
-    return x, np.maximum(np.quantile(sample, 1 - 10**-x), _LEAST_MS)
+    x, values = axis.quantile_curve(sample)
+    return x, np.maximum(values, _LEAST_MS)
 
 
 def _median(data: RunData, variant: str, time: str) -> float | None:
@@ -86,7 +81,7 @@ def _median(data: RunData, variant: str, time: str) -> float | None:
     return median
 
 
-def _end(data: RunData, variant: str, time: str, curve: Curve) -> EndLabel:
+def _end(data: RunData, variant: str, time: str, curve: axis.Curve) -> EndLabel:
     median = milliseconds(_median(data, variant, time))
     return EndLabel(float(curve[1][-1]), f"{variant} p50 {median}", data.colours[variant], bold=True)
 

@@ -94,7 +94,7 @@ def _legend(data: RunData, endings: pd.DataFrame) -> list[tuple[palette.Style, s
     names = {"acked": f"accepted within {slo}", "acked late": "accepted, but later"}
     return [
         (style, f"{names.get(key, style.label)}: {count(number[key])} ({percent(number[key] / every)})")
-        for key, style in palette.OUTCOMES.items()
+        for key, style in palette.OUTCOME_STYLES.items()
         if key in number
     ]
 
@@ -105,7 +105,7 @@ def _stack(data: RunData, axes: Axes, endings: pd.DataFrame) -> None:
     share = table.div(endings.groupby("bin")["number"].sum(), axis=0).dropna()
     begin_s = share.index.to_numpy(dtype=float) * data.bin_s
     floor = np.zeros(len(share))
-    for key, style in palette.OUTCOMES.items():
+    for key, style in palette.OUTCOME_STYLES.items():
         if key not in share:
             continue
         height = share[key].to_numpy(dtype=float)

@@ -45,7 +45,7 @@ class Style:
     hatch: str
 
 
-OUTCOMES: Mapping[str, Style] = {
+OUTCOME_STYLES: Mapping[str, Style] = {
     "acked": Style("acked", "#BFE3D4", ""),
     "acked late": Style("acked late", "#74B49B", ""),
     "refused": Style("refused", "#F2D58B", "\\\\\\"),

@@ -16,12 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.analysis import overtime
-from benchmarks.analysis.engine import query
 from benchmarks.analysis.summary_model import Summary
-from benchmarks.charts import palette
+from benchmarks.charts import over_time, palette
 from benchmarks.faults.fault import Shade
 from benchmarks.metrics.series import outstanding
+from benchmarks.parquet import query
 from benchmarks.scenario.loader import load_text
 from benchmarks.scenario.model import Scenario
 from benchmarks.trial_result import TrialFacts
@@ -138,21 +137,21 @@ class RunData:
     # -- series -------------------------------------------------------------------------------------------------------
 
     def answers_over_time(self, variant: str) -> pd.DataFrame:
-        """Percentiles and endings of each stretch of time (`benchmarks.analysis.overtime.answers_over_time`)."""
-        return overtime.answers_over_time(self._registrations, variant, self.bin_s)
+        """Percentiles and endings of each stretch of time."""
+        return over_time.answers_over_time(self._registrations, variant, self.bin_s)
 
     def endings_over_time(self, variant: str) -> pd.DataFrame:
-        """How many arrivals ended how (`benchmarks.analysis.overtime.endings_over_time`)."""
-        return overtime.endings_over_time(self._registrations, variant, self.bin_s, self.scenario.slo.accept_ms)
+        """How many arrivals ended how."""
+        return over_time.endings_over_time(self._registrations, variant, self.bin_s, self.scenario.slo.accept_ms)
 
     def share_in_time(self, variant: str) -> float | None:
         """The share of the arrivals of the main window that were accepted within the SLO."""
         inside = self.scenario.during_ns if self.main_window else None
-        return overtime.share_in_time(self._registrations, variant, self.scenario.slo.accept_ms, *(inside or _EVER))
+        return over_time.share_in_time(self._registrations, variant, self.scenario.slo.accept_ms, *(inside or _EVER))
 
     def accepted_ms(self, facts: TrialFacts, inside: tuple[int, int] | None) -> NDArray[np.float64]:
         """The accept latencies of one trial, or of the arrivals intended `inside`, shape (accepted,)."""
-        return overtime.accepted_ms(self._registrations, facts.number, *(inside or _EVER))
+        return over_time.accepted_ms(self._registrations, facts.number, *(inside or _EVER))
 
     def outstanding_of(self, facts: TrialFacts) -> pd.DataFrame:
         """What was outstanding in one trial (`benchmarks.metrics.series.outstanding`)."""

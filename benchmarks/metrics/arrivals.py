@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-NEVER = np.iinfo(np.int64).max
-NS_PER_MS = 1e6
+from benchmarks.values.times import NEVER, NS_PER_MS
 
 Floats = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Spent:
+class CpuTime:
     """The processor time of one trial. `is_whole`: False where a process that took part, such as somebody else's
     broker, was not measured. `idle_ms` is what the broker would have taken without load, null where nobody knows.
     """
@@ -25,11 +25,11 @@ class Spent:
     idle_ms: float | None = None
 
 
-def _spent(window: WindowSeries) -> Spent:
+def _cpu_time(window: WindowSeries) -> CpuTime:
     facts = window.trial.facts
     idle = facts.broker_idle_ms_per_s
     done_ms = window.of_each("completion_latency_ms")
-    return Spent(
+    return CpuTime(
         completed=int((done_ms == done_ms).sum()),  # all but NaN
         cpu_ms={
             process: facts.cpu_end_ms[process] - begin_ms
@@ -41,7 +41,7 @@ def _spent(window: WindowSeries) -> Spent:
     )
 
 
-def cost_of(parts: Sequence[Spent]) -> dict[str, object]:
+def cost_of(parts: Sequence[CpuTime]) -> dict[str, object]:
     """Total (idle share included), by process, and the broker's idle share, of the trials that know it.
 
     A total without the broker would flatter the side that has one, so there is none then.
@@ -82,7 +82,7 @@ CPU = Definition(
         "Sampling the lag, about eight small requests a second under load, is work of the broker too and counts in "
         "it. With a broker that is not ours there is no `total`"
     ),
-    measure=_spent,
+    measure=_cpu_time,
     combine=cost_of,
     stats=("total",),
     default_stat="total",

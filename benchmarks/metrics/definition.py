@@ -30,7 +30,7 @@ SMALLEST_SAMPLE: Mapping[str, int] = {"p99": 1_000, "p999": 10_000}
 Nature = Literal["latency", "rate", "cost", "share", "memory", "count", "time"]
 Section = Literal["whole", "ended", "cost"]  # of the table
 
-Part = TypeVar("Part")
+Partial = TypeVar("Partial")
 Stats = dict[str, float | None]
 
 
@@ -70,7 +70,7 @@ def _no_reason(_: Mapping[str, object]) -> str | None:
 
 
 @dataclass(frozen=True)
-class Definition(Generic[Part]):
+class Definition(Generic[Partial]):
     """One metric.
 
     `words` names it in a sentence, with `{stat}` where it has several; `meaning` is its line in the documents, in
@@ -84,8 +84,8 @@ class Definition(Generic[Part]):
     unit: str
     words: str
     meaning: str
-    measure: Callable[[WindowSeries], Part]
-    combine: Callable[[Sequence[Part]], object]
+    measure: Callable[[WindowSeries], Partial]
+    combine: Callable[[Sequence[Partial]], object]
     stats: tuple[str, ...] = ()
     default_stat: str | None = None
     tags: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ class Definition(Generic[Part]):
     # Without a fault it is nothing, and has no row.
     needs_fault: bool = False
     # Further keys that stand beside its own.
-    beside: Callable[[Sequence[Part]], Mapping[str, object]] = _nothing
+    beside: Callable[[Sequence[Partial]], Mapping[str, object]] = _nothing
     # One number of a figure that has several entries and no `stats`.
     number: Callable[[Any], object] = _as_it_is
     # Why a variant has no figure, from its part of the summary, where its row's own words are not enough.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from benchmarks.metrics.definition import PERCENTILES, SMALLEST_SAMPLE, STATS, Definition, MetricRow, Stats
+from benchmarks.metrics.definition import PERCENTILES, SMALLEST_SAMPLE, STATS, Stats
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from benchmarks.metrics.arrivals import Arrivals
 
 
 def stats(values_ms: NDArray[np.float64]) -> Stats:
@@ -47,26 +45,6 @@ def geometric_mean(values: Sequence[float | None]) -> float | None:
 def combined_stats(parts: Sequence[Mapping[str, float | None]]) -> Stats:
     """The percentile fields of several trials: geometric means of their figures, field by field."""
     return {name: geometric_mean([part[name] for part in parts]) for name in STATS}
-
-
-def latency(name: str, each: Callable[[Arrivals], NDArray[np.float64]], **more: Any) -> Definition[Stats]:
-    """A latency in milliseconds, from what `each` says of every arrival."""
-    known: dict[str, Any] = {
-        "tags": ("window",),
-        "measure": lambda window: stats(window.of_each(name)),
-        "combine": combined_stats,
-    }
-    return Definition(name=name, nature="latency", unit="ms", stats=STATS, each=each, **{**known, **more})
-
-
-def time_rows(label: str, missing: str, *, p95_in_fault: bool = False) -> tuple[MetricRow, ...]:
-    """The rows of a latency by which sides are compared: p50, p95 and p99."""
-    like: dict[str, Any] = {"better": "low", "missing": missing, "in_fault": True}
-    return (
-        MetricRow(f"{label} p50", "p50", listed=True, watched=True, planned=True, **like),
-        MetricRow(f"{label} p95", "p95", listed=True, listed_in_fault=p95_in_fault, **like),
-        MetricRow(f"{label} p99", "p99", **like),
-    )
 
 
 def share(part: float, whole: float) -> float | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.metrics.definition import STATS, Stats
-from benchmarks.metrics.folds import combined_stats, latency, stats, time_rows
+from benchmarks.metrics.definition import STATS, Definition, MetricRow, Stats
+from benchmarks.metrics.folds import combined_stats, stats
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,18 +42,38 @@ def _completions(parts: Sequence[Mapping[str, Stats]]) -> dict[str, object]:
     return {**whole[1], "by_service": dict(by_service)}
 
 
-ACCEPT_LATENCY = latency(
+def _latency(name: str, each: Callable[[Arrivals], NDArray[np.float64]], **more: Any) -> Definition[Stats]:
+    """A latency in milliseconds, from what `each` says of every arrival."""
+    known: dict[str, Any] = {
+        "tags": ("window",),
+        "measure": lambda window: stats(window.of_each(name)),
+        "combine": combined_stats,
+    }
+    return Definition(name=name, nature="latency", unit="ms", stats=STATS, each=each, **{**known, **more})
+
+
+def _time_rows(label: str, missing: str, *, p95_in_fault: bool = False) -> tuple[MetricRow, ...]:
+    """The rows of a latency by which sides are compared: p50, p95 and p99."""
+    like: dict[str, Any] = {"better": "low", "missing": missing, "in_fault": True}
+    return (
+        MetricRow(f"{label} p50", "p50", listed=True, watched=True, planned=True, **like),
+        MetricRow(f"{label} p95", "p95", listed=True, listed_in_fault=p95_in_fault, **like),
+        MetricRow(f"{label} p99", "p99", **like),
+    )
+
+
+ACCEPT_LATENCY = _latency(
     "accept_latency_ms",
     _accept_ms,
     words="accept latency {stat}",
     meaning=(
         "intended → answered, of acked arrivals. Never stands without `accept_ratio`: it is about those who got through"
     ),
-    rows=time_rows("accept", "nobody accepted", p95_in_fault=True),
+    rows=_time_rows("accept", "nobody accepted", p95_in_fault=True),
     of_survivors=True,
     holds_delay=True,
 )
-REPLY_LATENCY = latency(
+REPLY_LATENCY = _latency(
     "reply_latency_ms",
     _reply_ms,
     words="reply latency {stat}",
@@ -61,20 +81,20 @@ REPLY_LATENCY = latency(
     of_survivors=True,
     holds_delay=True,
 )
-SERVICE_TIME = latency(
+SERVICE_TIME = _latency(
     "service_time_ms",
     lambda arrivals: (arrivals.answered_ns - arrivals.sent_ns) / 1e6,
     words="service time {stat}",
     meaning="sent → answered, of every reply",
     of_survivors=True,
 )
-SCHEDULE_DELAY = latency(
+SCHEDULE_DELAY = _latency(
     "schedule_delay_ms",
     lambda arrivals: (arrivals.sent_ns - arrivals.intended_ns) / 1e6,
     words="schedule delay {stat}",
     meaning="intended → sent, of everything sent; the generator's own fault",
 )
-COMPLETION_LATENCY = latency(
+COMPLETION_LATENCY = _latency(
     "completion_latency_ms",
     _completion_ms,
     words="completion latency {stat}",
@@ -82,7 +102,7 @@ COMPLETION_LATENCY = latency(
         "intended → the last of the services' first effects, of registrations with every effect; with a service, → "
         "its first effect, of registrations with that effect"
     ),
-    rows=time_rows("completion", "nothing complete"),
+    rows=_time_rows("completion", "nothing complete"),
     of_survivors=True,
     holds_delay=True,
     tags=("window", "service"),

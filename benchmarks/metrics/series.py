@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.metrics.arrivals import NEVER, NS_PER_MS, Applied, Floats, floats
+from benchmarks.metrics.arrivals import Applied, Floats, floats
 from benchmarks.trial_result import TrialFacts
 from benchmarks.values.slo import Slo
+from benchmarks.values.times import NEVER, NS_PER_MS
 
 Counts = dict[str, int]
 

@@ -18,7 +18,7 @@ from benchmarks.scenario.sample import smallest_arrivals
 from benchmarks.values.confidence import CONFIDENCE, FEWEST_BLOCKS
 
 if TYPE_CHECKING:
-    from benchmarks.analysis.noise import NoiseFloor
+    from benchmarks.analysis.calibration import NoiseFloor
     from benchmarks.scenario.hypothesis import EstimateKind
     from benchmarks.scenario.model import Scenario
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarks.analysis.noise import NoiseFloor
+    from benchmarks.analysis.calibration import NoiseFloor
 
 # What a trial takes beside its load: processes started and proven ready, and the quiet half second of the drain.
 _TRIAL_OVERHEAD_S = 3.0

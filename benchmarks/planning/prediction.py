@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.folds import share, stats
+from benchmarks.values.times import NEVER
 
 if TYPE_CHECKING:
     from benchmarks.planning.plan import Plan
     from benchmarks.scenario.model import Scenario
-
-NEVER = np.iinfo(np.int64).max
 
 # One attempt at the work: the arrival's place in the schedule, the attempt from 1, when it began, when it ended (NEVER
 # where a kill came first, or the end of the drain).

@@ -21,8 +21,9 @@ from benchmarks.planning.predict import predict
 from scenarios_drawn import SAME, Drawn, scenarios
 
 from benchmarks.planning.plan import make_plan
-from benchmarks.planning.prediction import NEVER, Prediction
+from benchmarks.planning.prediction import Prediction
 from benchmarks.scenario import load_text
+from benchmarks.values.times import NEVER
 
 FIXTURE = Path(__file__).parents[1] / "data" / "oracle.json.xz"
 

@@ -20,8 +20,9 @@ import pytest
 from scenarios_drawn import HOW_MANY, OTHERS, SAME, scenarios
 
 from benchmarks.planning.plan import make_plan
-from benchmarks.planning.prediction import NEVER, Prediction
+from benchmarks.planning.prediction import Prediction
 from benchmarks.scenario import Scenario, load_text
+from benchmarks.values.times import NEVER
 from virtual.predict import predict
 
 FIXTURE = Path(__file__).parents[1] / "data" / "oracle.json.xz"

@@ -53,7 +53,7 @@ def stored_run(
     Results(out).save_run()
     plan = make_plan(scenario)
     trials = load_trials(out)
-    foretold = partial(_foretold, _what_happens(scenario), prediction_module.MOST_ARRIVALS)
+    foretold = partial(_foretold, _what_happens(scenario), prediction_module.MOST_ARRIVALS_OF_A_TRIAL)
     replayed = compare_run(scenario, trials, foretold)
     replayed.frame.to_parquet(out / "residuals.parquet", index=False)
     summary = summarise(

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from stored import summary_with
 
-from benchmarks.analysis.ceiling import ceiling_warnings
-from benchmarks.analysis.noise import NoiseFloor
+from benchmarks.analysis.calibration import NoiseFloor, ceiling_warnings
 from benchmarks.analysis.statistics import t_interval
 from benchmarks.calibration import ceiling, noise, store
 from benchmarks.calibration.calibration import Calibration, DamagedCalibration, Fingerprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from benchmarks.charts.palette import OUTCOMES, QUIET, VARIANT_COLOURS, ink, variant_colours
+from benchmarks.charts.palette import OUTCOME_STYLES, QUIET, VARIANT_COLOURS, ink, variant_colours
 from benchmarks.subject import VARIANTS
 
 
@@ -41,7 +41,7 @@ def test_more_variants_than_colours_still_have_one() -> None:
 
 
 def test_outcomes_differ_in_grey_by_lightness_or_pattern() -> None:
-    for one, other in itertools.combinations(OUTCOMES.values(), 2):
+    for one, other in itertools.combinations(OUTCOME_STYLES.values(), 2):
         lighter, darker = sorted((luminance(one.fill), luminance(other.fill)), reverse=True)
         assert one.hatch != other.hatch or (lighter + 0.05) / (darker + 0.05) > 1.5
 

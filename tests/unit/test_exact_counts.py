@@ -11,8 +11,9 @@ from synthetic import Script, facts_of
 from benchmarks.analysis.reconcile import reconcile
 from benchmarks.load.rows import Outcome
 from benchmarks.planning.plan import make_plan
-from benchmarks.planning.prediction import NEVER, Prediction
+from benchmarks.planning.prediction import Prediction
 from benchmarks.scenario import Scenario, load_text
+from benchmarks.values.times import NEVER
 from registration import luck
 from virtual.predict import predict
 

@@ -21,9 +21,9 @@ from synthetic import (
     simulate,
 )
 
-from benchmarks.analysis.metrics import figures_of, latencies, measure
+from benchmarks.analysis.trial_metrics import figures_of, latencies, measure
 from benchmarks.load.rows import Outcome
-from benchmarks.metrics.cost import Spent, cost_of
+from benchmarks.metrics.cost import CpuTime, cost_of
 from benchmarks.metrics.folds import combined_stats, geometric_mean, stats
 from benchmarks.metrics.series import outstanding
 from benchmarks.planning.arrivals import schedule
@@ -292,8 +292,8 @@ class TestCost:
         assert cost == {"total": None, "by_process": {"api/0": 60.0}, "idle": None}
 
     def test_an_idle_share_that_one_trial_lacks_is_that_of_the_others(self) -> None:
-        known = Spent(100, {"broker": 500.0}, idle_ms=100.0)
-        unknown = Spent(100, {"broker": 500.0})
+        known = CpuTime(100, {"broker": 500.0}, idle_ms=100.0)
+        unknown = CpuTime(100, {"broker": 500.0})
         assert cost_of([known, known, unknown])["idle"] == 1.0
 
     def test_processor_time_is_shared_out_over_completed_registrations(self, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.analysis.noise import NoiseFloor
+from benchmarks.analysis.calibration import NoiseFloor
 from benchmarks.planning.detect import ASSUMED_SD, smallest_effect
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.scenario import load_text

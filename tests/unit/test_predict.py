@@ -7,8 +7,9 @@ import pytest
 
 from benchmarks.faults import KINDS, Effect
 from benchmarks.planning.plan import make_plan
-from benchmarks.planning.prediction import NEVER, Prediction, Unpredicted
+from benchmarks.planning.prediction import Prediction, Unpredicted
 from benchmarks.scenario import load_text
+from benchmarks.values.times import NEVER
 from registration import luck
 from virtual.predict import predict
 

@@ -131,7 +131,7 @@ def test_it_says_what_was_measured_beyond_the_prediction(report: tuple[str, Page
 
 
 def test_it_says_what_is_not_predicted_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("virtual.predict.MOST_ARRIVALS", 239)
+    monkeypatch.setattr("virtual.predict.MOST_ARRIVALS_OF_A_TRIAL", 239)
     text = words(written(tmp_path, predicted=True, blocks=1, **NO_QUESTION)[1])
     for variant in ("sync", "events"):
         assert f"{variant}: not predicted: too many arrivals: 240 a trial, 239 at most." in text

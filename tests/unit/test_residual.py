@@ -14,9 +14,10 @@ from synthetic import LAG_COLUMNS, RESOURCES_COLUMNS, facts_of
 from benchmarks.analysis import residual
 from benchmarks.analysis.residual import Residuals, RunResiduals, columns, compare_run, residuals
 from benchmarks.planning.plan import Plan, make_plan
-from benchmarks.planning.prediction import NEVER, Prediction, Unpredicted
+from benchmarks.planning.prediction import Prediction, Unpredicted
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.trial_result import TrialFrames, TrialResult
+from benchmarks.values.times import NEVER
 from virtual import predict as prediction_module
 from virtual.predict import predict
 
@@ -186,10 +187,10 @@ def test_a_closed_load_is_predicted_in_figures_and_not_compared() -> None:
 
 def test_what_is_too_much_for_a_run_is_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = make_plan(scenario_of("blocks: 3\n"))
-    monkeypatch.setattr(residual, "MOST_ARRIVALS_OF_RUN", 4 * 220)
+    monkeypatch.setattr(residual, "MOST_ARRIVALS_OF_A_RUN", 4 * 220)
     summary = compared(plan).summary
     assert [(of.trials, of.trials_not_compared) for of in summary.values()] == [(2, 1), (2, 1)]
-    monkeypatch.setattr(residual, "MOST_ARRIVALS_OF_RUN", 0)
+    monkeypatch.setattr(residual, "MOST_ARRIVALS_OF_A_RUN", 0)
     assert compared(plan).summary["sync"].not_compared == "more than 0 arrivals in the run"
 
 
@@ -210,7 +211,7 @@ def test_a_later_block_that_is_not_predicted_says_why_nothing_was_compared() -> 
 
 
 def test_a_trial_with_too_many_arrivals_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prediction_module, "MOST_ARRIVALS", 219)
+    monkeypatch.setattr(prediction_module, "MOST_ARRIVALS_OF_A_TRIAL", 219)
     plan = make_plan(scenario_of(""))
     found = compared(plan)
     assert found.summary["sync"].not_compared == "too many arrivals: 220 a trial, 219 at most"

@@ -14,8 +14,8 @@ import pytest
 from bulk import scenario_of_size, trials_of, write_run
 from stored import summary_with
 
-from benchmarks.analysis.overtime import accepted_ms, answers_over_time, endings_over_time, share_in_time
 from benchmarks.analysis.summary import summarise
+from benchmarks.charts.over_time import accepted_ms, answers_over_time, endings_over_time, share_in_time
 from benchmarks.charts.run_data import RunData
 from benchmarks.scenario import Scenario
 from benchmarks.store import Results, load_trials

@@ -7,23 +7,27 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.analysis.noise import NoiseFloor
+from benchmarks.analysis.calibration import NoiseFloor
 from benchmarks.analysis.statistics import (
     Estimate,
-    Verdict,
-    combine,
     estimate,
     estimate_unpaired,
     holm,
-    judge,
     mark,
     outliers,
-    survivorship,
     t_interval,
-    unresolved,
 )
 from benchmarks.analysis.summary_model import PartVerdict, VariantSummary
-from benchmarks.analysis.verdict import compare, comparison_of, comparisons_of
+from benchmarks.analysis.verdict import (
+    Verdict,
+    combine,
+    compare,
+    comparison_of,
+    comparisons_of,
+    judge,
+    survivorship,
+    unresolved,
+)
 from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
 from benchmarks.scenario.metric import Expectation, Metric
 

@@ -9,17 +9,10 @@ import pytest
 from synthetic import NO_WINDOWS, RESOURCES_COLUMNS, SECOND, Script, around, facts_of, quiet, result_of, scenario_of
 
 from benchmarks.analysis.history import read_trial
-from benchmarks.analysis.metrics import measure
+from benchmarks.analysis.overload import OverloadIndicators, backlog_growth, findings
 from benchmarks.analysis.reconcile import reconcile
-from benchmarks.analysis.validity import (
-    OverloadIndicators,
-    Sent,
-    backlog_growth,
-    block_reasons,
-    findings,
-    trial_reasons,
-    variant_reasons,
-)
+from benchmarks.analysis.trial_metrics import measure
+from benchmarks.analysis.validity import SentArrivals, block_reasons, trial_reasons, variant_reasons
 from benchmarks.load.rows import Outcome
 from benchmarks.trial_result import BUSY, PRESSURE, STEAL, TrialFacts, TrialResult
 from benchmarks.values.slo import Slo
@@ -55,7 +48,7 @@ def reasons(*trials: TrialResult, drain_may_expire: bool = False, saturation_pla
         for trial in trials
         for reason in trial_reasons(trial, drain_may_expire, saturation_planned=saturation_planned)
     ]
-    return [*variant_reasons("events", [Sent.of(trial.frames.history) for trial in trials]), *by_itself]
+    return [*variant_reasons("events", [SentArrivals.of(trial.frames.history) for trial in trials]), *by_itself]
 
 
 def sampled(result: TrialResult, process: str, shares: Iterable[float], step_s: float = 0.5) -> TrialResult:

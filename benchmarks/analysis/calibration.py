@@ -1,8 +1,10 @@
-"""The noise floor: what a comparison says of two identical sides (A/A), on this machine and in this scenario.
+"""What the machine's calibration says of a run: the noise floor of its scenario, and the load generator's ceiling.
 
-    bench calibrate --aa → the machine's calibration → environment.json of each run → NoiseFloor → `≈`, `bench plan`
+    bench calibrate → the machine's calibration → environment.json of each run ─┬→ NoiseFloor → `≈`, `bench plan`
+                                                                                └→ a warning near the ceiling
 
-It is read from what the run itself stored, so that a report says the same on every machine.
+The noise floor is what a comparison says of two identical sides (A/A). Both are read from what the run itself stored,
+so that a report says the same on every machine.
 """
 
 from __future__ import annotations
@@ -10,15 +12,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from benchmarks.analysis.summary_model import Floor, UsedFloor
-
-Json = Mapping[str, object]
+from benchmarks.scenario.workload import Workload
+from benchmarks.values.json_object import Json, object_or_empty
 
 # A floor holds for a load like its own: the same rate, and trials not much longer or shorter, which are noisier.
 _RATE_TOLERANCE = 0.01
 _DURATION_FACTOR = 2.0
+
+HEADROOM = 0.5  # of the generator's ceiling: there its own delay begins to show
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,13 @@ class NoiseFloor(UsedFloor):
     @classmethod
     def of(cls, environment: Json, scenario_name: str) -> NoiseFloor | None:
         """The floor that a run's environment holds for a scenario; None where it has none, or a stale one."""
-        calibration = _mapping(environment.get("calibration"))
-        entry = _mapping(_mapping(calibration.get("noise_floor")).get(scenario_name))
+        calibration = object_or_empty(environment.get("calibration"))
+        entry = object_or_empty(object_or_empty(calibration.get("noise_floor")).get(scenario_name))
         if calibration.get("stale") or not entry:
             return None
-        metrics = {name: _floor(_mapping(value)) for name, value in _mapping(entry.get("metrics")).items()}
+        metrics = {
+            name: _floor(object_or_empty(value)) for name, value in object_or_empty(entry.get("metrics")).items()
+        }
         blocks = _number(entry.get("blocks"))
         return cls(
             scenario=scenario_name,
@@ -73,7 +78,7 @@ def floor_for(
 ) -> tuple[NoiseFloor | None, str | None]:
     """The floor to judge a run by; where there is none, one sentence on why, with what to do."""
     remedy = f"`bench calibrate --aa {scenario_name}` measures it"
-    calibration = _mapping((environment or {}).get("calibration"))
+    calibration = object_or_empty((environment or {}).get("calibration"))
     if not calibration:
         return None, f"this machine was not calibrated: {remedy}"
     if stale := calibration.get("stale"):
@@ -90,6 +95,19 @@ def floor_for(
     return floor, None
 
 
+def ceiling_warnings(workload: Workload, environment: Mapping[str, object] | None) -> list[str]:
+    """One sentence where the highest planned rate is above half the ceiling; that of a closed load nobody plans."""
+    calibration = object_or_empty((environment or {}).get("calibration"))
+    ceiling = _number(object_or_empty(calibration.get("generator")).get("highest_clean_per_s"))
+    planned = workload.highest_rate(0.0, workload.duration_s)
+    if calibration.get("stale") or ceiling is None or planned is None or planned <= HEADROOM * ceiling:
+        return []
+    return [
+        f"the planned {planned:,.0f}/s are above half of what the load generator keeps cleanly on this machine "
+        f"({ceiling:,.0f}/s for one process): look at schedule_delay_ms, or lower the rate"
+    ]
+
+
 def _load(floor: NoiseFloor) -> str:
     rate = "a closed load" if floor.rate_per_s is None else f"{floor.rate_per_s:g}/s"
     return rate if floor.duration_s is None else f"{rate} for {floor.duration_s:g} s"
@@ -100,10 +118,6 @@ def _floor(entry: Json) -> Floor | None:
     if low is None or high is None:
         return None
     return Floor(str(entry.get("kind")), low, high, _number(entry.get("sd")))
-
-
-def _mapping(value: object) -> Json:
-    return cast("Json", value) if isinstance(value, Mapping) else {}
 
 
 def _number(value: object) -> float | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from stored import summary_with
 
-from benchmarks.analysis.noise import NoiseFloor, floor_for
+from benchmarks.analysis.calibration import NoiseFloor, floor_for
 from benchmarks.analysis.summary_model import plain
 
 P50, SLO = "accept_latency_ms.p50", "slo_ratio{window:during}"

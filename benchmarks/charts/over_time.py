@@ -2,7 +2,7 @@
 
     registrations.parquet → bins of intended time → percentiles, endings
 
-Folds over the stored rows where they are (`benchmarks.analysis.engine`): a run may be larger than the memory. A chart
+Folds over the stored rows where they are (`benchmarks.parquet`): a run may be larger than the memory. A chart
 shows the trend with them, not a figure to quote.
 """
 
@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.analysis.engine import query
 from benchmarks.metrics.definition import PERCENTILES
 from benchmarks.metrics.outcomes import OUTCOMES
+from benchmarks.parquet import query
 
 _SHOWN = ("p50", "p95", "p99")
 _BIN = "CAST(floor(intended_ns / 1e9 / $bin_s) AS BIGINT)"

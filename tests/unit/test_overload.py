@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from synthetic import SECOND
 
-from benchmarks.analysis.shares import busiest_share, foreign_share
+from benchmarks.analysis.overload import busiest_share, foreign_share
 from benchmarks.trial_result import BUSY
 
 END_NS = 60 * SECOND

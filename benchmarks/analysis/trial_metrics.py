@@ -23,7 +23,7 @@ LATENCIES = {definition.name: definition.each for definition in METRICS if defin
 _OF_A_WINDOW = tuple(definition for definition in METRICS if "window" in definition.tags)
 
 Bounds = tuple[int, int]
-Parts = Mapping[str, Any]  # what each metric keeps, by its name
+Partials = Mapping[str, Any]  # what each metric keeps, by its name
 Figures = dict[str, object]
 
 
@@ -34,8 +34,8 @@ class TrialMetrics:
     facts: TrialFacts
     bounds: Mapping[str, Bounds | None]
     recovery: Recovery
-    whole: Parts
-    windows: Mapping[str, Parts | None]
+    whole: Partials
+    windows: Mapping[str, Partials | None]
 
     def window_bounds_s(self) -> dict[str, tuple[float, float]]:
         """The windows there are, in seconds of scenario time; `whole` where there are none."""
@@ -72,9 +72,9 @@ def measure(
         facts=facts,
         bounds=dict(bounds),
         recovery=recovered,
-        whole=_parts(METRICS, trial.window(0, facts.duration_ns)),
+        whole=_partials(METRICS, trial.window(0, facts.duration_ns)),
         windows={
-            name: None if inside is None else _parts(_OF_A_WINDOW, trial.window(*inside))
+            name: None if inside is None else _partials(_OF_A_WINDOW, trial.window(*inside))
             for name, inside in bounds.items()
         },
     )
@@ -105,11 +105,11 @@ def figures_of(trials: Sequence[TrialMetrics]) -> Figures:
     return {**_combined(METRICS, [trial.whole for trial in trials]), "windows": windows}
 
 
-def _parts(metrics: Sequence[Definition[Any]], window: WindowSeries) -> Parts:
+def _partials(metrics: Sequence[Definition[Any]], window: WindowSeries) -> Partials:
     return {definition.name: definition.measure(window) for definition in metrics}
 
 
-def _combined(metrics: Sequence[Definition[Any]], trials: Sequence[Parts]) -> Figures:
+def _combined(metrics: Sequence[Definition[Any]], trials: Sequence[Partials]) -> Figures:
     figures: Figures = {}
     for definition in metrics:
         parts = [trial[definition.name] for trial in trials]
