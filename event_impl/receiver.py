@@ -42,17 +42,17 @@ class Receiver:
             name: client.publisher(topic, Publishing(_FORWARD_TIMEOUT_S)) for name, topic in wiring.own_topics.items()
         }
         # "" is the topic that all services share.
-        heard = {"": wiring.topic, **{name: wiring.own_topics[name] for name in variant.heard_topics}}
+        topics = {"": wiring.topic, **{name: wiring.own_topics[name] for name in variant.heard_topics}}
         self._subscribers = {
             name: client.subscriber(
                 topic,
                 self._hearing.subscription,
                 group=own_group(wiring.group, name),
                 member=runtime.name.replace("/", "-"),
-                on_settled=self._record_settled,
+                on_committed=self._record_committed,
                 on_revoked=self._forget,
             )
-            for name, topic in heard.items()
+            for name, topic in topics.items()
         }
 
     async def open(self) -> None:
@@ -106,7 +106,7 @@ class Receiver:
     def _output(self, topic: str, registration: Registration, headers: dict[str, str]) -> Output:
         return Output(self._own_topics[topic], message_of(event.UserRegistered(registration), headers))
 
-    def _record_settled(self, delivery: Delivery) -> None:
+    def _record_committed(self, delivery: Delivery) -> None:
         held = self._in_hand.pop(delivery, None)
         if held is not None:  # None: the group took it away meanwhile
             self._worker.settled(*held)

@@ -104,8 +104,7 @@ async def run(settings: ApiSettings, runtime: Runtime, make_sender: Callable[[St
     api = Api(sender, trace)
     server = runtime.serve(PATHS["api"], api.answer, settings.address)
     await server.open()
-    sampler = runtime.sample_in_flight(lambda: api.in_flight)
-    sampler.open()
+    runtime.watch_in_flight(lambda: api.in_flight)
     runtime.harness.ready()
     numbers = itertools.count(1)  # ids run on from round to round, so that no two probes of a trial share one
     async for question in runtime.harness.questions():
@@ -115,7 +114,6 @@ async def run(settings: ApiSettings, runtime: Runtime, make_sender: Callable[[St
             case Idle(number):
                 runtime.harness.send(type="idle", question=number, busy=runtime.busy)
     await server.close()
-    sampler.close()
     await runtime.tasks.close()
     await sender.close()
     users.close()

@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +48,17 @@ class RecordKind(enum.IntEnum):
     STORED = 7  # the API committed the user row
 
 
+class TraceRecord(NamedTuple):
+    """One thing that happened to a registration. `t_ns` is an instant of CLOCK_MONOTONIC."""
+
+    kind: RecordKind
+    registration_id: uuid.UUID
+    t_ns: int
+    delivery: int
+    attempt: int
+    status: int
+
+
 class Trace:
     """Writes one process's records. `clock_ns` is CLOCK_MONOTONIC, injectable for tests."""
 
@@ -72,13 +83,16 @@ class Trace:
     ) -> None:
         """Append one record, stamped `t_ns` or now. Raises OSError where the disk is full: no trace may have holes."""
         at_ns = self._clock_ns() if t_ns is None else t_ns
-        record = _RECORD.pack(at_ns, registration_id.bytes, delivery, attempt, status, kind)
-        written = os.write(self._fd, record)
-        if written != _RECORD.size:
-            raise OSError(f"trace: wrote {written} of {_RECORD.size} bytes; is the disk full?")
+        self._append(TraceRecord(kind, registration_id, at_ns, delivery, attempt, status))
 
     def close(self) -> None:
         os.close(self._fd)
+
+    def _append(self, record: TraceRecord) -> None:
+        kind, registration_id, t_ns, delivery, attempt, status = record
+        written = os.write(self._fd, _RECORD.pack(t_ns, registration_id.bytes, delivery, attempt, status, kind))
+        if written != _RECORD.size:
+            raise OSError(f"trace: wrote {written} of {_RECORD.size} bytes; is the disk full?")
 
 
 class NoTrace(Trace):
@@ -86,20 +100,12 @@ class NoTrace(Trace):
 
     def __init__(self) -> None:
         """It has no file."""
-
-    def record(
-        self,
-        kind: RecordKind,
-        registration_id: uuid.UUID,
-        *,
-        delivery: int = 0,
-        attempt: int = 0,
-        status: int = 0,
-        t_ns: int | None = None,
-    ) -> None:
-        pass
+        self._clock_ns = time.monotonic_ns
 
     def close(self) -> None:
+        pass
+
+    def _append(self, _record: TraceRecord) -> None:
         pass
 
 

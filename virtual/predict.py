@@ -27,9 +27,8 @@ from benchmarks.planning.prediction import (
 from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
 from benchmarks.values.times import NEVER
 from event_impl.brokers.port import Subscription
-from registration.trace import RecordKind
+from registration.trace import RecordKind, TraceRecord
 from virtual.load import Endless
-from virtual.records import ArrivalRow
 from virtual.trial import VirtualTrial
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
     accepted = people.accepted[counted]
     ids = [id_ for id_, number in zip(people.ids, people.index, strict=True) if number >= 0]
     places = {id_: place for place, id_ in enumerate(ids)}
-    rows: dict[str, list[ArrivalRow]] = {name: [] for name in scenario.services}
+    rows: dict[str, list[TraceRecord]] = {name: [] for name in scenario.services}
     for process, records in trial.world.traces.items():
         service = process.partition("/")[0]
         if service in rows:
@@ -106,7 +105,7 @@ def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
     )
 
 
-def _first_applied(rows: Sequence[ArrivalRow], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.int64]:
+def _first_applied(rows: Sequence[TraceRecord], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.int64]:
     first = [NEVER] * len(places)
     for row in rows:
         if row.kind is RecordKind.APPLIED and (place := places.get(row.registration_id)) is not None:
@@ -114,7 +113,7 @@ def _first_applied(rows: Sequence[ArrivalRow], places: Mapping[uuid.UUID, int], 
     return np.array(first, np.int64)
 
 
-def _attempts(rows: Sequence[ArrivalRow], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.void]:
+def _attempts(rows: Sequence[TraceRecord], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.void]:
     """Every attempt at a counted arrival, in order of its begin."""
     begun: dict[tuple[object, int, int], list[int]] = {}
     found: list[list[int]] = []

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from typing import NamedTuple
 
 from registration.clock import Clock
 from registration.effects.destination import Destination
 from registration.inbox import Inbox
 from registration.registration import Registration
-from registration.trace import RecordKind, Trace
+from registration.trace import Trace, TraceRecord
 from registration.users import Users
 from virtual.process import Process
-
-
-class ArrivalRow(NamedTuple):
-    """One record of a trace; see `registration.trace`."""
-
-    kind: RecordKind
-    registration_id: uuid.UUID
-    t_ns: int
-    delivery: int
-    attempt: int
-    status: int
 
 
 class UserTable:
@@ -38,27 +26,17 @@ class UserTable:
 class MemoryTrace(Trace):
     """Appends to a list outside of the process."""
 
-    def __init__(self, process: Process, clock: Clock, rows: list[ArrivalRow]) -> None:
+    def __init__(self, process: Process, clock: Clock, records: list[TraceRecord]) -> None:
         self._process = process
-        self._clock = clock
-        self._rows = rows
-
-    def record(
-        self,
-        kind: RecordKind,
-        registration_id: uuid.UUID,
-        *,
-        delivery: int = 0,
-        attempt: int = 0,
-        status: int = 0,
-        t_ns: int | None = None,
-    ) -> None:
-        if self._process.reach():
-            at_ns = self._clock.now_ns() if t_ns is None else t_ns
-            self._rows.append(ArrivalRow(kind, registration_id, at_ns, delivery, attempt, status))
+        self._clock_ns = clock.now_ns
+        self._records = records
 
     def close(self) -> None:
         pass
+
+    def _append(self, record: TraceRecord) -> None:
+        if self._process.reach():
+            self._records.append(record)
 
 
 class MemoryUsers(Users):

@@ -13,13 +13,13 @@ from registration.clock import Clock
 from registration.effects.destination import Destination, DestinationSettings
 from registration.inbox import Inbox
 from registration.runtime.harness import ControlMessage, Harness, Question
-from registration.runtime.process import Runtime, Sampler, Server
+from registration.runtime.process import Runtime, Server
 from registration.settings import Settings
-from registration.trace import Trace
+from registration.trace import Trace, TraceRecord
 from registration.users import Users
 from virtual.network import MemoryServer, Network
 from virtual.process import Process
-from virtual.records import ArrivalRow, MemoryDestination, MemoryInbox, MemoryTrace, MemoryUsers, UserTable
+from virtual.records import MemoryDestination, MemoryInbox, MemoryTrace, MemoryUsers, UserTable
 
 
 class World:
@@ -29,7 +29,7 @@ class World:
         self.clock = clock
         self.network = Network()
         self.users = UserTable()
-        self.traces: dict[str, list[ArrivalRow]] = defaultdict(list)  # by process
+        self.traces: dict[str, list[TraceRecord]] = defaultdict(list)  # by process
         self.effects: dict[str, Counter[uuid.UUID]] = defaultdict(Counter)  # by service
         self.inboxes: dict[str, set[str]] = defaultdict(set)  # by service
         self.problems: list[BaseException] = []
@@ -89,16 +89,8 @@ class VirtualRuntime(Runtime):
     def open_inbox(self, service: str) -> Inbox:
         return MemoryInbox(self._process, self._world.inboxes[service])
 
-    def sample_in_flight(self, _count: Callable[[], int]) -> Sampler:
-        return _NoSampler()  # a witness of the apparatus
+    def watch_in_flight(self, _count: Callable[[], int]) -> None:
+        """Nobody does: it is a witness of the apparatus."""
 
     def _listen(self, _path: str, answer: Answer, address: Address) -> Server:
         return MemoryServer(self._world.network, answer, address, self.clock)
-
-
-class _NoSampler:
-    def open(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from benchmarks.brokers import BrokerInfo
+from benchmarks.faults.injection import FaultRecord, carry_out, planned_faults
 from benchmarks.faults.process_kind import END_GRACE_S
-from benchmarks.faults.schedule import FaultRecord, carry_out, planned_faults
 from benchmarks.planning.plan import PlannedTrial
 from benchmarks.trials.drain import Drained, Sample, drain, together
 from benchmarks.trials.processes import LOAD, trial_processes

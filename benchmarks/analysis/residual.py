@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from benchmarks.analysis import summary_model
 from benchmarks.faults import ProcessKind
+from benchmarks.metrics.aggregation import stats
 from benchmarks.metrics.arrivals import Arrivals, Floats
-from benchmarks.metrics.folds import stats
 from benchmarks.planning.prediction import Prediction, Unpredicted, arrivals_of
 from benchmarks.scenario import Scenario
 from benchmarks.trial_result import TrialResult

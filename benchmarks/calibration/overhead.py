@@ -17,8 +17,8 @@ import psutil
 from benchmarks.analysis.trial_metrics import latencies
 from benchmarks.brokers import Broker
 from benchmarks.calibration.workbench import Workbench
+from benchmarks.metrics.aggregation import stats
 from benchmarks.metrics.definition import Stats
-from benchmarks.metrics.folds import stats
 from benchmarks.planning.plan import make_plan
 from benchmarks.processes.sampling import BYTES_PER_MB
 from benchmarks.progress import SilentObserver

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from benchmarks.metrics.aggregation import largest, mean
 from benchmarks.metrics.definition import Definition, MetricRow
-from benchmarks.metrics.folds import largest, mean
 
 if TYPE_CHECKING:
     from benchmarks.metrics.series import Recovery, WindowSeries

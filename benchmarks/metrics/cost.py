@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.metrics.aggregation import share
 from benchmarks.metrics.definition import Definition, MetricRow
-from benchmarks.metrics.folds import share
 
 if TYPE_CHECKING:
     from benchmarks.metrics.series import WindowSeries

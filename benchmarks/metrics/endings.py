@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from benchmarks.metrics.aggregation import summed
 from benchmarks.metrics.definition import Definition, MetricRow
-from benchmarks.metrics.folds import summed
 
 REGISTRATION_CATEGORIES = (
     *("complete", "pending", "dead_lettered", "lost"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.metrics.aggregation import combined_stats, stats
 from benchmarks.metrics.definition import STATS, Definition, MetricRow, Stats
-from benchmarks.metrics.folds import combined_stats, stats
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from benchmarks.metrics.aggregation import share_of_sums, summed
 from benchmarks.metrics.definition import Definition, MetricRow
-from benchmarks.metrics.folds import share_of_sums, summed
 
 if TYPE_CHECKING:
     from benchmarks.metrics.series import WindowSeries

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.metrics.folds import share, stats
+from benchmarks.metrics.aggregation import share, stats
 from benchmarks.values.times import NEVER
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.faults import Effect
-from benchmarks.faults.schedule import FaultRecord
+from benchmarks.faults.injection import FaultRecord
 from benchmarks.scenario import Scenario
 from benchmarks.trial_result import TrialFacts
 from registration import trace

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks import subject
 from benchmarks.analysis.history import read_trial
 from benchmarks.brokers import Broker, ServerSpec
-from benchmarks.faults.schedule import FaultRecord, PlannedFault, carry_out, planned_faults
+from benchmarks.faults.injection import FaultRecord, PlannedFault, carry_out, planned_faults
 from benchmarks.load.rows import read as read_rows
 from benchmarks.load.rows import schedule_of
 from benchmarks.load.shares import deal, path_of

@@ -82,10 +82,15 @@ class JournalSubscriber:
     """Reads everything from where its group stands, and commits the part of it that is done without a gap."""
 
     def __init__(
-        self, bootstrap: str, topic: str, subscription: Subscription, group: str, on_settled: Callable[[Delivery], None]
+        self,
+        bootstrap: str,
+        topic: str,
+        subscription: Subscription,
+        group: str,
+        on_committed: Callable[[Delivery], None],
     ) -> None:
         self._reads, self._commits = _Connection(bootstrap), _Connection(bootstrap)
-        self._topic, self._subscription, self._group, self._on_settled = topic, subscription, group, on_settled
+        self._topic, self._subscription, self._group, self._on_committed = topic, subscription, group, on_committed
         self._progress = PartitionProgress()
         self._room, self._settled = asyncio.Event(), asyncio.Event()
 
@@ -134,7 +139,7 @@ class JournalSubscriber:
         if (last := self._progress.last_settled()) is not None:
             await self._commits.ask("commit", self._topic, group=self._group, offset=last + 1)
             for delivery in self._progress.committed(last):
-                self._on_settled(delivery)
+                self._on_committed(delivery)
             self._room.set()
 
 
@@ -198,14 +203,14 @@ class JournalClient:
         *,
         group: str,
         member: str,  # noqa: ARG002
-        on_settled: Callable[[Delivery], None],
+        on_committed: Callable[[Delivery], None],
         on_revoked: Callable[[Sequence[Delivery]], None],  # noqa: ARG002
     ) -> JournalSubscriber:
         if subscription.commit == "timer":
             raise BrokerError("this broker does not commit by a timer")
         if subscription.transactional:
             raise BrokerError("this broker has no transactions")
-        return JournalSubscriber(self._bootstrap, topic, subscription, group, on_settled)
+        return JournalSubscriber(self._bootstrap, topic, subscription, group, on_committed)
 
     def admin(self) -> JournalAdmin:
         return JournalAdmin(self._bootstrap)

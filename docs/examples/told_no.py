@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.metrics.aggregation import share_of_sums
 from benchmarks.metrics.definition import Definition, MetricRow
-from benchmarks.metrics.folds import share_of_sums
 
 if TYPE_CHECKING:
     from benchmarks.metrics.series import WindowSeries

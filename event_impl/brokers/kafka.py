@@ -99,7 +99,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         consumer: Consumer,
         topic: str,
         subscription: Subscription,
-        on_settled: Callable[[Delivery], None],
+        on_committed: Callable[[Delivery], None],
         on_revoked: Callable[[Sequence[Delivery]], None],
         transactions: OffsetTransactions | None = None,
     ) -> None:
@@ -107,7 +107,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         self._topic = topic
         self._transactions = transactions
         self._subscription = subscription
-        self._on_settled = on_settled
+        self._on_committed = on_committed
         self._on_revoked = on_revoked
         self._progress: dict[int, PartitionProgress] = {}
         self._assigned = asyncio.Event()
@@ -171,7 +171,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
         place = cast(_LogPosition, delivery.token)
         if self._subscription.commit == "timer":
             place.progress.forget(place.offset)
-            self._on_settled(delivery)
+            self._on_committed(delivery)
         else:
             place.progress.settle(place.offset, outputs)
             self._something_settled.set()
@@ -194,7 +194,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
             await self._commit()
         ended = [self._progress.pop(partition.partition, PartitionProgress()) for partition in revoked]
         if self._subscription.commit == "settled":  # else what is in hand counts as done
-            self._on_revoked([delivery for progress in ended for delivery in progress.open()])
+            self._on_revoked([delivery for progress in ended for delivery in progress.in_hand()])
         if self._transactions is not None:
             await self._transactions.let_go()
 
@@ -242,7 +242,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
                 # Another member has the partition, as the group will tell: what is in hand comes again there.
                 _log.warning("partition %d is another member's: nothing more of it is committed here", number)
                 self._progress[number] = PartitionProgress()
-                self._on_revoked(progress.open())
+                self._on_revoked(progress.in_hand())
             else:
                 self._tell_settled(progress, last)
 
@@ -259,7 +259,7 @@ class KafkaSubscriber(ConsumerRebalanceListener):
 
     def _tell_settled(self, progress: PartitionProgress, last: int) -> None:
         for delivery in progress.committed(last):
-            self._on_settled(delivery)
+            self._on_committed(delivery)
 
 
 @contextmanager
@@ -398,7 +398,7 @@ class KafkaClient:
         *,
         group: str,
         member: str,
-        on_settled: Callable[[Delivery], None],
+        on_committed: Callable[[Delivery], None],
         on_revoked: Callable[[Sequence[Delivery]], None],
     ) -> KafkaSubscriber:
         transactions = None
@@ -408,7 +408,7 @@ class KafkaClient:
             publishing = Publishing(_TRANSACTION_REQUEST_S)
             transactions = OffsetTransactions(lambda id_: self._producer(publishing, id_), group, topic)
         consumer = self._make_consumer(**self._membership(subscription, group, member))
-        return self._subscriber(consumer, topic, subscription, on_settled, on_revoked, transactions)
+        return self._subscriber(consumer, topic, subscription, on_committed, on_revoked, transactions)
 
     def admin(self) -> KafkaAdmin:
         settings: AdminSettings = {**self._connection, "request_timeout_ms": _ADMIN_TIMEOUT_MS}

@@ -180,12 +180,12 @@ class BrokerClient(Protocol):
         *,
         group: str,
         member: str,
-        on_settled: Callable[[Delivery], None],
+        on_committed: Callable[[Delivery], None],
         on_revoked: Callable[[Sequence[Delivery]], None],
     ) -> Subscriber:
         """A member of a group.
 
-        `on_settled` hears of each delivery that will not come again, once the broker knows; `on_revoked` of those in
+        `on_committed` hears of each delivery that will not come again, once the broker knows; `on_revoked` of those in
         hand that were taken away: they will come again, here or elsewhere, whatever becomes of them now.
         Raises BrokerError where the subscription needs what this kind cannot do.
         """

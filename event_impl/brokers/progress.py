@@ -24,7 +24,7 @@ class PartitionProgress:
         """Deliveries handed out and not yet past the commit point."""
         return len(self._open)
 
-    def open(self) -> list[Delivery]:
+    def in_hand(self) -> list[Delivery]:
         """The deliveries that no commit covers, in order."""
         return list(self._open.values())
 

@@ -39,14 +39,6 @@ class Server(Protocol):
     async def close(self) -> None: ...
 
 
-class Sampler(Protocol):
-    """What looks at a count now and again."""
-
-    def open(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
 class Runtime:
     """One process of a trial. What ends unexpectedly in it breaks the trial: going on would measure that."""
 
@@ -107,9 +99,9 @@ class Runtime:
     def _listen(self, path: str, answer: Answer, address: Address) -> Server:
         return HttpServer(path, answer, address, self.clock)
 
-    def sample_in_flight(self, count: Callable[[], int]) -> Sampler:
-        """A second witness of what this process has in hand (`registration.runtime.in_flight`)."""
-        return InFlightSampler(self.trace_path.with_suffix(".inflight"), count)
+    def watch_in_flight(self, count: Callable[[], int]) -> None:
+        """Have a second witness of what this process has in hand (`registration.runtime.in_flight`), to its end."""
+        InFlightSampler(self.trace_path.with_suffix(".inflight"), count).open()
 
 
 MakeRuntime = Callable[[Settings, Harness], Runtime]

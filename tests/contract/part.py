@@ -35,7 +35,7 @@ async def take_part(settings: Mapping[str, Any], orders: AsyncIterator[Mapping[s
         Subscription(**settings["subscription"]),
         group=settings["group"],
         member=settings["name"],
-        on_settled=lambda delivery: say({"settled": numbers[delivery]}),
+        on_committed=lambda delivery: say({"settled": numbers[delivery]}),
         on_revoked=lambda deliveries: say({"revoked": [numbers[delivery] for delivery in deliveries]}),
     )
 

@@ -25,7 +25,7 @@ def refuses(world: World, subscription: Subscription) -> None:
     """What the client does with one that its kind of broker cannot do."""
     with pytest.raises(BrokerError):
         client_of(world.kind)(world.bootstrap).subscriber(
-            world.topic, subscription, group="g", member="a", on_settled=print, on_revoked=print
+            world.topic, subscription, group="g", member="a", on_committed=print, on_revoked=print
         )
 
 

@@ -125,7 +125,7 @@ class World(ABC):
         """One that nobody opens: for what a kind refuses at once."""
         group, ignore = self.group("g"), lambda _: None
         return client_of(self.kind)(self.bootstrap).subscriber(
-            self.topic, subscription, group=group, member="nobody", on_settled=ignore, on_revoked=ignore
+            self.topic, subscription, group=group, member="nobody", on_committed=ignore, on_revoked=ignore
         )
 
     @abstractmethod

@@ -123,7 +123,7 @@ async def test_events_that_it_threw_away_unread_are_an_error_and_not_a_loss(tmp_
             pass
 
         subscriber = client.subscriber(
-            "full", Subscription(10), group="late", member="0", on_settled=ignored, on_revoked=ignored
+            "full", Subscription(10), group="late", member="0", on_committed=ignored, on_revoked=ignored
         )
         await subscriber.open()
         with pytest.raises(EventsDroppedError, match="dropped events that nobody had consumed"):

@@ -76,14 +76,14 @@ class FakeSubscriber:
     def __init__(
         self,
         subscription: Subscription,
-        on_settled: Callable[[Delivery], None],
+        on_committed: Callable[[Delivery], None],
         on_revoked: Callable[[Sequence[Delivery]], None],
     ) -> None:
         self.subscription = subscription
         self.on_revoked = on_revoked
         self.committed: list[int] = []
         self.open_fails = False
-        self._on_settled = on_settled
+        self._on_committed = on_committed
         self._progress = PartitionProgress()
         self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
         self._end = 0
@@ -108,11 +108,11 @@ class FakeSubscriber:
         if (last := self._progress.last_settled()) is not None:
             for forgotten in self._progress.committed(last):
                 self.committed.append(cast(int, forgotten.token))
-                self._on_settled(forgotten)
+                self._on_committed(forgotten)
 
     def revoke(self) -> None:
         """Take away all that is in hand; what settles later counts for nothing."""
-        revoked, self._progress = self._progress.open(), PartitionProgress()
+        revoked, self._progress = self._progress.in_hand(), PartitionProgress()
         self.on_revoked(revoked)
 
     async def close(self) -> None:
@@ -159,10 +159,10 @@ class FakeClient:
         *,
         group: str,
         member: str,
-        on_settled: Callable[[Delivery], None],
+        on_committed: Callable[[Delivery], None],
         on_revoked: Callable[[Sequence[Delivery]], None],
     ) -> FakeSubscriber:
-        self.the_subscriber = FakeSubscriber(subscription, on_settled, on_revoked)
+        self.the_subscriber = FakeSubscriber(subscription, on_committed, on_revoked)
         return self.the_subscriber
 
     def admin(self) -> FakeAdmin:

@@ -43,7 +43,7 @@ class Member:
             Subscription(100, session_timeout_s=SESSION_S),
             group=group,
             member=name,
-            on_settled=self.settled.append,
+            on_committed=self.settled.append,
             on_revoked=self.count,
         )
         await subscriber.open()

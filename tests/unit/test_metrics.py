@@ -23,8 +23,8 @@ from synthetic import (
 
 from benchmarks.analysis.trial_metrics import figures_of, latencies, measure
 from benchmarks.load.rows import Outcome
+from benchmarks.metrics.aggregation import combined_stats, geometric_mean, stats
 from benchmarks.metrics.cost import CpuTime, cost_of
-from benchmarks.metrics.folds import combined_stats, geometric_mean, stats
 from benchmarks.metrics.series import outstanding
 from benchmarks.planning.arrivals import schedule
 from benchmarks.scenario.model import Workload

@@ -55,7 +55,7 @@ def test_one_that_is_let_go_of_holds_nothing_back() -> None:
     progress.settle(6)
     progress.forget(5)
     assert progress.last_settled() == 6
-    assert offsets(progress.open()) == [6, 7]
+    assert offsets(progress.in_hand()) == [6, 7]
 
 
 def test_two_commits_that_overlap_forget_each_delivery_once() -> None:
@@ -119,7 +119,7 @@ class Partition(RuleBasedStateMachine):
         waiting = sorted(self.open)
         prefix = list(itertools.takewhile(lambda offset: self.open[offset], waiting))
         assert self.progress.last_settled() == (prefix[-1] if prefix else None)
-        assert offsets(self.progress.open()) == waiting
+        assert offsets(self.progress.in_hand()) == waiting
         assert self.progress.unsettled == len(waiting)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 from synthetic import facts_of
 
-from benchmarks.metrics.folds import stats
+from benchmarks.metrics.aggregation import stats
 from benchmarks.metrics.series import outstanding
 from benchmarks.planning.plan import make_plan
 from benchmarks.planning.prediction import Prediction

@@ -132,7 +132,7 @@ async def read_done(wiring: OwnWiring, runtime: Runtime) -> None:
             Subscription(1000, commit="timer", read_committed=True),
             group=f"{topic}-reader",
             member="reader",
-            on_settled=lambda _: None,
+            on_committed=lambda _: None,
             on_revoked=lambda _: None,
         )
         await subscriber.open()

@@ -11,8 +11,7 @@ from benchmarks.planning.arrivals import SCHEDULE_FIELDS
 from benchmarks.planning.plan import make_plan
 from benchmarks.scenario import load_text
 from registration import luck
-from registration.trace import RecordKind
-from virtual.records import ArrivalRow
+from registration.trace import RecordKind, TraceRecord
 from virtual.trial import VirtualTrial
 
 MS = 1_000_000
@@ -67,7 +66,7 @@ def live(variant: str, at_ms: Sequence[float], rest: str = "", *, timeout: str =
         trial.run()
         number = {luck.registration_id(trial.seed, index): index for index in range(len(at_ms))}
 
-        def read(process: str, row: ArrivalRow) -> Record:
+        def read(process: str, row: TraceRecord) -> Record:
             at = (row.t_ns - trial.start_ns) / MS
             return Record(process, number[row.registration_id], row.kind, at, row.delivery, row.attempt, row.status)
 

@@ -1,4 +1,4 @@
-"""Folds that several metrics share: percentiles and how trials combine, sums, shares, the largest, the mean."""
+"""What several metrics share: percentiles and how trials combine, sums, shares, the largest, the mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Carries out the process faults of a trial: begins each at its time, heals it at its time, and keeps what happened.
+"""Injects the faults of processes: begins each at its time, heals it at its time, and keeps what happened.
+
+Faults in a service's work need nobody to heal them: the service knows their window (`registration.faults`).
 
 One task per fault and process. Ending the tasks early releases what a fault would keep from being ended.
 """

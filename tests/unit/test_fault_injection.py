@@ -13,7 +13,7 @@ import pytest
 from synthetic import facts_of
 
 from benchmarks.faults import KINDS, Effect, ProcessKind
-from benchmarks.faults.schedule import FaultRecord, PlannedFault, carry_out, planned_faults
+from benchmarks.faults.injection import FaultRecord, PlannedFault, carry_out, planned_faults
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.resolve import dump
 from benchmarks.trials.frames import fault_frame
