@@ -201,6 +201,11 @@ def _warnings(scenario: Scenario, variants: Sequence[_Variant]) -> list[str]:
         for trial in variant.trials
         for name in trial.silent_faults
     ]
+    warnings += [
+        f"{variant.name} calls the services through the bare transport below httpx.AsyncClient"
+        for variant in scenario.variants
+        if variant.options.get("bare_transport")
+    ]
     return warnings + _clock_warnings([trial.facts for variant in variants for trial in variant.trials])
 
 

@@ -23,7 +23,8 @@ from locust.stats import RequestStats
 
 from benchmarks.load.recorder import Recorder, RequestEvent
 from benchmarks.load.rows import Outcome
-from benchmarks.load.settings import Address, Settings
+from benchmarks.load.settings import Settings
+from registration.address import Address
 from registration.runtime.role import RoleError
 
 logger = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from benchmarks.load.http.exchange import Exchange
 from benchmarks.load.http.payloads import ready_request
 from benchmarks.load.recorder import Recorder
 from benchmarks.load.rows import FILES_NEXT_STEP, NoRoomError
-from benchmarks.load.settings import Address, Settings
-from registration.address import this_host
+from benchmarks.load.settings import ConstantVusSettings, OpenSettings
+from registration.address import Address, this_host
 from registration.runtime.role import RoleError
 
 if TYPE_CHECKING:  # it imports Locust, which patches whoever imports it
@@ -39,7 +39,7 @@ _FILES_RESERVED = 64
 class LocalLoad:
     """One load against the servers of `settings`, carried by Locust's `carrier`."""
 
-    def __init__(self, settings: Settings, carrier: Carrier[Any]) -> None:
+    def __init__(self, settings: OpenSettings | ConstantVusSettings, carrier: Carrier[Any]) -> None:
         """Reserve the rows and prove the servers ready. Raises RoleError where that cannot be had."""
         _allow_files(settings.max_in_flight + SPARE_CONNECTIONS * len(settings.addresses) + _FILES_RESERVED)
         try:

@@ -22,7 +22,7 @@ from benchmarks.load.distributed.master import Master
 from benchmarks.load.distributed.worker import LoadWorker
 from benchmarks.load.local_load import LocalLoad
 from benchmarks.load.parent import Parent
-from benchmarks.load.settings import MasterSettings, Settings, master_address
+from benchmarks.load.settings import load_settings, master_address, master_settings
 from registration.runtime.role import RoleError
 
 
@@ -89,9 +89,9 @@ class LoadProcess:
                 self._exit_code.set(0)
                 return
             case {"role": "load-master"}:
-                load: Load = Master(MasterSettings.from_message(first), self._plugins)
+                load: Load = Master(master_settings(first), self._plugins)
             case _:
-                settings = Settings.from_message(first)
+                settings = load_settings(first)
                 load = LocalLoad(settings, Carrier(self._plugins, LocalRunner, settings.addresses[0]))
         self._load = load
         self._parent.say({"type": "ready", "pacer": load.pacer})

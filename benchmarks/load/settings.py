@@ -1,129 +1,100 @@
-"""The settings that the harness sends in its first line, checked once."""
+"""The settings that the harness, or a master on another host, sends in its first line, checked once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from benchmarks.load.rows import SCHEDULE_DTYPE
+from registration.address import Address
 
-Address = tuple[str, int]
-"""A numeric host (IPv4 or IPv6; names are not looked up) and a port."""
+Above0 = Annotated[int, Meta(gt=0)]
+AboveZero = Annotated[float, Meta(gt=0)]
+
+SHARED = ("addresses", "path", "executor", "keys", "block_seed", "timeout_ms")
+"""The settings that all workers of a load have in common."""
 
 
-@dataclass(frozen=True)
-class OpenSettings:
+class KeySettings(msgspec.Struct, frozen=True):
+    """How people come back: each arrival is one of `count`, see `registration.luck.key`."""
+
+    distribution: Literal["uniform", "zipf"]
+    count: Above0
+    s: float
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, tag_field="executor"):
+    """What the generator has to send, where to, and where it keeps what it saw. `keys` None: everybody is new.
+
+    Hosts are numeric (IPv4 or IPv6): names are not looked up.
+    """
+
+    addresses: Annotated[tuple[Address, ...], Meta(min_length=1)]
+    path: str
+    keys: KeySettings | None
+    block_seed: int
+    timeout_ms: AboveZero
+    max_in_flight: Above0
+    rows: Path
+
+    @property
+    def timeout_ns(self) -> int:
+        return round(self.timeout_ms * 1e6)
+
+
+class OpenSettings(Settings, frozen=True, kw_only=True, tag="open"):
     """The open loop: arrivals at the times of a schedule."""
 
     schedule: Path
 
 
-@dataclass(frozen=True)
-class ConstantVusSettings:
-    """The closed loop: `vus` users without think time, from `warmup_ns` before scenario time 0 to `duration_ns`."""
+class ConstantVusSettings(Settings, frozen=True, kw_only=True, tag="constant-vus"):
+    """The closed loop: `vus` users without think time, from the warm-up before scenario time 0 to the end."""
 
-    vus: int
-    warmup_ns: int
-    duration_ns: int
-
-
-@dataclass(frozen=True)
-class KeySettings:
-    """How people come back: each arrival is one of `count`, see `registration.luck.key`."""
-
-    distribution: str
-    count: int
-    s: float
+    vus: Above0
+    warmup_ms: float
+    duration_ms: float
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the generator has to send, where to, and where it keeps what it saw. `keys` None: everybody is new."""
-
-    addresses: tuple[Address, ...]
-    path: str
-    executor: OpenSettings | ConstantVusSettings
-    keys: KeySettings | None
-    block_seed: int
-    timeout_ns: int
-    max_in_flight: int
-    rows: Path
-
-    @classmethod
-    def from_message(cls, message: object) -> Settings:
-        """Read `{"role": "load", "settings": {…}}`. Raises ValueError that names the field at fault."""
-        settings = _settings(message, "load")
-        try:
-            found = cls(
-                addresses=tuple((str(host), int(port)) for host, port in settings["addresses"]),
-                path=str(settings["path"]),
-                executor=_executor(settings),
-                keys=_keys(settings["keys"]),
-                block_seed=int(settings["block_seed"]),
-                timeout_ns=round(float(settings["timeout_ms"]) * 1e6),
-                max_in_flight=int(settings["max_in_flight"]),
-                rows=Path(settings["rows"]),
-            )
-        except KeyError as error:
-            raise ValueError(f"the settings have no {error.args[0]}") from error
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"the settings are malformed: {error}") from error
-        if not found.addresses:
-            raise ValueError("addresses is empty")
-        if found.timeout_ns <= 0 or found.max_in_flight <= 0:
-            raise ValueError("timeout_ms and max_in_flight must be above 0")
-        return found
-
-
-@dataclass(frozen=True)
-class MasterSettings:
-    """What the master of load workers elsewhere has to know. `share` is what it tells each of them, but for its files.
+class MasterSettings(OpenSettings, frozen=True, kw_only=True, tag="open"):
+    """What the master of load workers elsewhere has to know; only a schedule can be dealt out.
 
     `listen` is where they find it; they have to come within `join_limit_s`. `max_in_flight` is that of all together.
     """
 
     listen: Address
-    workers: int
+    workers: Above0
     join_limit_s: float
-    schedule: Path
-    rows: Path
-    max_in_flight: int
-    share: Mapping[str, Any]
 
-    @classmethod
-    def from_message(cls, message: object) -> MasterSettings:
-        """Read `{"role": "load-master", "settings": {…}}`. Raises ValueError that names the field at fault."""
-        settings = _settings(message, "load-master")
-        whole = Settings.from_message({"role": "load", "settings": settings})
-        if not isinstance(whole.executor, OpenSettings):
-            raise ValueError("only a schedule can be dealt out: executor must be open")  # noqa: TRY004 - as below
-        try:
-            host, port = settings["listen"]
-            found = cls(
-                listen=(str(host), int(port)),
-                workers=int(settings["workers"]),
-                join_limit_s=float(settings["join_limit_s"]),
-                schedule=whole.executor.schedule,
-                rows=whole.rows,
-                max_in_flight=whole.max_in_flight,
-                share={name: settings[name] for name in SHARED},
-            )
-        except KeyError as error:
-            raise ValueError(f"the settings have no {error.args[0]}") from error
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"the settings are malformed: {error}") from error
-        if not 0 < found.workers <= found.max_in_flight:
-            raise ValueError("workers must be at least one, and at most max_in_flight")
-        return found
+    @property
+    def share(self) -> dict[str, Any]:
+        """What it tells each worker, but for its files."""
+        whole = msgspec.to_builtins(self, enc_hook=str)
+        return {name: whole[name] for name in SHARED}
 
 
-SHARED = ("addresses", "path", "executor", "keys", "block_seed", "timeout_ms")
-"""The settings that all workers of a load have in common."""
+class _WorkerSettings(msgspec.Struct, frozen=True):
+    master: Address
+
+
+def load_settings(message: object) -> OpenSettings | ConstantVusSettings:
+    """Read `{"role": "load", "settings": {…}}`. Raises ValueError that names the field at fault."""
+    found: OpenSettings | ConstantVusSettings = _read(message, "load", OpenSettings | ConstantVusSettings)
+    return found
+
+
+def master_settings(message: object) -> MasterSettings:
+    """Read `{"role": "load-master", "settings": {…}}`. Raises ValueError that names the field at fault."""
+    found: MasterSettings = _read(message, "load-master", MasterSettings)
+    if found.workers > found.max_in_flight:
+        raise ValueError("workers must be at most max_in_flight")
+    return found
 
 
 def master_address(message: object) -> Address:
@@ -131,48 +102,18 @@ def master_address(message: object) -> Address:
 
     The host may be a name. Raises ValueError where the message is anything else.
     """
-    settings = _settings(message, "load-worker")
-    try:
-        host, port = settings["master"]
-        return str(host), int(port)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"the settings name no master: {settings!r:.200}") from error
+    found: _WorkerSettings = _read(message, "load-worker", _WorkerSettings)
+    return found.master
 
 
-def _settings(message: object, role: str) -> Mapping[str, Any]:
-    """The settings in the first line of a process of that role. Raises ValueError where it is for another one."""
+def _read(message: object, role: str, what: Any) -> Any:
     if not isinstance(message, Mapping) or message.get("role") != role:
         raise ValueError(f'the first line is not for the role "{role}": {message!r:.200}')
-    settings = message.get("settings")
-    if not isinstance(settings, Mapping):
-        raise ValueError("the settings are missing")  # noqa: TRY004 - what is wrong is the message
-    return settings
-
-
-def _executor(settings: Mapping[str, Any]) -> OpenSettings | ConstantVusSettings:
-    match settings["executor"]:
-        case "open":
-            return OpenSettings(Path(settings["schedule"]))
-        case "constant-vus":
-            found = ConstantVusSettings(
-                vus=int(settings["vus"]),
-                warmup_ns=round(float(settings["warmup_ms"]) * 1e6),
-                duration_ns=round(float(settings["duration_ms"]) * 1e6),
-            )
-            if found.vus <= 0:
-                raise ValueError("vus must be above 0")
-            return found
-        case other:
-            raise ValueError(f"no such executor: {other!r}")
-
-
-def _keys(keys: Mapping[str, Any] | None) -> KeySettings | None:
-    if keys is None:
-        return None
-    found = KeySettings(str(keys["distribution"]), int(keys["count"]), float(keys["s"]))
-    if found.distribution not in ("uniform", "zipf") or found.count <= 0:
-        raise ValueError(f"keys must be uniform or zipf over at least one: {found}")
-    return found
+    try:
+        # Not strict: the seed, an integer of 64 bits, comes as text.
+        return msgspec.convert(message.get("settings"), what, strict=False, dec_hook=lambda kind, value: kind(value))
+    except msgspec.ValidationError as error:
+        raise ValueError(f"the settings are malformed: {error}") from error
 
 
 def read_schedule(path: Path) -> NDArray[np.void]:

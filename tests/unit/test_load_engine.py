@@ -13,7 +13,7 @@ from benchmarks.load.executors.port import Executor
 from benchmarks.load.http.exchange import Exchange
 from benchmarks.load.recorder import Recorder, RequestEvent
 from benchmarks.load.rows import NO_TIME, SCHEDULE_DTYPE, Outcome, read
-from benchmarks.load.settings import ConstantVusSettings, OpenSettings, Settings
+from benchmarks.load.settings import ConstantVusSettings, OpenSettings, load_settings
 from registration.luck import registration_id
 
 START_NS = 1_000_000
@@ -66,17 +66,18 @@ class FakeClient:
         self.topped_up += 1
 
 
-def settings(path: Path, executor: OpenSettings | ConstantVusSettings) -> Settings:
-    return Settings(
-        addresses=(("127.0.0.1", 8001),),
-        path="/registrations",
-        executor=executor,
-        keys=None,
-        block_seed=7,
-        timeout_ns=TIMEOUT_NS,
-        max_in_flight=10,
-        rows=path / "load.rows",
-    )
+def told(path: Path, executor: str, **more: object) -> dict[str, object]:
+    settings = {
+        "addresses": [["127.0.0.1", 8001]],
+        "path": "/registrations",
+        "executor": executor,
+        "keys": None,
+        "block_seed": 7,
+        "timeout_ms": TIMEOUT_NS / 1e6,
+        "max_in_flight": 10,
+        "rows": str(path / "load.rows"),
+    }
+    return {"role": "load", "settings": {**settings, **more}}
 
 
 def open_loop(path: Path, intended_ns: Sequence[int]) -> Open:
@@ -84,13 +85,16 @@ def open_loop(path: Path, intended_ns: Sequence[int]) -> Open:
     schedule["index"] = np.arange(len(intended_ns))
     schedule["intended_ns"] = intended_ns
     np.save(path / "schedule.npy", schedule)
-    model = OpenSettings(path / "schedule.npy")
-    return Open(settings(path, model), model)
+    found = load_settings(told(path, "open", schedule=str(path / "schedule.npy")))
+    assert isinstance(found, OpenSettings)
+    return Open(found)
 
 
 def closed_loop(path: Path, vus: int, warmup_ns: int = 100, duration_ns: int = 10_000) -> ConstantVus:
-    model = ConstantVusSettings(vus, warmup_ns, duration_ns)
-    return ConstantVus(settings(path, model), model)
+    span = {"warmup_ms": warmup_ns / 1e6, "duration_ms": duration_ns / 1e6}
+    found = load_settings(told(path, "constant-vus", vus=vus, **span))
+    assert isinstance(found, ConstantVusSettings)
+    return ConstantVus(found)
 
 
 class Bench:

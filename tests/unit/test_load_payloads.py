@@ -14,7 +14,16 @@ ADDRESSES = (("127.0.0.1", 8001), ("127.0.0.1", 8002))
 
 
 def settings(keys: KeySettings | None = None) -> Settings:
-    return Settings(ADDRESSES, "/r", OpenSettings(Path("s.npy")), keys, 7, 10**9, 10, Path("load.rows"))
+    return OpenSettings(
+        addresses=ADDRESSES,
+        path="/r",
+        keys=keys,
+        block_seed=7,
+        timeout_ms=1000.0,
+        max_in_flight=10,
+        rows=Path("load.rows"),
+        schedule=Path("s.npy"),
+    )
 
 
 def parts(payload: Payload) -> tuple[str, dict[str, str], bytes]:

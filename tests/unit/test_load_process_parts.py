@@ -16,7 +16,7 @@ from benchmarks.load.event_loop import KernelTimer, LoopTimer
 from benchmarks.load.local_load import CpuShare, collections, switch_collector_off
 from benchmarks.load.parent import LineBuffer, Parent
 from benchmarks.load.rows import SCHEDULE_DTYPE
-from benchmarks.load.settings import ConstantVusSettings, KeySettings, OpenSettings, Settings, read_schedule
+from benchmarks.load.settings import ConstantVusSettings, KeySettings, OpenSettings, load_settings, read_schedule
 
 SETTINGS = {
     "addresses": [["127.0.0.1", 8001]],
@@ -33,18 +33,20 @@ CLOSED = {**SETTINGS, "executor": "constant-vus", "vus": 8, "warmup_ms": 1000, "
 
 
 def test_settings_are_read_with_their_units() -> None:
-    settings = Settings.from_message({"role": "load", "settings": SETTINGS})
+    settings = load_settings({"role": "load", "settings": SETTINGS})
     assert settings.addresses == (("127.0.0.1", 8001),)
     assert settings.timeout_ns == 2_500_500_000
     assert settings.block_seed == 2**64 - 1
-    assert (settings.executor, settings.keys) == (OpenSettings(Path("s.npy")), None)
+    assert isinstance(settings, OpenSettings)
+    assert (settings.schedule, settings.rows, settings.keys) == (Path("s.npy"), Path("load.rows"), None)
 
 
 def test_settings_of_a_closed_loop_need_no_schedule() -> None:
     keys = {"distribution": "zipf", "count": 1000, "s": 1.1}
     message = {key: value for key, value in {**CLOSED, "keys": keys}.items() if key != "schedule"}
-    settings = Settings.from_message({"role": "load", "settings": message})
-    assert settings.executor == ConstantVusSettings(vus=8, warmup_ns=1_000_000_000, duration_ns=2_500_500_000)
+    settings = load_settings({"role": "load", "settings": message})
+    assert isinstance(settings, ConstantVusSettings)
+    assert (settings.vus, settings.warmup_ms, settings.duration_ms) == (8, 1000.0, 2500.5)
     assert settings.keys == KeySettings("zipf", 1000, 1.1)
 
 
@@ -52,7 +54,7 @@ def test_settings_of_a_closed_loop_need_no_schedule() -> None:
     ("message", "complaint"),
     [
         ({"role": "service", "settings": SETTINGS}, "role"),
-        ({"role": "load"}, "settings"),
+        ({"role": "load"}, "malformed"),
         ({"role": "load", "settings": {**SETTINGS, "addresses": []}}, "addresses"),
         ({"role": "load", "settings": {**SETTINGS, "block_seed": "x"}}, "malformed"),
         ({"role": "load", "settings": {**SETTINGS, "timeout_ms": 0}}, "timeout_ms"),
@@ -67,7 +69,7 @@ def test_settings_of_a_closed_loop_need_no_schedule() -> None:
 )
 def test_settings_at_fault_are_named(message: object, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        Settings.from_message(message)
+        load_settings(message)
 
 
 def test_a_schedule_out_of_order_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import cli
 from benchmarks.load.distributed.clocks import ClockOffset, Ping, clock_identity, estimate_offset, widened_by_drift
 from benchmarks.load.rows import SCHEDULE_DTYPE, Outcome, Rows, read
-from benchmarks.load.settings import MasterSettings, master_address
+from benchmarks.load.settings import master_address, master_settings
 from benchmarks.load.shares import deal, merge, path_of, split
 from benchmarks.scenario import load_text
 from benchmarks.scenario.workload import Workload
@@ -149,7 +149,7 @@ def test_a_report_does_not_tell_where_the_load_came_from() -> None:
 
 
 def test_a_master_tells_workers_everything_but_the_files() -> None:
-    settings = MasterSettings.from_message({"role": "load-master", "settings": MASTER})
+    settings = master_settings({"role": "load-master", "settings": MASTER})
     assert (settings.listen, settings.workers, settings.max_in_flight) == (("10.0.0.5", 5557), 2, 10)
     assert set(settings.share) == {"addresses", "path", "executor", "keys", "block_seed", "timeout_ms"}
 
@@ -160,17 +160,17 @@ def test_a_master_tells_workers_everything_but_the_files() -> None:
         ({"workers": 11}, "workers"),
         ({"workers": 0}, "workers"),
         ({"listen": "x"}, "malformed"),
-        ({"executor": "constant-vus", "vus": 1, "warmup_ms": 0, "duration_ms": 1}, "schedule"),
+        ({"executor": "constant-vus", "vus": 1, "warmup_ms": 0, "duration_ms": 1}, "constant-vus"),
     ],
 )
 def test_settings_of_a_master_are_checked(changed: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        MasterSettings.from_message({"role": "load-master", "settings": {**MASTER, **changed}})
+        master_settings({"role": "load-master", "settings": {**MASTER, **changed}})
 
 
 def test_a_worker_is_told_nothing_but_its_master() -> None:
     assert master_address({"role": "load-worker", "settings": {"master": ["there", 5557]}}) == ("there", 5557)
-    with pytest.raises(ValueError, match="no master"):
+    with pytest.raises(ValueError, match="master"):
         master_address({"role": "load-worker", "settings": {}})
 
 

@@ -323,6 +323,14 @@ class TestWarnings:
         assert warning.startswith("trial 01-sync: the fault ")
         assert "never began" in warning
 
+    def test_calls_below_the_client_are_named(self, tmp_path: Path) -> None:
+        bare = {"name": "sync-bare", "base": "sync", "options": {"bareTransport": True}}
+        scenario = scenario_of(faults=[], hypothesis=None, thresholds={}, variants=[bare])
+        trials = [result_of(scenario, n + 1, "sync-bare", n, tmp_path / str(n)) for n in range(3)]
+        assert summarise(scenario, trials)["warnings"] == [
+            "sync-bare calls the services through the bare transport below httpx.AsyncClient"
+        ]
+
     def test_a_trial_far_from_the_others(self, tmp_path: Path) -> None:
         scenario = scenario_of(blocks=4, faults=[], hypothesis=None, thresholds={}, variants=["sync"])
         trials = [result_of(scenario, n + 1, "sync", n, tmp_path / str(n)) for n in range(3)]

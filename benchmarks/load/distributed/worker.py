@@ -28,7 +28,8 @@ from benchmarks.load.distributed.clocks import ClockOffset, Ping, clock_identity
 from benchmarks.load.distributed.wire import Collected, WireInbox, WireMessage, chunks
 from benchmarks.load.local_load import LocalLoad
 from benchmarks.load.rows import SCHEDULE_DTYPE
-from benchmarks.load.settings import Address, Settings
+from benchmarks.load.settings import ConstantVusSettings, OpenSettings, load_settings
+from registration.address import Address
 from registration.runtime.role import RoleError
 
 _HEARTBEAT_LIMIT_S = 10.0
@@ -102,7 +103,7 @@ class LoadWorker:
         except ConnectionError as error:
             raise RoleError(f"no master answered at {host}:{port}", "start the run on the master's host") from error
 
-    def _take_share(self, directory: Path) -> Settings:
+    def _take_share(self, directory: Path) -> OpenSettings | ConstantVusSettings:
         """Wait for the share, and write its schedule down. Raises RoleError where it is not usable."""
         share = self._expect(wire.SHARE).data
         try:
@@ -114,7 +115,7 @@ class LoadWorker:
                 schedule.add(self._expect(wire.SCHEDULE).data.get("data"))
             np.save(directory / "schedule.npy", np.frombuffer(schedule.take(), SCHEDULE_DTYPE))
             files = {"schedule": str(directory / "schedule.npy"), "rows": str(directory / "load.rows")}
-            return Settings.from_message({"role": "load", "settings": {**share["settings"], **files}})
+            return load_settings({"role": "load", "settings": {**share["settings"], **files}})
         except (KeyError, TypeError, ValueError) as error:
             raise RoleError(
                 f"the master's share cannot be used: {error}", "install the same version on all hosts"

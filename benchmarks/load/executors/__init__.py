@@ -10,13 +10,9 @@ from __future__ import annotations
 from benchmarks.load.executors.constant_vus import ConstantVus
 from benchmarks.load.executors.open import Open
 from benchmarks.load.executors.port import Executor
-from benchmarks.load.settings import OpenSettings, Settings
+from benchmarks.load.settings import ConstantVusSettings, OpenSettings
 
 
-def make_executor(settings: Settings) -> Executor:
+def make_executor(settings: OpenSettings | ConstantVusSettings) -> Executor:
     """The executor that the settings ask for. Raises OSError or ValueError where its files cannot be had."""
-    match settings.executor:
-        case OpenSettings() as model:
-            return Open(settings, model)
-        case model:
-            return ConstantVus(settings, model)
+    return Open(settings) if isinstance(settings, OpenSettings) else ConstantVus(settings)

@@ -9,7 +9,7 @@ from benchmarks.load.executors.port import DueArrival
 from benchmarks.load.http.exchange import Exchange
 from benchmarks.load.http.payloads import Payloads
 from benchmarks.load.rows import GrowingRows
-from benchmarks.load.settings import ConstantVusSettings, Settings
+from benchmarks.load.settings import ConstantVusSettings
 
 RETRY_NS = 100_000_000
 """How long a user rests whose arrival was never sent. With no pause a server that refuses connections, or a machine
@@ -27,22 +27,22 @@ class ConstantVus:
     "The closed loop" in docs/load.md.
     """
 
-    def __init__(self, settings: Settings, model: ConstantVusSettings) -> None:
+    def __init__(self, settings: ConstantVusSettings) -> None:
         """Reserve the first rows. Raises OSError where there is no room for them."""
         self.rows = GrowingRows(settings.rows)
         self._warmup = Payloads(itertools.count(-1, -1), settings, _LOOK_AHEAD)
         self._counted = Payloads(itertools.count(), settings, _LOOK_AHEAD)
-        self._model = model
+        self._settings = settings
         self._start_ns = self._begin_ns = self._end_ns = 0
-        self._free = model.vus
+        self._free = settings.vus
         self._resting_until_ns: deque[int] = deque()
         self._issued = 0
         self._over = False
 
     def begin(self, start_ns: int) -> None:
         self._start_ns = start_ns
-        self._begin_ns = start_ns - self._model.warmup_ns
-        self._end_ns = start_ns + self._model.duration_ns
+        self._begin_ns = start_ns - round(self._settings.warmup_ms * 1e6)
+        self._end_ns = start_ns + round(self._settings.duration_ms * 1e6)
 
     def due(self, now_ns: int) -> DueArrival | None:
         if now_ns >= self._end_ns:

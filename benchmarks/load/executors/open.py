@@ -6,7 +6,7 @@ from benchmarks.load.executors.port import DueArrival
 from benchmarks.load.http.exchange import Exchange
 from benchmarks.load.http.payloads import Payloads
 from benchmarks.load.rows import Rows
-from benchmarks.load.settings import OpenSettings, Settings, read_schedule
+from benchmarks.load.settings import OpenSettings, read_schedule
 
 
 class Open:
@@ -15,9 +15,9 @@ class Open:
     Nobody waits for anybody: that is what makes a slow server's queue show. See "Open arrivals" in docs/load.md.
     """
 
-    def __init__(self, settings: Settings, model: OpenSettings) -> None:
+    def __init__(self, settings: OpenSettings) -> None:
         """Reserve a row for each arrival. Raises OSError or ValueError where the files cannot be used."""
-        schedule = read_schedule(model.schedule)
+        schedule = read_schedule(settings.schedule)
         self.rows = Rows(settings.rows, schedule)
         self._payloads = Payloads(schedule["index"].tolist(), settings)
         self._scenario_ns: list[int] = schedule["intended_ns"].tolist()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from benchmarks.load.event_loop import Loop
 from benchmarks.load.http.connection import HttpConnection
 from benchmarks.load.http.exchange import Exchange
-from benchmarks.load.settings import Address
+from registration.address import Address
 
 SPARE_CONNECTIONS = 8
 """Free connections kept per server, so that a burst does not wait for handshakes."""

@@ -12,7 +12,7 @@ from typing import Protocol
 from benchmarks.load.event_loop import Loop, Watcher
 from benchmarks.load.http.exchange import Exchange
 from benchmarks.load.http.reply import ReplyError, ReplyParser
-from benchmarks.load.settings import Address
+from registration.address import Address
 
 _READ_BYTES = 65_536
 

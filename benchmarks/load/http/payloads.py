@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
-from benchmarks.load.settings import Address, KeySettings, Settings
+from benchmarks.load.settings import KeySettings, Settings
 from registration import luck
+from registration.address import Address
 from registration.registration import Registration, body_of, traceparent_of, user_id
 
 LOOK_AHEAD = 20_000
