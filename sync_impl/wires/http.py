@@ -37,11 +37,11 @@ class HttpWire:
     async def send(self, service: str, address: Address, call: Call) -> int:
         if (url := self._urls.get(address)) is None:
             url = self._urls[address] = httpx.URL(f"http://{address}{PATHS['service']}")
+        # Made by hand: the client's own `post` would merge each time what it has no defaults for.
+        request = httpx.Request("POST", url, headers=call.headers(), content=call.body())
         try:
             if not self._calling.bare_transport:
-                response = await self._clients[service].post(url, content=call.body(), headers=call.headers())
-                return response.status_code
-            request = httpx.Request("POST", url, headers=call.headers(), content=call.body())
+                return (await self._clients[service].send(request)).status_code
             response = await self._transports[service].handle_async_request(request)
             try:
                 await response.aread()  # to its end, so that the connection can be used again
