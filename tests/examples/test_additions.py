@@ -186,7 +186,7 @@ def test_a_fault_of_a_process_does_something_while_it_lasts(tree: With) -> None:
 
 def test_what_is_true_of_every_fault_is_true_of_these(tree: With) -> None:
     place = tree("starve.py", "stutter.py")
-    suites = ("tests/unit/test_fault_kinds.py", "tests/unit/test_fault_schedule.py")
+    suites = ("tests/unit/test_fault_kinds.py", "tests/unit/test_fault_injection.py")
     assert suite(place, *suites, "-k", f"(starve or stutter) and {NO_DOCUMENTS}") > 30
 
 
