@@ -202,9 +202,9 @@ def _warnings(scenario: Scenario, variants: Sequence[_Variant]) -> list[str]:
         for name in trial.silent_faults
     ]
     warnings += [
-        f"{variant.name} calls the services through the bare transport below httpx.AsyncClient"
+        f"{variant.name} is {variant.base} with {changed}"
         for variant in scenario.variants
-        if variant.options.get("bare_transport")
+        if (changed := variant.changed_options())
     ]
     return warnings + _clock_warnings([trial.facts for variant in variants for trial in variant.trials])
 

@@ -53,7 +53,7 @@ USUAL = Effort(
     traced=(True, False, False, True),
     idle_s=5.0,
     blocks=5,
-    part=0.5,  # the shortest that a run's comparisons can be judged by, see `benchmarks.analysis.noise`
+    part=0.5,  # the shortest that a run's comparisons can be judged by, see `benchmarks.analysis.calibration`
     longest_s=60.0,
 )
 QUICK = Effort(

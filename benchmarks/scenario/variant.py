@@ -12,9 +12,8 @@ from benchmarks.subject import VARIANTS, Listed
 from benchmarks.values.checked import BROKER, Model, Name
 from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
 from benchmarks.values.units import format_s, parse_s
-from registration.options import Option, options_of
+from registration.options import Option, OptionValue, options_of
 
-OptionValue = float | int | bool | str
 DEFAULT_VARIANTS: tuple[str, ...] = ("sync", "events")
 
 
@@ -41,6 +40,13 @@ class VariantSpec(Model):
     def listed(self) -> Listed:
         """What its base declares."""
         return VARIANTS[self.base]
+
+    def changed_options(self) -> str:
+        """The options that are not the defaults, as the file has them; empty where all are."""
+        known = options_of(self.listed.declared.options)
+        usual = default_options(known)
+        given = write_options(self.options, known)
+        return ", ".join(f"{name}: {spelled(value)}" for name, value in given.items() if value != usual[name])
 
     def lacks(self, process: str) -> bool:
         """Whether `process` is one that only some variants have, and that a fault cannot hit in this one."""
@@ -120,6 +126,11 @@ def write_options(options: Mapping[str, OptionValue], known: Mapping[str, Option
 def default_options(known: Mapping[str, Option]) -> dict[str, OptionValue]:
     """What each option is where the file does not say, in the spelling of the file."""
     return write_options({option.attribute: _plain(option.default) for option in known.values()}, known)
+
+
+def spelled(value: OptionValue) -> str:
+    """A value as YAML has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _read(value: object, option: Option) -> OptionValue:

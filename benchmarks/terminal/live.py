@@ -6,6 +6,7 @@ eye; what is recorded is computed after the load, from all rows.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -68,20 +69,11 @@ class Scoreboard:
     plan: Plan | None = None
     out: Path | None = None
     trial: PlannedTrial | None = None
-    repeated_blocks: int = 0  # repeats begun so far: time that the plan does not know of
     step: str = "preparing"
     start_ns: int | None = None  # scenario time 0 of the trial under load
     rows: Path | None = None
     began_ns: int = field(default_factory=time.monotonic_ns)
     glances: dict[str, Glance] = field(default_factory=dict)
-
-    def trial_began(self, trial: PlannedTrial) -> None:
-        self.trial = trial
-        if self.plan is not None:  # the trials of repeats are numbered on from the plan's last, block by block
-            beyond = max(trial.number - len(self.plan.trials), 0)
-            self.repeated_blocks = max(
-                self.repeated_blocks, -(-beyond * self.plan.scenario.blocks // len(self.plan.trials))
-            )
 
     def position(self) -> str:
         """Where in the plan the trial is; a repeat is not in it and is not counted."""
@@ -133,7 +125,10 @@ class Scoreboard:
         return 0.0 if self.plan is None or left_s is None else 1 - left_s / max(self._estimated_s(self.plan), 1e-9)
 
     def _estimated_s(self, plan: Plan) -> float:
-        return plan.estimated_s * (1 + self.repeated_blocks / plan.scenario.blocks)
+        # The trials of repeats, of which the plan does not know, are numbered on from its last, block by block.
+        beyond = 0 if self.trial is None else max(self.trial.number - len(plan.trials), 0)
+        a_block = len(plan.trials) // plan.scenario.blocks
+        return plan.estimated_s * (1 + math.ceil(beyond / a_block) / plan.scenario.blocks)
 
 
 class _BoardKeeper:
@@ -154,7 +149,7 @@ class _BoardKeeper:
         self._board.step = message
 
     def trial_began(self, trial: PlannedTrial) -> None:
-        self._board.trial_began(trial)
+        self._board.trial = trial
 
     def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
         self._board.trial = trial

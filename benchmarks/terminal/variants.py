@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.scenario.variant import default_options
+from benchmarks.scenario.variant import default_options, spelled
 from benchmarks.subject import VARIANTS, Listed
 from registration.options import options_of
 
@@ -28,8 +28,7 @@ def show(console: Console) -> None:
             console.print(f"    has a process of its own: {process.name}", highlight=False)
         known = options_of(declared.options)
         for option, default in default_options(known).items():
-            as_in_yaml = str(default).lower() if isinstance(default, bool) else default
-            console.print(f"    {option}: {as_in_yaml}  {known[option].says}", highlight=False, markup=False)
+            console.print(f"    {option}: {spelled(default)}  {known[option].says}", highlight=False, markup=False)
 
 
 def _as_dict(name: str, listed: Listed) -> dict[str, object]:

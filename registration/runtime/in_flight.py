@@ -42,28 +42,15 @@ class InFlightSampler:
         self._count = count
         self._clock_ns = clock_ns
         self._waits = random.Random(path.name)  # noqa: S311 - spreads the samples, guards nothing
-        self._fd: int | None = None
-        self._next: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
-        """Take the first sample, and go on until closed."""
+        """Take the first sample, and go on as long as the loop runs."""
         # O_APPEND: a respawned process goes on where its predecessor was killed.
-        self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self._sample()
+        self._sample(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
 
-    def close(self) -> None:
-        """Look no more."""
-        if self._next is not None:
-            self._next.cancel()
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-
-    def _sample(self) -> None:
-        assert self._fd is not None, "samples are taken between open and close"
-        os.write(self._fd, _SAMPLE.pack(self._clock_ns(), self._count()))
-        wait_s = self._waits.uniform(SHORTEST_WAIT_S, LONGEST_WAIT_S)
-        self._next = asyncio.get_running_loop().call_later(wait_s, self._sample)
+    def _sample(self, fd: int) -> None:
+        os.write(fd, _SAMPLE.pack(self._clock_ns(), self._count()))
+        asyncio.get_running_loop().call_later(self._waits.uniform(SHORTEST_WAIT_S, LONGEST_WAIT_S), self._sample, fd)
 
 
 def read(path: Path) -> NDArray[np.void]:

@@ -10,15 +10,13 @@ from registration.runtime.in_flight import LONGEST_WAIT_S, SHORTEST_WAIT_S, InFl
 
 def sample(path: Path, for_s: float) -> None:
     async def run() -> None:
-        sampler = InFlightSampler(path, lambda: 7)
-        sampler.open()
+        InFlightSampler(path, lambda: 7).open()
         await asyncio.sleep(for_s)
-        sampler.close()
 
     asyncio.run(run())
 
 
-def test_it_looks_until_it_is_closed_and_keeps_what_it_saw(tmp_path: Path) -> None:
+def test_it_looks_until_its_loop_ends_and_keeps_what_it_saw(tmp_path: Path) -> None:
     sample(tmp_path / "api-0.inflight", 0.2)
     samples = read(tmp_path / "api-0.inflight")
     assert len(samples) > 2

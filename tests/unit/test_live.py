@@ -167,8 +167,8 @@ def test_a_repeated_block_is_named_not_counted_and_takes_time_of_its_own(board: 
     clock.now_ns = 90 * SECOND + round(board.plan.estimated_s * SECOND)
     assert board.left_s() == pytest.approx(0.0, abs=1e-6)
     for number, trial in enumerate(planned, start=len(planned) + 1):
-        board.trial_began(replace(trial, number=number))
+        board.trial = replace(trial, number=number)
         assert board.position() == "repeating block 1"
         assert board.left_s() == pytest.approx(board.plan.estimated_s)
-    board.trial_began(replace(planned[0], number=5))
+    board.trial = replace(planned[0], number=5)
     assert board.left_s() == pytest.approx(2 * board.plan.estimated_s)

@@ -323,13 +323,11 @@ class TestWarnings:
         assert warning.startswith("trial 01-sync: the fault ")
         assert "never began" in warning
 
-    def test_calls_below_the_client_are_named(self, tmp_path: Path) -> None:
+    def test_options_that_are_not_the_defaults_are_named(self, tmp_path: Path) -> None:
         bare = {"name": "sync-bare", "base": "sync", "options": {"bareTransport": True}}
         scenario = scenario_of(faults=[], hypothesis=None, thresholds={}, variants=[bare])
         trials = [result_of(scenario, n + 1, "sync-bare", n, tmp_path / str(n)) for n in range(3)]
-        assert summarise(scenario, trials)["warnings"] == [
-            "sync-bare calls the services through the bare transport below httpx.AsyncClient"
-        ]
+        assert summarise(scenario, trials)["warnings"] == ["sync-bare is sync with bareTransport: true"]
 
     def test_a_trial_far_from_the_others(self, tmp_path: Path) -> None:
         scenario = scenario_of(blocks=4, faults=[], hypothesis=None, thresholds={}, variants=["sync"])
