@@ -1,6 +1,7 @@
 """A process of a few lines for tests of the supervisor: it does what its settings say, and notes when.
 
 diary: a file that it appends `told NAME` and `ready NAME` to. ready_after_s: how long it takes to become ready.
+ready_after_entry: an entry of the diary that it waits for before it is.
 hears: it reports a probe once it has started. busy: its answers to `idle`, the last one for ever. lag: what it samples,
 likewise. pending, dead_lettered: its answers to these. done: it says so when it has started. start_ns: it notes having
 been told.
@@ -24,6 +25,7 @@ from registration.settings import Settings
 class Small(Settings):
     diary: str
     ready_after_s: float = 0.0
+    ready_after_entry: str = ""
     hears: bool = False
     busy: Sequence[int] = (0,)
     lag: Sequence[int] = ()
@@ -43,6 +45,8 @@ async def run(text: bytes, harness: Harness) -> None:
     if settings.start_ns is not None:
         note("knows-the-start")
     await asyncio.sleep(settings.ready_after_s)
+    while settings.ready_after_entry not in Path(settings.diary).read_text():
+        await asyncio.sleep(0.01)
     note("ready")
     harness.ready()
     if settings.hears:
