@@ -289,4 +289,5 @@ def rebuild(directory: Path, predict: Predict) -> Summary:
 def _exit_code(summary: Summary) -> ExitCode:
     if not summary.valid:
         return ExitCode.NOT_VALID
-    return ExitCode.OK if all(threshold.passed for threshold in summary.thresholds) else ExitCode.THRESHOLD
+    failed = any(threshold.passed is False for threshold in summary.thresholds)
+    return ExitCode.THRESHOLD if failed else ExitCode.OK

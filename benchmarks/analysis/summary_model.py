@@ -114,6 +114,8 @@ class Comparison:
     significant: bool | None = None
     mark: str | None = None
     reason: str | None = None
+    # The estimate where all of a disturbance worked for one side, and where it worked for the other: null where quiet.
+    bracket: Interval | None = None
 
     @property
     def measured(self) -> Metric:
@@ -134,11 +136,44 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Added:
+    """What the measurement adds to the prediction: a difference for shares and single variants, else a ratio.
+
+    `outside_floor`: whether the whole interval lies outside what identical sides show; null without a floor.
+    """
+
+    estimate: float
+    ci95: Interval | None
+    outside_floor: bool | None
+
+
+@dataclass(frozen=True)
+class HoldsFor:
+    """How far the verdict reaches beyond the bound and the SLO that were set.
+
+    `bound`: the strictest that would still give it. `accept_slo_ms`, `complete_slo_ms`: the range of each SLO, the
+    other as it is, in which it stays the same; null for metrics without an SLO. An end of null is open.
+    """
+
+    bound: float | None = None
+    accept_slo_ms: tuple[float | None, float | None] | None = None
+    complete_slo_ms: tuple[float | None, float | None] | None = None
+
+
+@dataclass(frozen=True)
 class PartVerdict(Comparison):
-    """A part of the hypothesis with its verdict, null where there is none."""
+    """A part of the hypothesis with its verdict, null where there is none.
+
+    `predicted` is what the parameters alone say, as `estimate` has it; `as_predicted`: it and the whole interval lie on
+    the same side of `expect`.
+    """
 
     expect: str = ""
     verdict: str | None = None
+    predicted: float | None = None
+    adds: Added | None = None
+    as_predicted: bool = False
+    holds_for: HoldsFor | None = None
 
 
 @dataclass(frozen=True)
@@ -152,13 +187,14 @@ class HypothesisVerdict:
 
 @dataclass(frozen=True)
 class Threshold:
-    """One expectation on one variant."""
+    """One expectation on one variant. `passed` is null where it could not be decided, and `reason` says why."""
 
     metric: str
     variant: str
     expression: str
     value: float | None
-    passed: bool
+    passed: bool | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -169,6 +205,53 @@ class RepeatedBlock:
     attempt: int
     reasons: tuple[str, ...]
     trials: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """What disturbed a run, and how much (`docs/disturbed-runs.md`). Shares are of the machine, over the busiest 5 s.
+
+    `schedule_delay_ms` is the largest of a trial, p99 or below 1,000 arrivals p95; `added_ms` the p95 of measured minus
+    predicted over the registrations that were disturbed, null without a prediction.
+    """
+
+    reasons: tuple[str, ...]
+    trials: tuple[str, ...]
+    foreign_share: float | None
+    steal_share: float | None
+    schedule_delay_ms: float | None
+    added_ms: float | None
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one variant took: per completed registration where it says so. `late`: complete, after the SLO."""
+
+    cpu_ms_per_registration: float | None
+    rss_mb_max: float | None
+    drain_s: float | None
+    effects_missing: int
+    late: int
+
+
+@dataclass(frozen=True)
+class Advantage:
+    """A figure by which the losing side is clearly better: the interval over blocks excludes no effect."""
+
+    metric: str
+    variant: str
+    over: str
+    estimate: float
+    ci95: Interval
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What the verdict costs, and what speaks for the side that it speaks against."""
+
+    costs: Mapping[str, Cost]
+    losing_side_better: tuple[Advantage, ...]
 
 
 @dataclass(frozen=True)
@@ -237,6 +320,8 @@ class Summary:
     residuals: Mapping[str, ResidualSummary] | None = None
     # What stands beside the figures of the table and is not among `comparisons`: each by itself, corrected for nothing.
     comparisons_alone: tuple[Comparison, ...] = ()
+    disturbed: Disturbance | None = None
+    worth: Worth | None = None
 
     @classmethod
     def read(cls, path: Path) -> Summary:

@@ -175,7 +175,7 @@ def noise_floor(summary: Summary) -> str:
 def thresholds(summary: Summary) -> list[tuple[str, str, str, str, bool]]:
     """Metric, variant, expectation, value, whether it passed."""
     return [
-        (metric_words(Metric.parse(one.metric)), one.variant, one.expression, figure(one.value), one.passed)
+        (metric_words(Metric.parse(one.metric)), one.variant, one.expression, figure(one.value), one.passed is True)
         for one in summary.thresholds
     ]
 
