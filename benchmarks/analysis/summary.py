@@ -27,6 +27,7 @@ from benchmarks.analysis.summary_model import (
 from benchmarks.analysis.trial_metrics import TrialMetrics, figures_of, measure
 from benchmarks.analysis.validity import SentArrivals, trial_reasons, variant_reasons
 from benchmarks.analysis.verdict import comparison_of, comparisons_of, outlier_warnings
+from benchmarks.analysis.worth import Evidence, with_worth
 from benchmarks.planning.utilisation import saturation_planned
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.metric import Expectation, Metric
@@ -90,13 +91,15 @@ def summarise(
     *,
     run_problems: Sequence[str] = (),
     predicted: Mapping[str, Mapping[str, object]] | None = None,
+    predicted_blocks: Mapping[str, Mapping[int, Mapping[str, object]]] | None = None,
     residuals: Mapping[str, ResidualSummary] | None = None,
     environment: Mapping[str, object] | None = None,
 ) -> Summary:
     """What `summary.json` says (`docs/measurement.md`), before anything is rounded.
 
     `run_problems` are reasons against the run that no trial knows of, such as that it was interrupted. `predicted` is
-    what the parameters alone say. `environment` is where the run ran, with the machine's calibration. Trials whose
+    what the parameters alone say of the first block of each variant, `predicted_blocks` of every block that it was done
+    for. `environment` is where the run ran, with the machine's calibration. Trials whose
     block was repeated are told of and count nowhere. Variants without a finished trial are left out, with a warning.
     `trials` is gone through once.
     """
@@ -110,7 +113,13 @@ def summarise(
     workload = scenario.workload
     floor, why_none = floor_for(environment, scenario.name, workload.rate_per_s, workload.duration_s)
     comparisons, alone = comparisons_of(every, with_faults=scenario.during_ns is not None, floor=floor)
-    return Summary(
+    evidence = Evidence(
+        scenario.slo,
+        {one.name: {trial.facts.block: trial.metrics.curves for trial in one.trials} for one in variants},
+        floor,
+        predicted_blocks,
+    )
+    summary = Summary(
         format_version=FORMAT_VERSION,
         scenario=scenario.name,
         claim=scenario.claim,
@@ -131,7 +140,9 @@ def summarise(
         noise_floor=UsedFloor(reason=why_none) if floor is None else floor,
         predicted=predicted,
         residuals=residuals,
+        slo_ms={"accept": scenario.slo.accept_ms, "complete": scenario.slo.complete_ms},
     )
+    return with_worth(summary, scenario.hypothesis, evidence)
 
 
 def _repeated_blocks(superseded: Sequence[TrialFacts]) -> list[RepeatedBlock]:
