@@ -14,6 +14,7 @@ from functools import partial
 
 from benchmarks.analysis.calibration import ceiling_warnings, floor_for
 from benchmarks.analysis.overload import OverloadIndicators, findings
+from benchmarks.analysis.slo_curve import SloCurve
 from benchmarks.analysis.summary_model import (
     FORMAT_VERSION,
     RepeatedBlock,
@@ -79,6 +80,10 @@ class _Variant:
             self.name, *_head(self.trials), figures_of([trial.metrics for trial in self.trials]), trials
         )
 
+    def curves(self) -> dict[int, Mapping[str, SloCurve]]:
+        """What other SLOs would have come to in each block."""
+        return {trial.facts.block: trial.metrics.curves for trial in self.trials}
+
     def reasons(self) -> list[str]:
         """Why the variant's trials do not count; empty where nothing speaks against them."""
         together = variant_reasons(self.name, [trial.sent for trial in self.trials])
@@ -113,12 +118,6 @@ def summarise(
     workload = scenario.workload
     floor, why_none = floor_for(environment, scenario.name, workload.rate_per_s, workload.duration_s)
     comparisons, alone = comparisons_of(every, with_faults=scenario.during_ns is not None, floor=floor)
-    evidence = Evidence(
-        scenario.slo,
-        {one.name: {trial.facts.block: trial.metrics.curves for trial in one.trials} for one in variants},
-        floor,
-        predicted_blocks,
-    )
     summary = Summary(
         format_version=FORMAT_VERSION,
         scenario=scenario.name,
@@ -142,6 +141,7 @@ def summarise(
         residuals=residuals,
         slo_ms={"accept": scenario.slo.accept_ms, "complete": scenario.slo.complete_ms},
     )
+    evidence = Evidence(scenario.slo, {variant.name: variant.curves() for variant in variants}, floor, predicted_blocks)
     return with_worth(summary, scenario.hypothesis, evidence)
 
 
