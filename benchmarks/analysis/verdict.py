@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.analysis.calibration import NoiseFloor
+from benchmarks.analysis.shares import counts_of
 from benchmarks.analysis.statistics import (
     OUTLIER_SCORE,
     Estimate,
@@ -88,9 +89,11 @@ def compare(
     figures = [side.by_block(metric) for side in sides]
     if paired or kind == "variant":
         blocks = sorted(set(figures[0]).intersection(*figures[1:]))
-        found = estimate(kind, str(metric), *([values[block] for block in blocks] for values in figures))
+        first, second = ([values[block] for block in blocks] for values in (figures[0], figures[-1]))
+        found = estimate(kind, str(metric), first, second, counts_of(metric, sides, blocks))
     else:
-        found = estimate_unpaired(kind, str(metric), *(list(values.values()) for values in figures))
+        first, second = (list(values.values()) for values in figures)
+        found = estimate_unpaired(kind, str(metric), first, second, counts_of(metric, sides, set().union(*figures)))
     limit = _limit(metric, sides)
     near = None if floor is None else floor.interval(kind, str(metric))
     return Compared(kind, metric, found, limit, limit[0] if limit is not None else mark(kind, found, near))
@@ -188,9 +191,11 @@ def _reason_of(compared: Compared) -> str | None:
     if compared.limit is not None:
         return compared.limit[1]
     interval = compared.found.interval
-    if interval is not None and interval[0] == interval[1]:
+    if interval is None or not compared.found.all_equal:
+        return compared.found.reason
+    if interval[0] == interval[1]:
         return "every block gave the same value, so the interval has no width"
-    return compared.found.reason
+    return "every block gave the same value: the interval is what so many registrations leave open (exact binomial)"
 
 
 def outlier_warnings(sides: Sequence[VariantSummary]) -> list[str]:
@@ -238,7 +243,7 @@ def judge(found: Estimate, expect: Expectation) -> tuple[Verdict | None, str]:
     if found.interval is None:
         return None, found.reason or "there is no interval"
     low, high = found.interval
-    same = " (every block gave the same value)" if low == high else ""
+    same = " (every block gave the same value)" if found.all_equal else ""
     span = f"the 95 % interval {_figure(low)} to {_figure(high)}{same}"
     if _all_satisfy(expect, low, high):
         return Verdict.CONFIRMED, f"all of {span} is {expect}"
