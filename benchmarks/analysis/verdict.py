@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.analysis.bracket import BOUNDLESS_MS
 from benchmarks.analysis.calibration import NoiseFloor
+from benchmarks.analysis.shares import counts_of
 from benchmarks.analysis.statistics import (
     OUTLIER_SCORE,
     Estimate,
@@ -70,22 +71,15 @@ class Brackets:
             return f"delay alone can improve it with {variant}, so the prediction is no bound"
         return None
 
-    def ends(self, metric: Metric, variant: VariantSummary) -> tuple[dict[int, float | None], dict[int, float | None]]:
-        """The lowest and the highest figure of each block; of a quiet variant both are what was measured."""
+    def ends(self, metric: Metric, variant: VariantSummary) -> tuple[VariantSummary, VariantSummary]:
+        """The variant with its lowest and with its highest figures; of a quiet one both are what was measured."""
         if variant.name not in self.best:
-            return variant.by_block(metric), variant.by_block(metric)
-        one, other = (side[variant.name].by_block(metric) for side in (self.best, self.worst))
-        pairs = {block: _ordered(one[block], other[block]) for block in one}
-        return {block: pair[0] for block, pair in pairs.items()}, {block: pair[1] for block, pair in pairs.items()}
+            return variant, variant
+        best, worst = self.best[variant.name], self.worst[variant.name]
+        return (best, worst) if (best.of(metric) or 0.0) <= (worst.of(metric) or 0.0) else (worst, best)
 
 
 QUIET = Brackets()
-
-
-def _ordered(one: float | None, other: float | None) -> tuple[float | None, float | None]:
-    if one is None or other is None or max(one, other) > _BOUNDLESS:
-        return None, None
-    return min(one, other), max(one, other)
 
 
 @dataclass(frozen=True)
@@ -135,20 +129,25 @@ def compare(
     figures = [side.by_block(metric) for side in sides]
     if paired or kind == "variant":
         blocks = sorted(set(figures[0]).intersection(*figures[1:]))
-        found = estimate(kind, str(metric), *([values[block] for block in blocks] for values in figures))
+        found = _estimate(kind, metric, sides, blocks)
         if any(side.name in brackets.best for side in sides):
             lows, highs = zip(*(brackets.ends(metric, side) for side in sides), strict=True)
-            found = bracketed(
-                kind,
-                str(metric),
-                found,
-                *([[values[block] for block in blocks] for values in ends] for ends in (lows, highs)),
-            )
+            lowest, highest = (lows[0], *highs[1:]), (highs[0], *lows[1:])
+            found = bracketed(kind, found, *(_estimate(kind, metric, ends, blocks) for ends in (lowest, highest)))
     else:
-        found = estimate_unpaired(kind, str(metric), *(list(values.values()) for values in figures))
+        first, second = (list(values.values()) for values in figures)
+        found = estimate_unpaired(kind, str(metric), first, second, counts_of(metric, sides, set().union(*figures)))
     limit = _disturbed(metric, sides, brackets) or _limit(metric, sides)
     near = None if floor is None else floor.interval(kind, str(metric))
     return Compared(kind, metric, found, limit, limit[0] if limit is not None else mark(kind, found, near))
+
+
+def _estimate(kind: EstimateKind, metric: Metric, sides: Sequence[VariantSummary], blocks: Sequence[int]) -> Estimate:
+    first, second = (
+        [None if (value := side.by_block(metric)[block]) is None or value > _BOUNDLESS else value for block in blocks]
+        for side in (sides[0], sides[-1])
+    )
+    return estimate(kind, str(metric), first, second, counts_of(metric, sides, blocks))
 
 
 def _disturbed(metric: Metric, sides: Sequence[VariantSummary], brackets: Brackets) -> tuple[str, str] | None:
@@ -263,9 +262,11 @@ def _reason_of(compared: Compared) -> str | None:
     if compared.limit is not None:
         return compared.limit[1]
     interval = compared.found.interval
-    if interval is not None and interval[0] == interval[1]:
+    if interval is None or not compared.found.all_equal:
+        return compared.found.reason
+    if interval[0] == interval[1]:
         return "every block gave the same value, so the interval has no width"
-    return compared.found.reason
+    return "every block gave the same value: the interval is what so many registrations leave open (exact binomial)"
 
 
 def outlier_warnings(sides: Sequence[VariantSummary]) -> list[str]:
@@ -315,7 +316,7 @@ def judge(found: Estimate, expect: Expectation) -> tuple[Verdict | None, str]:
     if found.interval is None:
         return None, found.reason or "there is no interval"
     low, high = found.interval
-    same = " (every block gave the same value)" if low == high else ""
+    same = " (every block gave the same value)" if found.all_equal else ""
     span = f"the 95 % interval {_figure(low)} to {_figure(high)}{same}"
     if _all_satisfy(expect, low, high):
         return Verdict.CONFIRMED, f"all of {span} is {expect}"
