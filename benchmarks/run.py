@@ -28,6 +28,7 @@ from benchmarks.calibration.store import stored as calibrated
 from benchmarks.exit_code import ExitCode
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.planning.prediction import Predict, Prediction, Unpredicted
+from benchmarks.planning.stalls import Stalls
 from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
@@ -213,14 +214,18 @@ def described(plan: Plan, predict: Predict, progress: Callable[[int], None] = la
 
 def _once_each(predict: Predict) -> Predict:
     """For one run, whose plan and whose report ask for the same blocks."""
-    known: dict[tuple[str, int], Prediction | Unpredicted] = {}
+    known: dict[tuple[str, int, Stalls | None], Prediction | Unpredicted] = {}
 
     def once(
-        plan: Plan, variant: str, block: int = 0, progress: Callable[[int], None] = lambda _: None
+        plan: Plan,
+        variant: str,
+        block: int = 0,
+        progress: Callable[[int], None] = lambda _: None,
+        stalls: Stalls | None = None,
     ) -> Prediction | Unpredicted:
-        if (variant, block) not in known:
-            known[variant, block] = predict(plan, variant, block, progress)
-        return known[variant, block]
+        if (variant, block, stalls) not in known:
+            known[variant, block, stalls] = predict(plan, variant, block, progress, stalls)
+        return known[variant, block, stalls]
 
     return once
 
