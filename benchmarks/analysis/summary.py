@@ -30,6 +30,7 @@ from benchmarks.analysis.verdict import comparison_of, comparisons_of, outlier_w
 from benchmarks.planning.utilisation import saturation_planned
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.metric import Expectation, Metric
+from benchmarks.scenario.quick import quick_warnings
 from benchmarks.scenario.sample import windows_bounds_ns
 from benchmarks.trial_result import TrialFacts, TrialResult
 
@@ -124,6 +125,7 @@ def summarise(
         thresholds=tuple(_thresholds(scenario.thresholds, told)),
         repeated_blocks=tuple(_repeated_blocks(superseded)),
         warnings=(
+            *quick_warnings(scenario),
             *_warnings(scenario, variants),
             *outlier_warnings(every),
             *ceiling_warnings(workload, environment),
@@ -131,6 +133,7 @@ def summarise(
         noise_floor=UsedFloor(reason=why_none) if floor is None else floor,
         predicted=predicted,
         residuals=residuals,
+        quick=scenario.quick is not None,
     )
 
 
