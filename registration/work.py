@@ -34,7 +34,7 @@ class WorkError(Exception):
 
 @dataclass(frozen=True)
 class WorkSettings:
-    """One service instance, as the scenario has it. `concurrency`: registrations at work at once."""
+    """One service instance, as the scenario describes it. `concurrency`: registrations at work at once."""
 
     service: str
     instance: int

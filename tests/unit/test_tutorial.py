@@ -31,6 +31,7 @@ def printed(command: str, *more: str) -> str:
 def scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The tutorial's file where the tutorial has it, under the working directory."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")  # a narrower terminal cuts names
     (tmp_path / "scenarios").mkdir()
     file = tmp_path / "scenarios" / f"{NAME}.yaml"
     file.write_text(SCENARIO, encoding="utf-8")
