@@ -84,9 +84,9 @@ class Capabilities:
     replay: a group that comes later reads what was published before. key_order: messages of one key come in the order
     in which they were published. groups: several members share what a group hears. partitions: how many each topic has,
     whatever is asked; None: as asked. lists_lag: what a group has still to settle can be listed as records that wait.
-    static_membership: a member that comes back under its name resumes at once. timer_commits: a consumer may settle by
-    a timer what it was merely handed. transactions: settling and publishing can be one step. delay: a message can be
-    held back by the broker. dead_letter: the broker itself sets aside what is never settled.
+    static_membership: a member that comes back under its name within its session resumes at once. timer_commits: a
+    consumer may settle by a timer what it was merely handed. transactions: settling and publishing can be one step.
+    delay: a message can be held back by the broker. dead_letter: the broker sets aside by itself what is never settled.
     durable: what it has acknowledged survives the end of its process.
     """
 
