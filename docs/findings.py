@@ -140,6 +140,8 @@ def _predicted(part: PartVerdict, variants: Sequence[str]) -> str:
 def _direct_wins(runs: Sequence[Run]) -> Iterator[str]:
     yield "## Where direct calls win"
     yield "Every figure that is compared in every run and by which a direct side is better beyond noise."
+    if disturbed := [run.scenario.name for run in runs if run.summary.disturbed]:
+        yield f"Cost and throughput are not compared where the run was disturbed: {listed(disturbed)}."
     yield ""
     found = [f"- **{run.scenario.name}**: {words}" for run in runs for words in _won_directly(run.summary)]
     yield from found or ["In none of these runs."]
@@ -204,7 +206,8 @@ def _each(runs: Sequence[Run]) -> Iterator[str]:
         yield ""
         yield f"- {verdict_sentence(summary)}"
         if summary.disturbed is not None:
-            yield f"- {summary.disturbed.sentence}"
+            sentence = summary.disturbed.sentence
+            yield f"- {sentence[:1].upper()}{sentence[1:]}"
         for part in summary.parts:
             yield from (f"- {sentence}" for sentence in _worth(part, variants))
         costs = summary.worth.costs if summary.worth else {}

@@ -170,6 +170,7 @@ def test_costs_and_disturbance_are_told(run: Any) -> None:
     assert "`sync` took 3.20 ms of CPU a registration and 310 MB; 12 late, 1\u00a0effect missing." in page
     assert "- Other programs took 49 % of the machine." in page
     assert "| disturbed |" in page
+    assert "not compared where the run was disturbed: slow-downstream." in section(page, "Where direct calls win")
 
 
 def test_quick_runs_are_named(run: Any) -> None:
