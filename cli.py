@@ -48,7 +48,9 @@ SetOption = Annotated[
         help="Any key of the scenario, as in services.email.concurrency=8 or faults.0.latency=400ms; may be repeated.",
     ),
 ]
-QuickOption = Annotated[bool, typer.Option("--quick", help="One short block, to try a scenario: no verdict.")]
+QuickOption = Annotated[
+    bool, typer.Option("--quick", help="Three short blocks, for a first verdict that is labelled quick.")
+]
 BrokerOption = Annotated[
     str | None,
     typer.Option(

@@ -28,6 +28,7 @@ from benchmarks.calibration.store import stored as calibrated
 from benchmarks.exit_code import ExitCode
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.planning.prediction import Predict, Prediction, Unpredicted
+from benchmarks.planning.stalls import Stalls
 from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
@@ -39,6 +40,9 @@ from benchmarks.trials.blocks import run_blocks
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.short_start import short_start
 from benchmarks.trials.trial import RunContext
+
+# Of each variant that was disturbed: each takes about as long as a plan does, at the end of a run.
+STALLED_PREDICTIONS = 10
 
 
 @dataclass(frozen=True)
@@ -218,8 +222,14 @@ def _once_each(predict: Predict) -> Predict:
     known: dict[tuple[str, int], Prediction | Unpredicted] = {}
 
     def once(
-        plan: Plan, variant: str, block: int = 0, progress: Callable[[int], None] = lambda _: None
+        plan: Plan,
+        variant: str,
+        block: int = 0,
+        progress: Callable[[int], None] = lambda _: None,
+        stalls: Stalls | None = None,
     ) -> Prediction | Unpredicted:
+        if stalls is not None:  # asked for once
+            return predict(plan, variant, block, progress, stalls)
         if (variant, block) not in known:
             known[variant, block] = predict(plan, variant, block, progress)
         return known[variant, block]
@@ -251,6 +261,7 @@ def finish(results: Results, predict: Predict) -> Summary:
 
     Raises ResultsError or ScenarioError where files were damaged since they were written.
     """
+    from benchmarks.analysis.delay import delay_helps
     from benchmarks.analysis.residual import compare_run
     from benchmarks.analysis.summary import summarise
     from benchmarks.charts import draw_all
@@ -260,6 +271,7 @@ def finish(results: Results, predict: Predict) -> Summary:
     trials = load_trials(results.directory)
     plan = make_plan(scenario)
     held = compare_run(scenario, trials.counted, functools.partial(predict, plan))
+    disturbed = dict.fromkeys(one.facts.variant for one in trials.counted.stored if one.facts.number in held.ends)
     summary = summarise(
         scenario,
         trials,
@@ -268,6 +280,7 @@ def finish(results: Results, predict: Predict) -> Summary:
         residuals=held.summary,
         environment=results.environment(),
         ends=held.ends,
+        helped={name: delay_helps(plan, name, predict, STALLED_PREDICTIONS) for name in disturbed},
     )
     results.write_json("summary.json", summary.as_dict())
     summary = Summary.read(results.directory / "summary.json")  # so that the terminal says what is stored

@@ -49,13 +49,18 @@ class OwnProcess(Generic[Wiring]):
 
 @dataclass(frozen=True)
 class Declared(Generic[Options, Wiring]):
-    """The part of a variant that both sides share. `options` is a frozen dataclass of `registration.options` fields."""
+    """The part of a variant that both sides share. `options` is a frozen dataclass of `registration.options` fields.
+
+    delay_may_help: a late step can make the outcome better, as where a breaker opens; so what was measured on a busy
+    machine bounds nothing.
+    """
 
     name: str
     sentence: str
     options: type[Options]
     promises: frozenset[Promise]
     processes: tuple[OwnProcess[Wiring], ...] = field(default=(), kw_only=True)
+    delay_may_help: bool = field(default=False, kw_only=True)
 
 
 def chosen(variants: Mapping[str, Listed], settings: Settings) -> tuple[Listed, Any]:

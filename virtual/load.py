@@ -54,7 +54,7 @@ class People:
     ) -> None:
         self._world = world
         self._loop = loop
-        self._process = Process(loop, "load")
+        self.process = Process(loop, "load")
         self._workload = workload
         self._seed = block_seed
         self._apis = apis
@@ -118,7 +118,7 @@ class People:
             return
         row = self._new_row(next(self._warmup_numbers if now_ns < 0 else self._numbers), now_ns)
         deadline = self._loop.call_at_ns(
-            self._start_ns + now_ns + self._timeout_ns, self._give_up_closed, row, context=self._process.context
+            self._start_ns + now_ns + self._timeout_ns, self._give_up_closed, row, context=self.process.context
         )
 
         def settled() -> None:
@@ -180,4 +180,4 @@ class People:
             self._in_flight.discard(row)
 
     def _at(self, scenario_ns: int, callback: Callable[..., object], *args: object) -> None:
-        self._loop.call_at_ns(self._start_ns + scenario_ns, callback, *args, context=self._process.context)
+        self._loop.call_at_ns(self._start_ns + scenario_ns, callback, *args, context=self.process.context)

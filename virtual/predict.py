@@ -33,6 +33,7 @@ from virtual.trial import VirtualTrial
 
 if TYPE_CHECKING:
     from benchmarks.planning.plan import Plan
+    from benchmarks.planning.stalls import Stalls
     from benchmarks.scenario.model import Scenario
 
 # A prediction takes 120 to 400 µs an arrival: beyond this it would take longer than most people wait for a plan.
@@ -40,9 +41,15 @@ MOST_ARRIVALS_OF_A_TRIAL = 50_000
 
 
 def predict(
-    plan: Plan, variant: str, block: int = 0, progress: Callable[[int], None] = lambda _: None
+    plan: Plan,
+    variant: str,
+    block: int = 0,
+    progress: Callable[[int], None] = lambda _: None,
+    stalls: Stalls | None = None,
 ) -> Prediction | Unpredicted:
     """One block of one variant. `progress` is told now and again how many arrivals have come.
+
+    `stalls` hold up every process, the load generator too.
 
     Raises KeyError where the run has no such variant.
     """
@@ -55,7 +62,8 @@ def predict(
     muted = logging.root.manager.disable
     logging.disable()  # what a process writes to its log when a fault hits it is no news here
     try:
-        with closing(VirtualTrial(plan, variant, block, most=MOST_ARRIVALS_OF_A_TRIAL, progress=progress)) as trial:
+        most = MOST_ARRIVALS_OF_A_TRIAL
+        with closing(VirtualTrial(plan, variant, block, most=most, progress=progress, stalls=stalls)) as trial:
             trial.run()
             return _read(trial, variant, block)
     except Endless as endless:

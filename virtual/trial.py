@@ -26,6 +26,7 @@ from benchmarks.faults.process_kind import END_GRACE_S
 from benchmarks.planning.plan import PlannedTrial
 from benchmarks.trials.drain import Drained, Sample, drain, together
 from benchmarks.trials.processes import LOAD, trial_processes
+from benchmarks.values.checked import BROKER
 from event_impl.__main__ import roles as event_roles
 from event_impl.brokers.memory import MemoryBroker
 from registration import luck
@@ -38,12 +39,14 @@ from virtual.loop import VirtualLoop
 from virtual.network import MemoryWire
 from virtual.process import Process, VirtualPlatform
 from virtual.runtime import VirtualHarness, VirtualRuntime, World
+from virtual.standstill import SIGNAL, Standstills, hold_up
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from benchmarks.planning.plan import Plan
+    from benchmarks.planning.stalls import Stalls
 
 _BACK_NS = 1_000_000_000  # after which a process that was killed at a point is back
 _LEAD_NS = 100_000_000  # from the word to the warm-up, as in a real trial
@@ -57,6 +60,8 @@ class VirtualTrial:
     `start_ns`: scenario time 0 on the loop's clock, from when all processes are ready on.
 
     `kill_at`: a process, and before which of its points from the first arrival on it dies, to be back a second later.
+
+    `stalls` hold up every process from the start of the warm-up on, those of the broker and of the load too.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class VirtualTrial:
         schedule: NDArray[np.void] | None = None,
         most: int = 50_000,
         kill_at: tuple[str, int] | None = None,
+        stalls: Stalls | None = None,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
         scenario = plan.scenario
@@ -75,6 +81,8 @@ class VirtualTrial:
         self.seed = luck.block_seed(scenario.seed, block)
         workload = scenario.workload
         self._kill_at = kill_at
+        self._stalls = stalls
+        self._standstills = Standstills()
         self._points: dict[str, int] = {}
         self._schedule = schedule
         if schedule is None and not workload.closed:
@@ -152,6 +160,9 @@ class VirtualTrial:
             else asyncio.create_task(self._strike(self._kill_at[0], self._doom(*self._kill_at)))
         )
         self.people.begin(self._schedule, self.start_ns)
+        if self._stalls is not None:
+            names = [LOAD, *self.processes, *([BROKER] if self.broker is not None else [])]
+            hold_up(names, self._stalls, self._hit, self._standstills, self.loop)
         planned = planned_faults(
             self.scenario.faults, self.spec, [name for name, spec in self._specs.items() if spec.targets]
         )
@@ -236,18 +247,19 @@ class VirtualTrial:
 
     def signal(self, name: str, number: int) -> None:
         """SIGSTOP or SIGCONT."""
-        hit = self._hit(name)
         if number == signal.SIGSTOP:
-            hit.stop()
+            self._standstills.stop(self._hit(name), SIGNAL)
         elif number == signal.SIGCONT:
-            hit.go_on()
+            self._standstills.go_on(self._hit(name), SIGNAL)
 
     async def end(self, name: str, number: int) -> None:
         """SIGKILL at once; SIGTERM in the process's own time."""
         if number == signal.SIGTERM and name in self._roles:
             self._talks[name].end()
             await asyncio.wait([self._roles[name]], timeout=END_GRACE_S)
-        self._hit(name).kill()
+        hit = self._hit(name)
+        hit.kill()
+        self._standstills.forget(hit)
 
     async def respawn(self, name: str) -> None:
         """Ready at once: how long a real one takes is not among the parameters."""
@@ -259,6 +271,8 @@ class VirtualTrial:
         await self._expect(name, "ready")
 
     def _hit(self, name: str) -> Process | MemoryBroker:
+        if name == LOAD:
+            return self.people.process
         if name in self.processes:
             return self.processes[name]
         assert self.broker is not None, "only the broker has no role"

@@ -322,6 +322,7 @@ class Summary:
     comparisons_alone: tuple[Comparison, ...] = ()
     disturbed: Disturbance | None = None
     worth: Worth | None = None
+    quick: bool = False  # three short blocks, for a first look
 
     @classmethod
     def read(cls, path: Path) -> Summary:

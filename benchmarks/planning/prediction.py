@@ -14,6 +14,7 @@ from benchmarks.values.times import NEVER
 
 if TYPE_CHECKING:
     from benchmarks.planning.plan import Plan
+    from benchmarks.planning.stalls import Stalls
     from benchmarks.scenario.model import Scenario
 
 # One attempt at the work: the arrival's place in the schedule, the attempt from 1, when it began, when it ended (NEVER
@@ -106,9 +107,17 @@ class Predict(Protocol):
     """What predicts: handed to whoever needs it, since it stands above the harness (`virtual.predict`)."""
 
     def __call__(
-        self, plan: Plan, variant: str, block: int = 0, progress: Callable[[int], None] = ...
+        self,
+        plan: Plan,
+        variant: str,
+        block: int = 0,
+        progress: Callable[[int], None] = ...,
+        stalls: Stalls | None = None,
     ) -> Prediction | Unpredicted:
-        """One block of one variant. `progress` is called now and then with the number of arrivals so far."""
+        """One block of one variant. `progress` is called now and then with the number of arrivals so far.
+
+        `stalls` hold up every process, the load generator too; without them nothing does but faults.
+        """
         ...
 
 

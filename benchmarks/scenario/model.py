@@ -76,6 +76,12 @@ def merged_services(value: object) -> object:
     return merged
 
 
+class Quick(Model):
+    """That `--quick` shortened a run. `left_out`: what it cannot answer, in sentences without a verb."""
+
+    left_out: tuple[str, ...] = ()
+
+
 class Scenario(Model):
     """A whole scenario, as checked. Fields stand in the order in which they are validated: later ones see earlier."""
 
@@ -102,6 +108,7 @@ class Scenario(Model):
     blocks: Annotated[int, Field(strict=True, ge=1, le=100)] = 3
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] = 1
     hypothesis: Hypothesis | None = None
+    quick: Quick | None = None  # the command line's, kept with the results
 
     @property
     def variant_names(self) -> tuple[str, ...]:

@@ -59,8 +59,8 @@ class Subscription:
     """How a consumer joins its group and commits.
 
     Committed as it settles, nothing is lost and some of it may be done twice; committed by a timer, what was handed out
-    counts as done. A static member that comes back under its name has its partitions at once; a dynamic one joins anew,
-    and its killed predecessor's wait for the end of its session.
+    counts as done. A static member that comes back under its name within its session has its partitions at once; a
+    dynamic one joins anew, and its killed predecessor's wait for the end of its session.
     """
 
     max_unsettled: int  # in hand per partition, beyond which no more of it is handed out

@@ -188,6 +188,13 @@ def test_an_interval_on_both_sides_of_the_bound_is_inconclusive() -> None:
     )
 
 
+def test_the_verdict_of_a_quick_run_is_called_quick() -> None:
+    assert said(comparison(verdict="confirmed"), quick=True).startswith("Confirmed (quick): accept latency p95")
+    assert said(comparison(verdict=None, reason="2 of at least 3 blocks"), quick=True).startswith(
+        "No verdict (quick): 2 of"
+    )
+
+
 def test_survivorship_gives_no_verdict() -> None:
     reason = "survivorship: accept_ratio is 1 against 0.6"
     assert said(comparison(verdict=None, reason=reason)).startswith(
