@@ -59,7 +59,10 @@ BrokerOption = Annotated[
     ),
 ]
 RepeatOption = Annotated[
-    int, typer.Option(min=0, help="How often a block may be repeated that something else on the machine disturbed.")
+    int | None,
+    typer.Option(
+        min=0, help="How many blocks may be repeated because the machine was busy; half of them unless you say so."
+    ),
 ]
 LoadWorkersOption = Annotated[
     int, typer.Option(min=1, max=64, help="Processes that make the load; the schedule is dealt out to them.")
@@ -91,7 +94,7 @@ def run(
     duration: DurationOption = None,
     set_: SetOption = None,
     quick: QuickOption = False,
-    repeat_invalid: RepeatOption = 2,
+    repeat_invalid: RepeatOption = None,
     load_workers: LoadWorkersOption = 1,
     load_master: LoadMasterOption = None,
     out: OutOption = None,

@@ -70,15 +70,16 @@ async def run(
     *,
     broker_address: str | None = None,
     command: str = "",
-    repeat_invalid: int = 0,
+    repeat_invalid: int | None = 0,
     load_workers: LoadWorkers = ONE_HERE,
 ) -> RunResult:
     """Run every trial of the scenario's plan and write the results directory.
 
     `predict` says what the parameters alone come to. Cancelling the task that awaits this ends the run early and in
     order. `broker_address`: a cluster to use instead of starting a broker. `command` is what the user typed, for the
-    report. `repeat_invalid`: how often a block may be repeated that was disturbed. `load_workers` make the load. A disk
-    that is full or gone is an outcome without a summary: what has been saved by then stays, and `rebuild` finishes it.
+    report. `repeat_invalid`: how many blocks may be repeated, None for half of them. `load_workers` make the load. A
+    disk that is full or gone is an outcome without a summary: what has been saved by then stays, and `rebuild` finishes
+    it.
     """
     try:
         return await _run(scenario, results, observer, predict, broker_address, command, repeat_invalid, load_workers)
@@ -101,7 +102,7 @@ async def _run(
     predict: Predict,
     broker_address: str | None,
     command: str,
-    repeat_invalid: int,
+    repeat_invalid: int | None,
     load_workers: LoadWorkers,
 ) -> RunResult:
     plan = planned(scenario)
@@ -121,7 +122,7 @@ async def _run(
     try:
         observer.step("predicting what the parameters alone come to")
         results.write_json("plan.json", await _described_in_a_thread(plan, predict))
-        await _perform(plan, results, observer, broker_address, repeat_invalid, load_workers, ended)
+        await _perform(plan, results, observer, predict, broker_address, repeat_invalid, load_workers, ended)
     except asyncio.CancelledError:
         trouble = _Trouble(ExitCode.INTERRUPTED, "interrupted", "")
     except (ChildError, BrokerUnavailable, NoFreePort) as error:
@@ -155,8 +156,9 @@ async def _perform(
     plan: Plan,
     results: Results,
     observer: Observer,
+    predict: Predict,
     broker_address: str | None,
-    repeat_invalid: int,
+    repeat_invalid: int | None,
     load_workers: LoadWorkers,
     ended: list[TrialFacts],
 ) -> None:
@@ -176,7 +178,7 @@ async def _perform(
         tag, take_port = secrets.token_hex(4), Ports().take
         context = RunContext(plan, brokers, results.logs, tag, take_port, observer, load_workers=load_workers)
         await short_start(context)
-        await run_blocks(context, results, ended, repeats=repeat_invalid)
+        await run_blocks(context, results, ended, predict, repeats=repeat_invalid)
     finally:
         try:
             await asyncio.gather(*(broker.stop() for broker in brokers.values()))
@@ -270,6 +272,7 @@ def finish(results: Results, predict: Predict) -> Summary:
         predicted=held.predicted,
         residuals=held.summary,
         environment=results.environment(),
+        ends=held.ends,
     )
     results.write_json("summary.json", summary.as_dict())
     summary = Summary.read(results.directory / "summary.json")  # so that the terminal says what is stored

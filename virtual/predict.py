@@ -88,7 +88,8 @@ def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
         service = process.partition("/")[0]
         if service in rows:
             rows[service] += records
-    applied_ns = {name: _first_applied(rows[name], places, trial.start_ns) for name in scenario.services}
+    applied = {name: _applied(rows[name], places, trial.start_ns) for name in scenario.services}
+    applied_ns = {name: first_ns for name, (first_ns, _) in applied.items()}
     attempts = {name: _attempts(rows[name], places, trial.start_ns) for name in scenario.services}
 
     def figures(begin_ns: int, end_ns: int) -> PredictedFigures:
@@ -108,17 +109,24 @@ def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
         accepted=accepted,
         applied_ns=applied_ns,
         attempts=attempts,
+        stored=np.array([id_ in trial.world.users.users for id_ in ids], np.bool_),
+        applied_counts={name: counts for name, (_, counts) in applied.items()},
+        drain_expired=trial.drained is not None and trial.drained.expired,
         notes=_notes(scenario, variant),
         one_by_one=not scenario.workload.closed,
     )
 
 
-def _first_applied(rows: Sequence[TraceRecord], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.int64]:
-    first = [NEVER] * len(places)
+def _applied(
+    rows: Sequence[TraceRecord], places: Mapping[uuid.UUID, int], start_ns: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """When each arrival was first applied (NEVER where it was not), and how often."""
+    first, counts = [NEVER] * len(places), [0] * len(places)
     for row in rows:
         if row.kind is RecordKind.APPLIED and (place := places.get(row.registration_id)) is not None:
             first[place] = min(first[place], row.t_ns - start_ns)
-    return np.array(first, np.int64)
+            counts[place] += 1
+    return np.array(first, np.int64), np.array(counts, np.int64)
 
 
 def _attempts(rows: Sequence[TraceRecord], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.void]:

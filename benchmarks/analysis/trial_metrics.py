@@ -67,12 +67,16 @@ def measure(
         else recovery(table, series, fault_ns=before[1], heal_ns=after[0], end_ns=facts.duration_ns)
     )
     endings = reconcile(history, effects, facts, found).endings
-    trial = TrialSeries(facts, slo, history, table, series, endings, recovered, lag)
+    return metrics_of(TrialSeries(facts, slo, history, table, series, endings, recovered, lag), bounds)
+
+
+def metrics_of(trial: TrialSeries, bounds: Mapping[str, Bounds | None]) -> TrialMetrics:
+    """The metrics of what is known of one trial."""
     return TrialMetrics(
-        facts=facts,
+        facts=trial.facts,
         bounds=dict(bounds),
-        recovery=recovered,
-        whole=_partials(METRICS, trial.window(0, facts.duration_ns)),
+        recovery=trial.recovery,
+        whole=_partials(METRICS, trial.window(0, trial.facts.duration_ns)),
         windows={
             name: None if inside is None else _partials(_OF_A_WINDOW, trial.window(*inside))
             for name, inside in bounds.items()

@@ -17,7 +17,6 @@ from benchmarks.values.json_object import Json
 from benchmarks.values.units import format_s
 
 ROOT = Path("results") / "calibration"
-_REPEATS = 2  # of a block that was disturbed, as `bench run` has it
 
 
 class NoFloor(Exception):  # noqa: N818 - reads as what came of the run
@@ -46,15 +45,16 @@ async def measure(scenario: Scenario, observer: Observer, predict: Predict, comm
     """Run a `prepared` scenario against itself; its floor. Raises NoFloor, ResultsError."""
     doubled, pairs = twice(scenario)
     results = Results.create(default_directory(scenario.name, ROOT))
-    outcome = await run(doubled, results, observer, predict, command=command, repeat_invalid=_REPEATS)
+    outcome = await run(doubled, results, observer, predict, command=command, repeat_invalid=None)
     if outcome.problem:
         raise NoFloor(outcome.problem, outcome.next_step, outcome.exit_code)
     summary = outcome.summary
     assert summary is not None, "a run without a problem has one"
-    if not summary.valid:
-        reasons = "; ".join(summary.invalid_reasons)
+    if not summary.valid or summary.disturbed is not None:
+        reasons = "; ".join(summary.invalid_reasons) or (summary.disturbed.sentence if summary.disturbed else "")
+        what = "was disturbed" if summary.valid else "is not valid"
         raise NoFloor(
-            f"the A/A run of {scenario.name} is not valid, so it gives no noise floor: {reasons}",
+            f"the A/A run of {scenario.name} {what}, so it gives no noise floor: {reasons}",
             f"end what else is running and try again; what it measured is in {results.directory}",
             ExitCode.NOT_VALID,
         )

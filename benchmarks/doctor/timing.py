@@ -124,7 +124,7 @@ def _others(facts: ProcessorFacts) -> Finding:
 
 
 def _steal(steal: float) -> Finding:
-    from benchmarks.analysis.validity import STEAL_LIMIT
+    from benchmarks.analysis.overload import STEAL_LIMIT
 
     words = f"{steal:.1%} of the time goes to other guests of the host right now"
     if steal <= STEAL_LIMIT / 2:

@@ -59,7 +59,8 @@ class Prediction:
     """What one block of one variant would come to. `windows` has `before`, `during`, `after`; None without faults.
 
     Arrays have one entry per counted arrival, in order of the schedule: index; intended time; reply (NEVER without
-    one); whether it was accepted; first effect of each service (NEVER without one). All times are scenario ns.
+    one); whether it was accepted; first effect of each service (NEVER without one), and how many it made; whether its
+    user row was stored. All times are scenario ns.
     `attempts` are those of each service at these arrivals, in order of their begin, as ATTEMPT_DTYPE has them. `notes`
     say what the parameters do not settle. Not `one_by_one`: its arrivals are not those of a run, only its figures are.
     """
@@ -74,6 +75,9 @@ class Prediction:
     accepted: NDArray[np.bool_]
     applied_ns: Mapping[str, NDArray[np.int64]]
     attempts: Mapping[str, NDArray[np.void]]
+    stored: NDArray[np.bool_]
+    applied_counts: Mapping[str, NDArray[np.int64]]
+    drain_expired: bool = False
     notes: tuple[str, ...] = ()
     one_by_one: bool = True
 
