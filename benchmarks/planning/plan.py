@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.faults import Fault
 from benchmarks.planning.detect import Detectable, detectable_parts
-from benchmarks.planning.utilisation import Utilisation, backlog_s, utilisation_table
+from benchmarks.planning.utilisation import Utilisation, backlog_s, hot_keys, utilisation_table
 from benchmarks.scenario.model import Scenario
 from benchmarks.scenario.variant import VariantSpec
 from registration import luck
@@ -158,10 +158,11 @@ def _order(variants: tuple[VariantSpec, ...], block: int) -> tuple[VariantSpec, 
 
 def _warnings(scenario: Scenario, table: tuple[Utilisation, ...]) -> list[str]:
     warnings: list[str] = []
-    busy = [row for row in table if row.utilisation >= 1]
-    warnings += [row.sentence() for row in busy[:_MOST_LISTED]]
+    busy = [sentence for row in table for sentence in row.sentences()]
+    warnings += busy[:_MOST_LISTED]
     if len(busy) > _MOST_LISTED:
-        warnings.append(f"{len(busy) - _MOST_LISTED} more windows are overloaded too: see the utilisation table")
+        warnings.append(f"{len(busy) - _MOST_LISTED} more windows are like that: see the utilisation table")
+    warnings += hot_keys(scenario, table)
     cautions = (variant.broker.caution for variant in scenario.variants if variant.broker is not None)
     warnings += filter(None, dict.fromkeys(cautions))
     for variant in scenario.variants:
