@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import environment, machine, scratch
-from benchmarks.analysis.calibration import ceiling_warnings, floor_for
+from benchmarks.analysis.calibration import ceiling_unknown, ceiling_warnings, floor_for
 from benchmarks.analysis.summary_model import Summary
 from benchmarks.brokers import Broker, BrokerUnavailable, ServerSpec, start
 from benchmarks.brokers.external import connect
@@ -211,7 +211,8 @@ def planned(scenario: Scenario) -> Plan:
     calibration = {"calibration": calibrated()}
     floor, _ = floor_for(calibration, scenario.name, workload.rate_per_s, workload.duration_s)
     plan = make_plan(scenario, floor)
-    return replace(plan, warnings=(*plan.warnings, *ceiling_warnings(workload, calibration)))
+    of_the_generator = [*ceiling_warnings(workload, calibration), *ceiling_unknown(workload, calibration)]
+    return replace(plan, warnings=(*plan.warnings, *of_the_generator))
 
 
 def described(plan: Plan, predict: Predict, progress: Callable[[int], None] = lambda _: None) -> dict[str, object]:
