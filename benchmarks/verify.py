@@ -82,12 +82,18 @@ def registrations(run: Path, slo: Mapping[str, float]) -> pd.DataFrame:
             **{f"completion_latency_ms:{name}": (first[name] - intended) / 1e6 for name in services},
         }
     )
-    return _in_slo(table, slo)
+    table = _in_slo(table, slo)
+    # A completion whose two ends were read from the clocks of two hosts is not given.
+    two_clocks = any(trial.get("load_clock") and not trial["load_clock"]["same_host"] for trial in facts)
+    return table.assign(**{name: np.nan for name in table if name.startswith("completion")}) if two_clocks else table
 
 
 def _named_in(facts: list[Any], what: str, rows: pd.DataFrame, services: list[str]) -> pd.DataFrame:
-    ids = {name: {one for trial in facts for one in trial[what].get(name, ())} for name in services}
-    return pd.DataFrame({name: rows["registration_id"].isin(ids[name]) for name in services})
+    """Which registrations each trial names for a service. The ids are the same in every trial of a block."""
+    keys = pd.MultiIndex.from_arrays([rows.index.get_level_values("trial"), rows["registration_id"]])
+    named = {name: [(one["number"], id_) for one in facts for id_ in one[what].get(name, ())] for name in services}
+    found = {name: keys.isin(ids) if ids else np.zeros(len(rows), dtype=bool) for name, ids in named.items()}
+    return pd.DataFrame(found, index=rows.index)
 
 
 def _in_slo(table: pd.DataFrame, slo: Mapping[str, float]) -> pd.DataFrame:
@@ -174,10 +180,8 @@ def bracket(
         "completion_latency_ms": predicted["predicted_completion_ms"],
     }
     found = []
-    for either, both in (
-        (np.fmin, np.logical_or),
-        (np.maximum, np.logical_and),
-    ):  # only `maximum` keeps what is missing
+    # A time that is missing never comes: `fmin` takes the other, `maximum` keeps it missing.
+    for either, both in ((np.fmin, np.logical_or), (np.maximum, np.logical_and)):
         times = {name: rows[name].mask(open_, either(rows[name], of)) for name, of in foretold.items()}
         found.append(_in_slo(rows.assign(**times, acked=rows["acked"].mask(open_, both(rows["acked"], acked))), slo))
     return found
@@ -303,16 +307,13 @@ class Run:
 
     def figures(self, variant: str) -> Iterator[Row]:
         """Of a variant: counts, shares and latencies."""
-        shares, latencies = ["slo_ratio", "accept_ratio"], [f"{one}.{stat}" for one in LATENCIES for stat in STATS]
-        own = [f"counts.{one}" for one in ("offered", "sent", *OUTCOMES)] + [
-            f"registrations.{one}" for one in CATEGORIES
-        ]
-        own += [*SHARES, *latencies]
-        own += [
-            f"{one}{{window:{name}}}" for name in self.windows if self.windows[name] for one in (*shares, *latencies)
-        ]
+        latencies = [f"{one}.{stat}" for one in LATENCIES for stat in STATS]
+        names = [f"counts.{one}" for one in ("offered", "sent", *OUTCOMES)]
+        names += [*(f"registrations.{one}" for one in CATEGORIES), *SHARES, *latencies]
+        for window in (name for name, bounds in self.windows.items() if bounds):
+            names += [f"{one}{{window:{window}}}" for one in ("slo_ratio", "accept_ratio", *latencies)]
         rows = self.rows[self.rows["variant"] == variant]
-        for metric in map(Metric, own):
+        for metric in map(Metric, names):
             stored = self.summary["variants"][variant]
             for key in ("windows", metric.tags["window"]) if "window" in metric.tags else ():
                 stored = stored[key]

@@ -108,6 +108,16 @@ def test_what_was_changed_afterwards_is_found(
     assert any(finding in line for line in differing)
 
 
+def test_what_waits_in_one_trial_is_lost_in_another_with_the_same_ids(run: Path) -> None:
+    id_ = pd.read_parquet(run / "history.parquet")["registration_id"][0]
+    edit_frame(run / "effects.parquet", lambda of: of[(of["registration_id"] != id_) | (of["service"] != "email")])
+    edit_json(run / "trials" / "02-events" / "trial.json", lambda facts: facts.update(pending={"email": [id_]}))
+    rows = verify.Run.read(run).rows.reset_index()
+    of_it = rows[(rows["index"] == rows["index"][0]) & (rows["block"] == 0)].set_index("variant")
+    assert of_it["pending"].to_dict() == {"sync": False, "events": True}
+    assert of_it["lost"].to_dict() == {"sync": True, "events": False}
+
+
 def test_a_verdict_of_a_run_that_is_not_valid_is_found(run: Path) -> None:
     edit_json(run / "summary.json", lambda summary: summary.update(valid=False))
     assert verify.main(run) == 110
