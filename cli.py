@@ -272,6 +272,22 @@ def compare(
 
 
 @app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="The results directory of a run, such as results/latest.")],
+) -> None:
+    """Check a stored run: does its summary follow from its rows, and was it judged by what was written down before it?
+
+    Counts, shares, latencies, intervals and the verdict are computed anew from the Parquet files by a script that
+    shares no code with the rest: `benchmarks/verify.py`, which runs alone too.
+
+    Exit codes: 0 nothing differs · 2 no run · 110 something differs.
+    """
+    from benchmarks.terminal.verify import verify_run
+
+    raise typer.Exit(verify_run(run))
+
+
+@app.command()
 def load_worker(
     master: Annotated[str, typer.Argument(help="HOST:PORT, as given to `bench run --load-master` on the other host.")],
     wait: Annotated[float, typer.Option(min=1, max=300, help="Seconds without a run after which it ends.")] = 300,

@@ -57,7 +57,7 @@ class _Trial:
     def of(cls, scenario: Scenario, ends: Mapping[int, Ends], trial: TrialResult) -> _Trial:
         frames, facts, faults = trial.frames, trial.facts, trial.faults
         bounds = windows_bounds_ns(scenario)
-        metrics = measure(frames.history, frames.effects, facts, scenario.slo, bounds, trial.lag)
+        metrics = measure(frames.history, frames.effects, facts, scenario.slo, bounds, trial.lag, scenario.healed_ns)
         silent = faults[faults["applicable"].astype(bool) & faults["begin_ns"].isna()]
         return cls(
             facts,

@@ -13,7 +13,7 @@ from benchmarks.analysis.recovery import recovery
 from benchmarks.metrics import METRICS
 from benchmarks.metrics.arrivals import Applied, Arrivals
 from benchmarks.metrics.definition import Definition
-from benchmarks.metrics.series import Recovery, TrialSeries, WindowSeries, outstanding
+from benchmarks.metrics.series import Recovery, TrialSeries, WindowSeries, outstanding, told_ns
 from benchmarks.trial_result import TrialFacts
 
 if TYPE_CHECKING:
@@ -51,21 +51,21 @@ def measure(
     slo: Slo,
     bounds: Mapping[str, Bounds | None],
     lag: pd.DataFrame | None = None,
+    healed_ns: int | None = None,
 ) -> TrialMetrics:
     """The metrics of one trial, whose frames these are.
 
     `bounds` are those of the scenario's windows (`windows_bounds_ns`); `lag` is missing or empty where there is no
-    broker.
+    broker. `healed_ns` is when the last fault healed, where that is not when the window `after` begins.
     """
     found = Applied.of(history, effects, facts.services)
     table = latencies(history, effects, facts.services, found)
     series = outstanding(history, effects, facts, found)
     before, after = bounds["before"], bounds["after"]
-    recovered = (
-        Recovery()
-        if before is None or after is None
-        else recovery(table, series, fault_ns=before[1], heal_ns=after[0], end_ns=facts.duration_ns)
-    )
+    recovered = Recovery()
+    if before is not None and after is not None:
+        edges = {"fault_ns": before[1], "heal_ns": max(after[0], healed_ns or 0), "end_ns": facts.duration_ns}
+        recovered = recovery(table, told_ns(history, facts), series, **edges)
     endings = reconcile(history, effects, facts, found).endings
     return metrics_of(TrialSeries(facts, slo, history, table, series, endings, recovered, lag), bounds)
 
