@@ -284,6 +284,7 @@ def finish(results: Results, predict: Predict) -> Summary:
         trials,
         run_problems=results.run_problems(),
         predicted=held.predicted,
+        predicted_blocks=held.predicted_blocks,
         residuals=held.summary,
         environment=results.environment(),
         ends=held.ends,
