@@ -216,7 +216,7 @@ def described(plan: Plan, predict: Predict, progress: Callable[[int], None] = la
 
 def _once_each(predict: Predict) -> Predict:
     """For one run, whose plan and whose report ask for the same blocks."""
-    known: dict[tuple[str, int, Stalls | None], Prediction | Unpredicted] = {}
+    known: dict[tuple[str, int, Stalls | None, float], Prediction | Unpredicted] = {}
 
     def once(
         plan: Plan,
@@ -224,10 +224,12 @@ def _once_each(predict: Predict) -> Predict:
         block: int = 0,
         progress: Callable[[int], None] = lambda _: None,
         stalls: Stalls | None = None,
+        wire_ms: float = 0.0,
     ) -> Prediction | Unpredicted:
-        if (variant, block, stalls) not in known:
-            known[variant, block, stalls] = predict(plan, variant, block, progress, stalls)
-        return known[variant, block, stalls]
+        key = variant, block, stalls, wire_ms
+        if key not in known:
+            known[key] = predict(plan, variant, block, progress, stalls, wire_ms)
+        return known[key]
 
     return once
 
