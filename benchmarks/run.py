@@ -24,6 +24,7 @@ from benchmarks.analysis.calibration import ceiling_warnings, floor_for
 from benchmarks.analysis.summary_model import Summary
 from benchmarks.brokers import Broker, BrokerUnavailable, ServerSpec, start
 from benchmarks.brokers.external import connect
+from benchmarks.bystanders import busy_line, busy_programs
 from benchmarks.calibration.store import stored as calibrated
 from benchmarks.exit_code import ExitCode
 from benchmarks.planning.plan import Plan, make_plan
@@ -40,6 +41,9 @@ from benchmarks.trials.blocks import run_blocks
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.short_start import short_start
 from benchmarks.trials.trial import RunContext
+
+# Of each variant that was disturbed: each takes about as long as a plan does, at the end of a run.
+STALLED_PREDICTIONS = 10
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,8 @@ async def _run(
     trouble: _Trouble | None = None
     ended: list[TrialFacts] = []
     try:
+        if busy := busy_line(await busy_programs()):
+            observer.warn(busy)
         observer.step("predicting what the parameters alone come to")
         results.write_json("plan.json", await _described_in_a_thread(plan, predict))
         await _perform(plan, results, observer, predict, broker_address, repeat_invalid, load_workers, ended)
@@ -216,7 +222,7 @@ def described(plan: Plan, predict: Predict, progress: Callable[[int], None] = la
 
 def _once_each(predict: Predict) -> Predict:
     """For one run, whose plan and whose report ask for the same blocks."""
-    known: dict[tuple[str, int, Stalls | None, float], Prediction | Unpredicted] = {}
+    known: dict[tuple[str, int], Prediction | Unpredicted] = {}
 
     def once(
         plan: Plan,
@@ -226,10 +232,11 @@ def _once_each(predict: Predict) -> Predict:
         stalls: Stalls | None = None,
         wire_ms: float = 0.0,
     ) -> Prediction | Unpredicted:
-        key = variant, block, stalls, wire_ms
-        if key not in known:
-            known[key] = predict(plan, variant, block, progress, stalls, wire_ms)
-        return known[key]
+        if stalls is not None or wire_ms:  # asked for once
+            return predict(plan, variant, block, progress, stalls, wire_ms)
+        if (variant, block) not in known:
+            known[variant, block] = predict(plan, variant, block, progress)
+        return known[variant, block]
 
     return once
 
@@ -258,6 +265,7 @@ def finish(results: Results, predict: Predict) -> Summary:
 
     Raises ResultsError or ScenarioError where files were damaged since they were written.
     """
+    from benchmarks.analysis.delay import delay_helps
     from benchmarks.analysis.residual import compare_run
     from benchmarks.analysis.summary import summarise
     from benchmarks.charts import draw_all
@@ -267,6 +275,7 @@ def finish(results: Results, predict: Predict) -> Summary:
     trials = load_trials(results.directory)
     plan = make_plan(scenario)
     held = compare_run(scenario, trials.counted, functools.partial(predict, plan))
+    disturbed = dict.fromkeys(one.facts.variant for one in trials.counted.stored if one.facts.number in held.ends)
     summary = summarise(
         scenario,
         trials,
@@ -275,6 +284,7 @@ def finish(results: Results, predict: Predict) -> Summary:
         residuals=held.summary,
         environment=results.environment(),
         ends=held.ends,
+        helped={name: delay_helps(plan, name, predict, STALLED_PREDICTIONS) for name in disturbed},
     )
     results.write_json("summary.json", summary.as_dict())
     summary = Summary.read(results.directory / "summary.json")  # so that the terminal says what is stored

@@ -38,7 +38,7 @@ class Revoked(Exception):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True)
 class WorkSettings:
-    """One service instance, as the scenario has it. `concurrency`: registrations at work at once."""
+    """One service instance, as the scenario describes it. `concurrency`: registrations at work at once."""
 
     service: str
     instance: int

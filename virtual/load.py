@@ -27,16 +27,16 @@ from virtual.runtime import World
 if TYPE_CHECKING:
     from benchmarks.scenario.workload import Workload
 
-# A closed loop's user rests so long whose connection was refused; see `benchmarks.load.executors.constant_vus`.
+# How long a closed loop's user pauses after a refused connection; see `benchmarks.load.executors.constant_vus`.
 _REST_NS = 100_000_000
 
 
-# So many arrivals of each person at one instant are taken for a loop that never ends.
+# This many arrivals of each person at one instant are taken for a loop that never ends.
 _MOST_AT_ONCE = 100
 
 
 class Endless(Exception):  # noqa: N818 - reads as what happened
-    """A closed load comes to no end that a prediction could wait for; the message says why."""
+    """A closed load has no end that a prediction could wait for; the message says why."""
 
 
 class People:
@@ -173,7 +173,7 @@ class People:
         return sent
 
     def _expire(self) -> None:
-        """Those whose patience has run out are no longer under way; what comes for them still shows in `replied_ns`."""
+        """Those whose patience has run out are no longer under way; a reply to them still shows in `replied_ns`."""
         now_ns = self._loop.now_ns - self._start_ns
         while self._under_way and self._under_way[0][0] <= now_ns:
             _, row = self._under_way.popleft()

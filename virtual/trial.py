@@ -2,8 +2,8 @@
 
     plan, variant, block → VirtualTrial.run() → people (replies), world (traces, users, effects)
 
-What a process does is its role's code; what it stands on is a virtual runtime. Wires and broker cost no time, processes
-start in none.
+What a process does is its role's code; what it runs on is a virtual runtime. Wires and broker cost no time; processes
+start at once.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _CLOSING_S = 60  # beyond the drain
 
 
 class VirtualTrial:
-    """`schedule` is the plan's own unless somebody wants another. `most`: the arrivals that a closed load may come to.
+    """`schedule` is the plan's own unless the caller wants another. `most`: arrivals that a closed load may come to.
 
     `start_ns`: scenario time 0 on the loop's clock, from when all processes are ready on.
 
@@ -78,18 +78,16 @@ class VirtualTrial:
         wire_ms: float = 0.0,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        scenario = plan.scenario
-        self.scenario, self.spec = scenario, scenario.variant(variant)
+        self.scenario = scenario = plan.scenario
+        self.spec = scenario.variant(variant)
         self.seed = luck.block_seed(scenario.seed, block)
-        workload = scenario.workload
         self._kill_at = kill_at
         self._stalls = stalls
         self._wire_ns = round(wire_ms * 1e6)
         self._standstills = Standstills()
         self._points: dict[str, int] = {}
-        self._schedule = schedule
-        if schedule is None and not workload.closed:
-            self._schedule = plan.schedule(self.seed)
+        known = schedule is not None or scenario.workload.closed
+        self._schedule = schedule if known else plan.schedule(self.seed)
         self.start_ns = 0
         self.loop = VirtualLoop()
         self.world = World(VirtualClock(self.loop))
@@ -124,7 +122,7 @@ class VirtualTrial:
         }
         self._harness = Process(self.loop, "harness")
         apis = [each.settings.address for each in self._specs.values() if isinstance(each.settings, ApiSettings)]
-        self.people = People(self.world, self.loop, workload, self.seed, apis, most, progress)
+        self.people = People(self.world, self.loop, scenario.workload, self.seed, apis, most, progress)
         self.people.process.wire_ns = self._wire_ns
 
     def run(self) -> VirtualTrial:
@@ -142,7 +140,7 @@ class VirtualTrial:
         return self
 
     def close(self) -> None:
-        """Let go of what the processes were doing; none of it runs any more."""
+        """Release what the processes were doing; none of it runs any more."""
         for process in (*self.processes.values(), self._harness):
             process.kill()
         self.loop.close()
@@ -201,7 +199,7 @@ class VirtualTrial:
         await self.respawn(name)
 
     async def _bring_up(self, name: str, after: Sequence[asyncio.Task[None]]) -> None:
-        """Once those are ready that it waits for: consumers of all groups at once, as in a real trial."""
+        """Once what it waits for is ready: consumers of all groups at once, as in a real trial."""
         await asyncio.gather(*after)
         self._spawn(name)
         await self._expect(name, "ready")
@@ -244,7 +242,7 @@ class VirtualTrial:
         return sum([int(message["busy"]) for message in await asyncio.gather(*answers)])
 
     def _waiting(self) -> Sample | None:
-        """What has not been consumed; where nobody samples, nothing waits."""
+        """What has not been consumed; where nothing samples, nothing waits."""
         sampling = [name for name, spec in self._specs.items() if spec.samples_lag]
         return together([self._lag.get(name) for name in sampling]) if sampling else Sample(self.loop.now_ns, 0)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.analysis.summary_model import SURVIVORSHIP_LIMIT
 from benchmarks.planning.prediction import Predict, Prediction
 from benchmarks.planning.stalls import Stalls
 from benchmarks.scenario.sample import window_bounds_ns, windows_bounds_ns
@@ -106,7 +107,10 @@ def improvements(scenario: Scenario, quiet: Prediction, stalled: Prediction) -> 
 
 
 def uncovered(scenario: Scenario, predicted: Prediction, quiet: Prediction, stalled: Prediction) -> dict[str, float]:
-    """The figures of `quiet` outside of the bracket of `predicted` and `stalled`, and by how much."""
+    """The figures of `quiet` outside of the bracket of `predicted` and `stalled`, and by how much.
+
+    Latencies only where the three have them of the same registrations, give or take one in a hundred.
+    """
     found = {}
     truth = _Fates.of(quiet)
     best, worst = _Fates.of(predicted).better(_Fates.of(stalled)), _Fates.of(predicted).worse(_Fates.of(stalled))
@@ -120,8 +124,10 @@ def uncovered(scenario: Scenario, predicted: Prediction, quiet: Prediction, stal
             if not least <= count <= most:
                 found[f"{figure}{tag}"] = max(count - most, least - count) / int(inside.sum())
         for name, true_ms in truth.latencies_ms.items():
-            got_there = inside & np.isfinite(true_ms)  # with the worse fate infinite, so is the upper end
+            got_there = inside & np.isfinite(true_ms)
             soonest, latest = best.latencies_ms[name][got_there], worst.latencies_ms[name][got_there]
+            if not got_there.any() or np.isinf(latest).mean() > SURVIVORSHIP_LIMIT:
+                continue  # of other registrations, and so not compared
             figure_ms = _quantiles(true_ms[got_there])
             outside = np.maximum(_quantiles(soonest) - figure_ms, figure_ms - _quantiles(latest))
             found |= {f"{name}.{stat}{tag}": by_ms for stat, by_ms in _named(outside) if by_ms > LEAST_MS}

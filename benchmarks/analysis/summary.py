@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.analysis.bracket import Ends
-from benchmarks.analysis.calibration import ceiling_warnings, floor_for
+from benchmarks.analysis.calibration import NoiseFloor, ceiling_warnings, floor_for
 from benchmarks.analysis.disturbance import DisturbedTrial, disturbance_of, stands, threshold_of
 from benchmarks.analysis.overload import OverloadIndicators, findings
 from benchmarks.analysis.summary_model import (
     FORMAT_VERSION,
+    Comparison,
+    Disturbance,
+    HypothesisVerdict,
+    PartVerdict,
     RepeatedBlock,
     ResidualSummary,
     Summary,
@@ -103,64 +107,85 @@ def summarise(
     residuals: Mapping[str, ResidualSummary] | None = None,
     environment: Mapping[str, object] | None = None,
     ends: Mapping[int, Ends] | None = None,
-    helped: Mapping[str, Sequence[str]] | None = None,
+    helped: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Summary:
     """What `summary.json` says (`docs/measurement.md`), before anything is rounded.
 
     `run_problems` are reasons against the run that no trial knows of, such as that it was interrupted. `predicted` is
     what the parameters alone say. `environment` is where the run ran, with the machine's calibration. `ends` are those
-    of disturbed trials, by their numbers; `helped` the figures of a variant that delay alone can improve. Trials whose
+    of disturbed trials, by their numbers; `helped` by how much delay alone can improve which
+    figures of a variant. Trials whose
     block was repeated are told of and count nowhere. Variants without a finished trial are left out, with a warning.
     `trials` is gone through once.
     """
     counted, superseded = _taken_in(scenario, ends or {}, trials)
     variants = _by_variant(scenario, counted)
-    reasons = list(run_problems)
-    for variant in variants:
-        reasons += variant.reasons()
     told = {variant.name: variant.told() for variant in variants}
-    every = list(told.values())
     workload = scenario.workload
     floor, why_none = floor_for(environment, scenario.name, workload.rate_per_s, workload.duration_s)
-    brackets = _brackets(variants, residuals or {}, helped or {})
-    comparisons, alone = comparisons_of(
-        every, with_faults=scenario.during_ns is not None, floor=floor, brackets=brackets
-    )
-    thresholds = tuple(_thresholds(scenario.thresholds, told, brackets))
-    comparison = comparison_of(scenario.hypothesis, told, valid=not reasons, floor=floor, brackets=brackets)
-    disturbed = [trial for variant in variants for trial in variant.disturbed]
-    disturbance = disturbance_of(disturbed, scenario.hypothesis, comparison, thresholds)
-    if disturbance is not None and not reasons and not stands(comparison, thresholds):
-        reasons.append(f"disturbed: {disturbance.sentence}")
+    reasons = [*run_problems, *(reason for variant in variants for reason in variant.reasons())]
+    answers = _answers(scenario, variants, told, floor, _brackets(variants, residuals or {}, helped or {}), reasons)
     return Summary(
         format_version=FORMAT_VERSION,
         scenario=scenario.name,
         claim=scenario.claim,
         seed=scenario.seed,
-        valid=not reasons,
-        invalid_reasons=tuple(reasons),
+        valid=not answers.reasons,
+        invalid_reasons=answers.reasons,
         variants=told,
-        comparison=comparison,
-        comparisons=comparisons,
-        comparisons_alone=alone,
-        thresholds=thresholds,
+        comparison=answers.comparison,
+        comparisons=answers.comparisons,
+        comparisons_alone=answers.comparisons_alone,
+        thresholds=answers.thresholds,
         repeated_blocks=tuple(_repeated_blocks(superseded)),
         warnings=(
             *quick_warnings(scenario),
             *_warnings(scenario, variants),
-            *outlier_warnings(every),
+            *outlier_warnings(list(told.values())),
             *ceiling_warnings(workload, environment),
         ),
         noise_floor=UsedFloor(reason=why_none) if floor is None else floor,
         predicted=predicted,
         residuals=residuals,
-        disturbed=disturbance,
+        disturbed=answers.disturbed,
         quick=scenario.quick is not None,
     )
 
 
+@dataclass(frozen=True)
+class _Answers:
+    """What the run was asked, and every comparison; `reasons`: why it is not valid, if so."""
+
+    comparison: PartVerdict | HypothesisVerdict | None
+    comparisons: tuple[Comparison, ...]
+    comparisons_alone: tuple[Comparison, ...]
+    thresholds: tuple[Threshold, ...]
+    disturbed: Disturbance | None
+    reasons: tuple[str, ...]
+
+
+def _answers(
+    scenario: Scenario,
+    variants: Sequence[_Variant],
+    told: Mapping[str, VariantSummary],
+    floor: NoiseFloor | None,
+    brackets: Brackets,
+    reasons: Sequence[str],
+) -> _Answers:
+    with_faults = scenario.during_ns is not None
+    every = list(told.values())
+    comparisons, alone = comparisons_of(every, with_faults=with_faults, floor=floor, brackets=brackets)
+    thresholds = tuple(_thresholds(scenario.thresholds, told, brackets))
+    comparison = comparison_of(scenario.hypothesis, told, valid=not reasons, floor=floor, brackets=brackets)
+    trials = [trial for variant in variants for trial in variant.disturbed]
+    disturbed = disturbance_of(trials, scenario.hypothesis, comparison, thresholds)
+    if disturbed is not None and not reasons and not stands(comparison, thresholds):
+        reasons = [f"disturbed: {disturbed.sentence}"]
+    return _Answers(comparison, comparisons, alone, thresholds, disturbed, tuple(reasons))
+
+
 def _brackets(
-    variants: Sequence[_Variant], residuals: Mapping[str, ResidualSummary], helped: Mapping[str, Sequence[str]]
+    variants: Sequence[_Variant], residuals: Mapping[str, ResidualSummary], helped: Mapping[str, Mapping[str, float]]
 ) -> Brackets:
     """Both ends of the disturbed variants' figures; the quiet trials of one have the same at both."""
     hit = [variant for variant in variants if variant.disturbed]

@@ -6,7 +6,8 @@ two sides' figures → estimate over blocks → what forbids a conclusion, marks
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,13 +52,14 @@ class Verdict(enum.Enum):
 class Brackets:
     """What is known of the disturbed variants of a run: both ends of their figures, or why there are none.
 
-    `without` says of a variant why it has no bracket, `helped` which of its figures delay alone improves.
+    `without` says of a variant why it has no bracket, `helped` by how much at most delay alone improves which of its
+    figures (a share, or ms): its worse end is so much worse.
     """
 
     best: Mapping[str, VariantSummary] = field(default_factory=dict)
     worst: Mapping[str, VariantSummary] = field(default_factory=dict)
     without: Mapping[str, str] = field(default_factory=dict)
-    helped: Mapping[str, Collection[str]] = field(default_factory=dict)
+    helped: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def why_not(self, metric: Metric, variant: str) -> str | None:
         """Why a disturbed variant's figure cannot be bounded; null where it can, and of a quiet variant."""
@@ -67,16 +69,44 @@ class Brackets:
             return None
         if not metric.definition.bracketed:
             return "what other programs did to it is not bounded by the prediction"
-        if str(metric.untagged) in self.helped.get(variant, ()):
-            return f"delay alone can improve it with {variant}, so the prediction is no bound"
+        if math.isinf(self._slack(metric, variant)):
+            return f"delay may help {variant}, so the prediction is no bound"
         return None
 
-    def ends(self, metric: Metric, variant: VariantSummary) -> tuple[VariantSummary, VariantSummary]:
+    def _slack(self, metric: Metric, variant: str) -> float:
+        """By how much delay alone may improve a figure; one of how registrations ended, as much as `complete_ratio`."""
+        helped = self.helped.get(variant, {})
+        known = str(metric.like(metric.name, metric.stat))
+        of_shares = metric.definition.nature == "share" and "ratio" in metric.name
+        return helped.get(known, helped.get(str(metric.like("complete_ratio")), 0.0) if of_shares else 0.0)
+
+    def ends(self, metric: Metric, variant: VariantSummary) -> tuple[Side, Side]:
         """The variant with its lowest and with its highest figures; of a quiet one both are what was measured."""
         if variant.name not in self.best:
-            return variant, variant
+            return Side(variant), Side(variant)
         best, worst = self.best[variant.name], self.worst[variant.name]
-        return (best, worst) if (best.of(metric) or 0.0) <= (worst.of(metric) or 0.0) else (worst, best)
+        slack = self._slack(metric, variant.name)
+        if (best.of(metric) or 0.0) <= (worst.of(metric) or 0.0):
+            return Side(best), Side(worst, slack)
+        return Side(worst, -slack), Side(best)
+
+
+@dataclass(frozen=True)
+class Side:
+    """A variant whose figures count as so much larger, within what a share can be."""
+
+    variant: VariantSummary
+    shift: float = 0.0
+
+    def by_block(self, metric: Metric) -> dict[int, float | None]:
+        """A figure that was mixed from times without a bound is none."""
+        return {block: self._shifted(metric, value) for block, value in self.variant.by_block(metric).items()}
+
+    def _shifted(self, metric: Metric, value: float | None) -> float | None:
+        if value is None or value > _BOUNDLESS:
+            return None
+        moved = value + self.shift
+        return min(max(moved, 0.0), 1.0) if metric.definition.nature == "share" else moved
 
 
 QUIET = Brackets()
@@ -129,7 +159,7 @@ def compare(
     figures = [side.by_block(metric) for side in sides]
     if paired or kind == "variant":
         blocks = sorted(set(figures[0]).intersection(*figures[1:]))
-        found = _estimate(kind, metric, sides, blocks)
+        found = _estimate(kind, metric, [Side(side) for side in sides], blocks)
         if any(side.name in brackets.best for side in sides):
             lows, highs = zip(*(brackets.ends(metric, side) for side in sides), strict=True)
             lowest, highest = (lows[0], *highs[1:]), (highs[0], *lows[1:])
@@ -142,12 +172,9 @@ def compare(
     return Compared(kind, metric, found, limit, limit[0] if limit is not None else mark(kind, found, near))
 
 
-def _estimate(kind: EstimateKind, metric: Metric, sides: Sequence[VariantSummary], blocks: Sequence[int]) -> Estimate:
-    first, second = (
-        [None if (value := side.by_block(metric)[block]) is None or value > _BOUNDLESS else value for block in blocks]
-        for side in (sides[0], sides[-1])
-    )
-    return estimate(kind, str(metric), first, second, counts_of(metric, sides, blocks))
+def _estimate(kind: EstimateKind, metric: Metric, sides: Sequence[Side], blocks: Sequence[int]) -> Estimate:
+    first, second = ([side.by_block(metric)[block] for block in blocks] for side in (sides[0], sides[-1]))
+    return estimate(kind, str(metric), first, second, counts_of(metric, [side.variant for side in sides], blocks))
 
 
 def _disturbed(metric: Metric, sides: Sequence[VariantSummary], brackets: Brackets) -> tuple[str, str] | None:

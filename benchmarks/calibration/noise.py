@@ -1,4 +1,4 @@
-"""Part `noise`: an A/A run of a scenario, run and judged as any run is, and the floor that it comes to."""
+"""Part `noise`: an A/A run of a scenario, run and judged like any run, and the floor that comes of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path("results") / "calibration"
 
 
 class NoFloor(Exception):  # noqa: N818 - reads as what came of the run
-    """The A/A run gives no floor. `exit_code` is what the program ends with."""
+    """The A/A run gives no floor. The program ends with `exit_code`."""
 
     def __init__(self, message: str, next_step: str, exit_code: ExitCode) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class NoFloor(Exception):  # noqa: N818 - reads as what came of the run
 def prepared(
     scenario: Scenario, effort: Effort, *, blocks: int | None, rate: float | None, duration: str | None
 ) -> Scenario:
-    """The scenario as its A/A run will have it, but for the twins. Raises ScenarioError where an override is wrong."""
+    """The scenario of an A/A run, without the twins. Raises ScenarioError where an override is wrong."""
     return override(
         scenario,
         quick=True,  # a short warm-up, and no questions that so few arrivals could not answer

@@ -87,11 +87,6 @@ class Metric:
             found = self.definition.number(found)
         return float(found) if isinstance(found, (int, float)) else None
 
-    @property
-    def untagged(self) -> Metric:
-        """The same figure of the whole trial, of everybody."""
-        return Metric(self.name, self.stat)
-
     def inside(self, window: str) -> Metric:
         """The same figure in a window."""
         return Metric(self.name, self.stat, (("window", window),))

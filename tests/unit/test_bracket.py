@@ -242,15 +242,17 @@ def test_a_closed_load_has_no_bracket() -> None:
     assert not summary.valid
 
 
-def test_a_figure_that_delay_alone_improves_takes_no_bracket() -> None:
+@pytest.mark.parametrize(("by_ms", "verdict"), [(1.0, "confirmed"), (40.0, "inconclusive"), (float("inf"), None)])
+def test_a_figure_that_delay_alone_improves_has_a_worse_end(by_ms: float, verdict: str | None) -> None:
+    """Predicted 50 against 80 ms, to be below 0.7: 51 still is, 90 would not be."""
     plan = make_plan(load_text(HEAD + TWO + CLOSE, "x"))
     trials = [busy(trial_of(plan, planned), 0.5) for planned in plan.trials]
     held = compare_run(plan.scenario, trials, lambda variant, block: predict(plan, variant, block))
-    summary = summarise(
-        plan.scenario, trials, residuals=held.summary, ends=held.ends, helped={"sync": ["accept_latency_ms.p50"]}
-    )
-    assert part(summary).verdict is None
-    assert "delay alone can improve it with sync" in (part(summary).reason or "")
+    helped = {"sync-concurrent": {"accept_latency_ms.p50": by_ms}}
+    summary = summarise(plan.scenario, trials, residuals=held.summary, ends=held.ends, helped=helped)
+    assert part(summary).verdict == verdict
+    if verdict is None:
+        assert "delay may help sync-concurrent" in (part(summary).reason or "")
 
 
 def test_a_hypothesis_of_several_parts_stands_where_each_does() -> None:
