@@ -55,7 +55,9 @@ SetOption = Annotated[
         help="Any key of the scenario, as in services.email.concurrency=8 or faults.0.latency=400ms; may be repeated.",
     ),
 ]
-QuickOption = Annotated[bool, typer.Option("--quick", help="One short block, to try a scenario: no verdict.")]
+QuickOption = Annotated[
+    bool, typer.Option("--quick", help="Three short blocks, for a first verdict that is labelled quick.")
+]
 BrokerOption = Annotated[
     str | None,
     typer.Option(
@@ -64,7 +66,10 @@ BrokerOption = Annotated[
     ),
 ]
 RepeatOption = Annotated[
-    int, typer.Option(min=0, help="How often a block may be repeated that something else on the machine disturbed.")
+    int | None,
+    typer.Option(
+        min=0, help="How many blocks may be repeated because the machine was busy; half of them unless you say so."
+    ),
 ]
 LoadWorkersOption = Annotated[
     int, typer.Option(min=1, max=64, help="Processes that make the load; the schedule is dealt out to them.")
@@ -100,7 +105,7 @@ def run(
     duration: DurationOption = None,
     set_: SetOption = None,
     quick: QuickOption = False,
-    repeat_invalid: RepeatOption = 2,
+    repeat_invalid: RepeatOption = None,
     load_workers: LoadWorkersOption = 1,
     load_master: LoadMasterOption = None,
     out: OutOption = None,
@@ -159,6 +164,43 @@ def list_() -> None:
             continue
         table.add_row(name, scenario.title, scenario.claim or "")
     _stdout().print(table)
+
+
+@app.command()
+def new(
+    name: Annotated[
+        str | None, typer.Argument(help="Its name, for scenarios/NAME.yaml, or a path; none lists.")
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="TEMPLATE", help="What to start from; default slow-service.")
+    ] = None,
+) -> None:
+    """Write a commented scenario file to start from; without a name, list the templates. Never overwrites."""
+    from benchmarks.scenario.new import DEFAULT, NewScenarioError, templates, write_new
+
+    if name is None:
+        typer.echo("\n".join(templates()))
+        return
+    try:
+        path = write_new(name, from_ or DEFAULT)
+    except NewScenarioError as error:
+        _fail(ExitCode.USAGE, str(error), "`bench new` lists the templates")
+    except OSError as error:
+        _fail(ExitCode.ENVIRONMENT, f"the file cannot be written: {error}", "choose a directory that you may write to")
+    shown = path.stem if path.parent == Path("scenarios") else path
+    typer.echo(f"{path}: written\n  next: bench plan {shown}, then bench run {shown} --quick")
+    if not (path.parent / "schema.json").exists():
+        typer.echo(f"  for editors that complete and check it: bench schema > {path.parent / 'schema.json'}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files, with which editors complete and check them."""
+    from json import dumps
+
+    from benchmarks.scenario.schema import scenario_schema
+
+    typer.echo(dumps(scenario_schema(), indent=1, ensure_ascii=False))
 
 
 @app.command()
@@ -239,10 +281,56 @@ def validate(files: Annotated[list[str], typer.Argument(help="Names or paths of 
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="A results directory, such as results/latest.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="A results directory, such as results/latest, or several.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the overview of several runs goes.  [default: beside them]")
+    ] = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Write summary, charts and report of a stored run anew. Needs no broker."""
+    """Write summary, charts and report of a stored run anew. Needs no broker.
+
+    Of several runs, or a directory of runs such as results/ (then the newest of each scenario), write an overview:
+    overview.html, .svg and .png, every scenario beside every variant.
+
+    Exit codes: 0 ok · 2 usage, also where a directory holds no run · 104 the stored scenario is not valid ·
+    111 a result cannot be read or written.
+    """
+    if len(runs) > 1 or not _is_run(runs[0]):
+        _overview(runs, out)
+    else:
+        _report(runs[0], verbose=verbose)
+
+
+def _is_run(directory: Path) -> bool:
+    """A directory that is not there is taken for one, and missed by name."""
+    return not directory.is_dir() or any((directory / name).exists() for name in ("scenario.yaml", "summary.json"))
+
+
+def _overview(runs: list[Path], out: Path | None) -> None:
+    from benchmarks.charts.overview import read_rows, runs_in, write_overview
+
+    found = [run for given in runs for run in ([given] if _is_run(given) else runs_in(given))]
+    if not found:
+        _fail(ExitCode.USAGE, f"no run in {runs[0]}", "give the directory of a run, such as results/latest")
+    try:
+        rows = read_rows(found)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        _fail(ExitCode.USAGE, str(error), "give directories of runs; bench report RUN writes a missing summary")
+    except (OSError, ValueError) as error:
+        _fail(ExitCode.ENVIRONMENT, str(error), "bench report RUN writes it anew")
+    where = out or (runs[0] if len(runs) == 1 else Path(os.path.commonpath([run.resolve() for run in found])))
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        paths = write_overview(rows, where)
+    except OSError as error:
+        _fail(ExitCode.ENVIRONMENT, f"the overview cannot be written: {error}", "name another directory with --out")
+    for path in paths:
+        typer.echo(path)
+
+
+def _report(run: Path, *, verbose: bool) -> None:
     from benchmarks.run import rebuild
     from benchmarks.scenario import ScenarioError
     from benchmarks.store import ResultsError
@@ -280,6 +368,22 @@ def compare(
     from benchmarks.terminal.compare import compare_runs
 
     raise typer.Exit(compare_runs(old, new, _stdout(), _stderr(), as_json=json))
+
+
+@app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="The results directory of a run, such as results/latest.")],
+) -> None:
+    """Check a stored run: does its summary follow from its rows, and was it judged by what was written down before it?
+
+    Counts, shares, latencies, intervals and the verdict are computed anew from the Parquet files by a script that
+    shares no code with the rest: `benchmarks/verify.py`, which runs alone too.
+
+    Exit codes: 0 nothing differs · 2 no run · 110 something differs.
+    """
+    from benchmarks.terminal.verify import verify_run
+
+    raise typer.Exit(verify_run(run))
 
 
 @app.command()

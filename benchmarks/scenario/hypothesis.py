@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -15,7 +16,7 @@ Thresholds = dict[str, tuple[str, ...]]
 
 T = TypeVar("T")
 EstimateKind = Literal["variant", "ratio", "difference"]
-_SEPARATORS: dict[EstimateKind, str] = {"ratio": "/", "difference": "-"}
+SEPARATORS: dict[EstimateKind, str] = {"ratio": "/", "difference": "-"}
 _COMPARISONS: tuple[EstimateKind, ...] = ("variant", "ratio", "difference")
 _KEYS = ("metric", *_COMPARISONS, "expect")
 
@@ -32,7 +33,7 @@ class HypothesisPart:
     @property
     def label(self) -> str:
         """As the file writes it: `events-sync`, `events/sync`, `events`."""
-        return _SEPARATORS.get(self.comparison, "").join(self.sides)
+        return SEPARATORS.get(self.comparison, "").join(self.sides)
 
     @property
     def variant(self) -> str | None:
@@ -88,24 +89,37 @@ def parse_hypothesis(value: object, known: Known) -> Hypothesis:
     return Hypothesis(tuple(parts))
 
 
-def checked_thresholds(thresholds: Thresholds, known: Known) -> Thresholds:
-    """The same thresholds, all readable and about things the scenario has. Raises ValueProblems."""
+def parse_thresholds(value: object, known: Known) -> Thresholds:
+    """Read `{metric: [expression, …]}`, all about things the scenario has. Raises ValueProblems."""
+    if not isinstance(value, Mapping):
+        raise ValueProblems([Flaw((), 'a mapping belongs here, as in {accept_latency_ms.p95: ["< 100"]}')])
     flaws: list[Flaw] = []
-    for name, expressions in thresholds.items():
+    for name, expressions in value.items():
+        metric: Metric | None = None
         try:
-            check_metric(Metric.parse(name), known)
+            metric = Metric.parse(name)
+            check_metric(metric, known)
         except ValueError as error:
             flaws.append(Flaw((name,), str(error)))
-        if not expressions:
-            flaws.append(Flaw((name,), 'one expression or more belongs here, as in ["< 100"]'))
-        for index, expression in enumerate(expressions):
-            try:
-                Expectation.parse(expression)
-            except ValueError as error:
-                flaws.append(Flaw((name, index), str(error)))
+        if isinstance(expressions, str):
+            flaws.append(Flaw((name,), f'{expressions!r} stands alone; write it in a list, as in ["{expressions}"]'))
+        elif not isinstance(expressions, Sequence) or not expressions:
+            flaws.append(Flaw((name,), 'a list of one expression or more belongs here, as in ["< 100"]'))
+        else:
+            flaws += _flaws_of_expressions(name, expressions, metric)
     if flaws:
         raise ValueProblems(flaws)
-    return thresholds
+    return {name: tuple(str(Expectation.parse(text)) for text in expressions) for name, expressions in value.items()}
+
+
+def _flaws_of_expressions(name: str, expressions: Sequence[object], metric: Metric | None) -> Iterator[Flaw]:
+    for index, expression in enumerate(expressions):
+        try:
+            if not isinstance(expression, str):
+                raise ValueError('an expression alone belongs here, in quotes, as in ["< 100"]')  # noqa: TRY004 - a flaw
+            _expectation(expression, metric, "variant")
+        except ValueError as error:
+            yield Flaw((name, index), str(error))
 
 
 def check_metric(metric: Metric, known: Known) -> None:
@@ -121,6 +135,8 @@ def check_metric(metric: Metric, known: Known) -> None:
     if metric.window is not None and metric.window not in known.windows:
         what = "fault that lasts" if metric.window == "during" else "fault"
         raise ValueError(f"'window:{metric.window}' needs a {what}, and this scenario has none")
+    if not metric.is_there(known.windows):
+        raise ValueError(f"{metric.name!r} needs a fault, and this scenario has none; add one, or leave this out")
 
 
 def _parse_part(value: dict[str, object], known: Known) -> HypothesisPart:
@@ -129,8 +145,9 @@ def _parse_part(value: dict[str, object], known: Known) -> HypothesisPart:
     ]
 
     metric = _read(value, "metric", lambda text: _hypothesis_metric(text, known), flaws)
-    expect = _read(value, "expect", Expectation.parse, flaws)
     given = [comparison for comparison in _COMPARISONS if comparison in value]
+    comparison = given[0] if len(given) == 1 else None
+    expect = _read(value, "expect", lambda text: _expectation(text, metric, comparison), flaws)
     sides: tuple[str, ...] | None = None
     if len(given) == 1:
         sides = _read(value, given[0], lambda text: _split(text, given[0], known.variants), flaws)
@@ -155,6 +172,30 @@ def _read(value: dict[str, object], key: str, parse: Callable[[str], T], flaws: 
         return None
 
 
+def _expectation(text: str, metric: Metric | None, comparison: EstimateKind | None) -> Expectation:
+    """What is expected of `metric`, if some value can meet it; None where that cannot be read, and is reported."""
+    expect = Expectation.parse(text)
+    if metric is None or comparison is None:
+        return expect
+    share = metric.definition.nature == "share"
+    if "%" in text and not share and comparison != "ratio":
+        raise ValueError(f"{text!r} is a share, and {metric.name!r} is not; write a number ({metric.definition.unit})")
+    low = -math.inf if comparison == "difference" else 0.0
+    high = math.inf
+    what = {"variant": repr(metric.name), "difference": "a difference", "ratio": "a ratio"}[comparison]
+    if share and comparison != "ratio":
+        low, high = max(low, -1.0), 1.0
+        what = "a share" if comparison == "variant" else "a difference of shares"
+    if expect.can_hold(low, high):
+        return expect
+    if high == math.inf:
+        raise ValueError(f"no value can meet {text!r}: {what} is never below 0; raise the bound")
+    remedy = "choose a bound in between"
+    if 1 < abs(expect.bound) <= 100:
+        remedy = f"for {expect.bound:g} per cent write '{expect.op} {expect.bound:g}%'"
+    raise ValueError(f"no value can meet {text!r}: {what} lies between {low:g} and {high:g}; {remedy}")
+
+
 def _hypothesis_metric(text: str, known: Known) -> Metric:
     metric = Metric.parse(text)
     if metric.variant is not None:
@@ -169,7 +210,7 @@ def _split(text: str, comparison: EstimateKind, variants: Sequence[str]) -> tupl
         if text not in variants:
             raise ValueError(f"this scenario has no variant {text!r}; {choice_hint(text, variants)}")
         return (text,)
-    mark = _SEPARATORS[comparison]
+    mark = SEPARATORS[comparison]
     cuts = [(text[:at].strip(), text[at + 1 :].strip()) for at, letter in enumerate(text) if letter == mark]
     valid = [(a, b) for a, b in cuts if a in variants and b in variants]
     if len(valid) > 1:

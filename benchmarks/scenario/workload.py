@@ -8,7 +8,7 @@ constant-vus            closed: `vus` people, each of whom comes again as soon a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal, Self, get_args
@@ -44,10 +44,13 @@ _MOST_IN_FLIGHT = 1_000_000
 
 
 class Stage(Model):
-    """A stretch of a ramp: within `duration_s` the rate goes in a straight line to `target` per time unit."""
+    """A stretch of a ramp: within `duration_s` the rate goes in a straight line to `target` per time unit.
 
-    duration_s: Annotated[LastingS, Field(alias="duration")]
-    target: RampRate
+    One that takes no time is a step.
+    """
+
+    duration_s: Annotated[DurationS, Field(alias="duration", description="how long it takes; 0s is a step")]
+    target: Annotated[RampRate, Field(description="arrivals per `timeUnit` at its end")]
 
     def resolved(self) -> dict[str, object]:
         return {"duration": format_s(self.duration_s), "target": self.target}
@@ -59,9 +62,14 @@ class Keys(Model):
     `s` is the exponent of the type `zipf`; for `uniform` it is 0, which weighs all alike.
     """
 
-    distribution: KeyDistribution
-    count: Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-    s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=10)] = 0.0  # set by the validator below
+    distribution: Annotated[
+        KeyDistribution, Field(description="`uniform`: all people alike; `zipf`: a few come more often than the rest")
+    ]
+    count: Annotated[int, Field(strict=True, ge=1, le=1_000_000, description="how many people there are")]
+    s: Annotated[
+        float,
+        Field(strict=True, allow_inf_nan=False, gt=0, le=10, description="`zipf`: person k has the weight k⁻ˢ; 1.1"),
+    ] = 0.0  # set by the validator below
 
     def as_dict(self) -> dict[str, str | int | float]:
         return {"distribution": self.distribution, "count": self.count, "s": self.s}
@@ -69,10 +77,13 @@ class Keys(Model):
     def resolved(self) -> dict[str, object]:
         return {key: value for key, value in self.as_dict().items() if key != "s" or self.distribution == "zipf"}
 
+    @classmethod
+    def flaws_together(cls, data: Mapping[str, object]) -> Iterator[Flaw]:
+        if data.get("distribution") == "uniform" and "s" in data:
+            yield Flaw(("s",), "'s' is not for keys of distribution 'uniform', only for 'zipf'")
+
     @model_validator(mode="after")
-    def _exponent_fits(self) -> Self:
-        if self.distribution == "uniform" and "s" in self.model_fields_set:
-            raise ValueProblems([Flaw(("s",), "'s' is not for keys of distribution 'uniform', only for 'zipf'")])
+    def _exponent_given(self) -> Self:
         if self.distribution == "zipf" and "s" not in self.model_fields_set:
             self.__dict__["s"] = _DEFAULT_ZIPF_S
         return self
@@ -112,18 +123,58 @@ class Workload(Model):
     registration is by another person.
     """
 
-    executor: Executor = "constant-arrival-rate"
-    rate: Annotated[Rate | None, BeforeValidator(given)] = None
-    start_rate: Annotated[RampRate | None, BeforeValidator(given)] = None
-    stages: Annotated[Annotated[tuple[Stage, ...], AfterValidator(some)] | None, BeforeValidator(given)] = None
-    vus: Annotated[Annotated[int, Field(strict=True, ge=1, le=10_000)] | None, BeforeValidator(given)] = None
-    time_unit_s: Annotated[LastingS, Field(alias="timeUnit")] = 1.0
-    arrivals: Literal["poisson", "uniform"] = "poisson"
-    warmup_s: Annotated[DurationS, Field(alias="warmup")] = 3.0
-    duration_s: Annotated[LastingS, Field(alias="duration")] = 20.0  # of a ramp: set by the validator below
-    timeout_ms: Annotated[LastingMs, Field(alias="timeout")] = 10_000.0
-    max_in_flight: Annotated[int, Field(strict=True, ge=1, le=_MOST_IN_FLIGHT)] = 0  # always set by the validator below
-    keys: Annotated[Keys | None, BeforeValidator(_keys)] = None
+    executor: Annotated[
+        Executor,
+        Field(
+            description="how arrivals come: at a constant rate, at a rate that ramps, or as people in a closed loop, "
+            "each of whom comes again as soon as the last reply is there"
+        ),
+    ] = "constant-arrival-rate"
+    rate: Annotated[
+        Rate | None, BeforeValidator(given), Field(description="arrivals per `timeUnit`; 50 where none is given")
+    ] = None
+    start_rate: Annotated[
+        RampRate | None,
+        BeforeValidator(given),
+        Field(description="arrivals per `timeUnit` in the warm-up and at the start; 0 where none is given"),
+    ] = None
+    stages: Annotated[
+        Annotated[tuple[Stage, ...], AfterValidator(some)] | None,
+        BeforeValidator(given),
+        Field(description="the ramp, stage by stage; together they are the duration of the run"),
+    ] = None
+    vus: Annotated[
+        Annotated[int, Field(strict=True, ge=1, le=10_000)] | None,
+        BeforeValidator(given),
+        Field(description="people in the closed loop"),
+    ] = None
+    time_unit_s: Annotated[LastingS, Field(alias="timeUnit", description="what rates count per")] = 1.0
+    arrivals: Annotated[
+        Literal["poisson", "uniform"],
+        Field(description="`poisson`: at random times; `uniform`: evenly spaced; as many either way"),
+    ] = "poisson"
+    warmup_s: Annotated[DurationS, Field(alias="warmup", description="load runs, nothing is counted")] = 3.0
+    duration_s: Annotated[  # of a ramp: set by the validator below
+        LastingS, Field(alias="duration", description="how long arrivals are counted")
+    ] = 20.0
+    timeout_ms: Annotated[
+        LastingMs, Field(alias="timeout", description="a person's patience, from the intended time of the arrival")
+    ] = 10_000.0
+    max_in_flight: Annotated[  # always set by the validator below
+        int,
+        Field(
+            strict=True,
+            ge=1,
+            le=_MOST_IN_FLIGHT,
+            description="requests open at once, beyond which an arrival is dropped; 1.5 × highest rate × timeout where "
+            "it is not given",
+        ),
+    ] = 0
+    keys: Annotated[
+        Keys | None,
+        BeforeValidator(_keys),
+        Field(description="who comes: `unique`, another person each time, or a number of people who come again"),
+    ] = None
 
     @property
     def closed(self) -> bool:
@@ -208,27 +259,33 @@ class Workload(Model):
         }
         return {key: value for key, value in data.items() if self.executor in _EXECUTORS_OF_KEY.get(key, EXECUTORS)}
 
-    @model_validator(mode="after")
-    def _keys_fit_the_executor(self) -> Self:
-        flaws = []
-        for name, field in type(self).model_fields.items():
-            key = field.alias or name
-            executors = _EXECUTORS_OF_KEY.get(key, EXECUTORS)
-            if self.executor not in executors and name in self.model_fields_set:
+    @classmethod
+    def flaws_together(cls, data: Mapping[str, object]) -> Iterator[Flaw]:
+        executor = data.get("executor", EXECUTORS[0])
+        if executor not in EXECUTORS:
+            return  # which is reported; what belongs to it nobody can say
+        for key, executors in _EXECUTORS_OF_KEY.items():
+            if key in data and executor not in executors:
+                if "executor" not in data:
+                    yield Flaw((key,), f"{key!r} needs another executor beside it: write executor: {executors[0]}")
+                    continue
                 theirs = " and ".join(repr(executor) for executor in executors)
-                flaws.append(Flaw((key,), f"{key!r} is not for the executor {self.executor!r}, only for {theirs}"))
-        if self.executor == "ramping-arrival-rate" and self.stages is None:
-            flaws.append(Flaw(("stages",), "a ramp needs its stages, as in stages: [{duration: 10s, target: 80}]"))
-        if self.closed and self.vus is None:
-            flaws.append(Flaw(("vus",), "a closed load needs the number of its people, as in vus: 20"))
-        if flaws:
-            raise ValueProblems(flaws)
+                yield Flaw((key,), f"{key!r} is not for the executor {executor!r}, only for {theirs}")
+        if executor == "ramping-arrival-rate" and "stages" not in data:
+            yield Flaw(("stages",), "a ramp needs its stages, as in stages: [{duration: 10s, target: 80}]")
+        if executor == "constant-vus" and "vus" not in data:
+            yield Flaw(("vus",), "a closed load needs the number of its people, as in vus: 20")
+
+    @model_validator(mode="after")
+    def _filled_in(self) -> Self:
         # The one way to fill a field of a frozen model from its siblings.
         if self.executor == "constant-arrival-rate" and self.rate is None:
             self.__dict__["rate"] = _DEFAULT_RATE
         if self.stages is not None:
             self.__dict__["start_rate"] = self.start_rate or 0.0
             self.__dict__["duration_s"] = round(sum(stage.duration_s for stage in self.stages), 9)
+            if not self.duration_s:
+                raise ValueProblems([Flaw(("stages",), "together the stages take no time; make one longer than 0s")])
         return self
 
     @model_validator(mode="after")
@@ -251,7 +308,8 @@ class Workload(Model):
         end_s = 0.0
         for stage, (before, after) in zip(stages, pairwise(rates), strict=True):
             begin_s, end_s = end_s, round(end_s + stage.duration_s, 9)
-            yield Stretch(begin_s, end_s, before, after)
+            if begin_s < end_s:
+                yield Stretch(begin_s, end_s, before, after)
 
 
 def keys_of_executor(executor: str) -> frozenset[str]:

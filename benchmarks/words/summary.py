@@ -20,17 +20,17 @@ def verdict_sentence(summary: Summary) -> str:
     if not summary.valid:
         more = len(summary.invalid_reasons) - 1
         first = summary.invalid_reasons[0] if summary.invalid_reasons else "it judged itself"
-        return f"No verdict: the run is not valid ({first}{f'; and {more} more' if more > 0 else ''})."
+        return f"{_head(None, summary)}: the run is not valid ({first}{f'; and {more} more' if more > 0 else ''})."
     judged, variants = summary.comparison, tuple(summary.variants)
     if judged is None:
         return "No hypothesis was set, so there is no verdict: the table says what was measured."
     if isinstance(judged, HypothesisVerdict):
         parts = [f"{part.verdict or 'no verdict'}: {found_words(part, variants)}" for part in judged.all]
-        return f"{_head(judged.verdict)}, of {plural(len(parts), 'part')}. {'; '.join(parts)}."
+        return f"{_head(judged.verdict, summary)}, of {plural(len(parts), 'part')}. {'; '.join(parts)}."
     if judged.verdict is None:
         measured = f" Measured: {found_words(judged, variants)}." if judged.estimate is not None else ""
-        return f"No verdict: {judged.reason or 'there is no interval'}.{measured}"
-    return f"{_head(judged.verdict)}: {found_words(judged, variants)}."
+        return f"{_head(None, summary)}: {judged.reason or 'there is no interval'}.{measured}"
+    return f"{_head(judged.verdict, summary)}: {found_words(judged, variants)}."
 
 
 def broker_caution(summary: Summary) -> str:
@@ -142,8 +142,8 @@ def found_words(found: PartVerdict, variants: Sequence[str]) -> str:
     return f"{text} ({', '.join(details)})" if details else text
 
 
-def _head(verdict: str | None) -> str:
-    return "No verdict" if verdict is None else verdict.capitalize()
+def _head(verdict: str | None, summary: Summary) -> str:
+    return ("No verdict" if verdict is None else verdict.capitalize()) + " (quick)" * summary.quick
 
 
 def sides_of(text: str, variants: Sequence[str]) -> tuple[str, str]:

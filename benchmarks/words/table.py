@@ -22,12 +22,13 @@ _HEADINGS: Mapping[Section, str] = {"whole": WHOLE, "ended": ENDED, "cost": COST
 _MARK_WORDS = {
     "survivorship": "survivorship: not comparable",
     "unresolved": "unresolved: too quick for this generator",
+    "disturbed": "disturbed: no conclusion",
     "≈": "≈ within the noise floor",
     "?": "? may be noise",
 }
 # Beside an interval that excludes no effect, where Holm's correction leaves a doubt.
 _UNCERTAIN = "uncertain among so many comparisons"
-_FORBIDDING = ("survivorship", "unresolved")
+_FORBIDDING = ("survivorship", "unresolved", "disturbed")
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def test_the_report_lists_every_comparison_with_its_interval_and_what_to_know(tm
     assert page is not None
     cells = {row[0]: [plain(cell) for cell in row[1:]] for row in page.rows}
     assert cells["accepted and complete within the SLO, during the fault"] == [
-        *("events-sync", "+100 points", "+100 to +100", "< 0.001", "differs"),
+        *("events-sync", "+100 points", "+98.0 to +100", "< 0.001", "differs"),
     ]
     assert cells["completed per second"][-1] == "? may be noise"
     assert any("accepted and complete" in reason and "the same value" in reason for reason in reasons(reading))
@@ -168,7 +168,7 @@ def test_the_sentence_begins_with_the_verdict(expect: str, verdict: str, tmp_pat
     bound = f"{expect.split(maxsplit=1)[0]} 50 points"
     assert sentence == (
         f"{verdict}: the share accepted and complete within the SLO during the fault was 100 points higher with events "
-        f"than with sync (95 % interval +100 to +100 points, 3 blocks, expected {bound})."
+        f"than with sync (95 % interval +98.0 to +100 points, 3 blocks, expected {bound})."
     )
 
 
@@ -186,6 +186,13 @@ def test_an_interval_on_both_sides_of_the_bound_is_inconclusive() -> None:
     assert said(comparison(verdict="inconclusive")) == (
         "Inconclusive: accept latency p95 was 2.13× lower with events than with sync "
         "(95 % interval 1.82 to 2.50×, 3 blocks, expected events/sync < 0.5)."
+    )
+
+
+def test_the_verdict_of_a_quick_run_is_called_quick() -> None:
+    assert said(comparison(verdict="confirmed"), quick=True).startswith("Confirmed (quick): accept latency p95")
+    assert said(comparison(verdict=None, reason="2 of at least 3 blocks"), quick=True).startswith(
+        "No verdict (quick): 2 of"
     )
 
 
