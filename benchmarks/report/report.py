@@ -27,7 +27,14 @@ from benchmarks.report.first_charts import first_charts
 from benchmarks.words.brief import brief, findings, short_name, ten_rows, with_unit
 from benchmarks.words.calibration import calibration_lines
 from benchmarks.words.numbers import DASH, listed
-from benchmarks.words.summary import broker_caution, loop_sentence, metric_words, repeated_sentences, verdict_sentence
+from benchmarks.words.summary import (
+    broker_caution,
+    disturbance_sentence,
+    loop_sentence,
+    metric_words,
+    repeated_sentences,
+    verdict_sentence,
+)
 from benchmarks.words.table import ENDED, TableRow, side_by_side
 from benchmarks.words.worth import cost_sentences, worth_sentences
 
@@ -114,7 +121,7 @@ def _what_matters(summary: Summary) -> dict[str, object]:
         "caution": broker_caution(summary),
         # Its head, "Confirmed" or the like, stands out.
         "sentence": verdict_sentence(summary).partition(": "),
-        "disturbed": "" if summary.disturbed is None else summary.disturbed.sentence,
+        "disturbed": disturbance_sentence(summary),
         "worth": worth_sentences(summary),
         "brief": found,
         "ten": [(row, short_name(row, found.window), with_unit(row)) for row in ten_rows(summary)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf, isinf
 
 from benchmarks.analysis.summary_model import Advantage, Comparison, Interval
 from benchmarks.metrics.definition import Nature
@@ -43,7 +44,14 @@ def sized(kind: EstimateKind, metric: Metric, value: float, interval: Interval |
         if value < 1:
             shown, ends = 1 / value, None if interval is None else _inverted(interval)
         text = f"{figure(shown)}× {less if value < 1 else more}"
-        return f"{text} (no interval)" if ends is None else f"{text} ({figure(ends[0])}–{figure(ends[1])}×)"
+        if ends is None:
+            return f"{text} (no interval)"
+        # Against nothing at all, as the lowest end of a disturbed latency can be, there is no most.
+        return (
+            f"{text} (at least {figure(ends[0])}×)"
+            if isinf(ends[1])
+            else f"{text} ({figure(ends[0])}–{figure(ends[1])}×)"
+        )
     points = metric.definition.nature == "share"
     scale, unit = (100.0, f"{NBSP}points") if points else (1.0, f"{NBSP}{metric.definition.unit}".rstrip(NBSP))
     sign = -1.0 if value < 0 else 1.0
@@ -56,4 +64,4 @@ def sized(kind: EstimateKind, metric: Metric, value: float, interval: Interval |
 
 def _inverted(interval: Interval) -> Interval:
     low, high = interval
-    return 1 / high, 1 / low if low > 0 else float("inf")
+    return 1 / high, 1 / low if low > 0 else inf

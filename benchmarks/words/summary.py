@@ -33,6 +33,12 @@ def verdict_sentence(summary: Summary) -> str:
     return f"{_head(judged.verdict, summary)}: {found_words(judged, variants)}."
 
 
+def disturbance_sentence(summary: Summary) -> str:
+    """What disturbed the run, and what follows; empty where nothing did, or where the verdict has it already."""
+    said = "" if summary.disturbed is None else summary.disturbed.sentence
+    return "" if said in verdict_sentence(summary) else f"{said[0].upper()}{said[1:].removesuffix('.')}."
+
+
 def broker_caution(summary: Summary) -> str:
     """The sentence that stands above the figures of a stand-in; empty where the broker is a real one."""
     brokers = [variant.broker or {} for variant in summary.variants.values()]

@@ -59,6 +59,7 @@ def points(estimate: float, low: float, high: float) -> Comparison:
     ("found", "words"),
     [
         (ratio(1 / 508, 1 / 709, 1 / 364), "508× faster (364–709×)"),
+        (ratio(1 / 508, 0.0, 1 / 364), "508× faster (at least 364×)"),
         (ratio(1.2, 1.1, 1.3), "1.20× slower (1.10–1.30×)"),
         (ratio(2.1, 2.0, 2.2, "cpu_ms_per_registration.total"), "2.10× more (2.00–2.20×)"),
         (ratio(0.5, 0.4, 0.625, "throughput_per_s"), "2.00× less (1.60–2.50×)"),
@@ -217,6 +218,8 @@ def test_thresholds_findings_and_the_disturbance_are_printed_of_an_invalid_run_t
     assert "sync and events: saturated: machine" in text
     assert text.count("saturated: machine") == 1
     assert "Other programs took 49 % of the machine." in text
+    again = replace(summary, invalid_reasons=(f"disturbed: {disturbed.sentence}",))
+    assert printed(again, width=300).count(disturbed.sentence) == 1
     assert "2 thresholds passed" in text or "3 thresholds passed" in text
 
 
