@@ -77,7 +77,7 @@ def disturbance_of(
         schedule_delay_ms=delay_ms,
         added_ms=added_ms,
         sentence=f"{_what(foreign, stolen, delay_ms, added_ms)}; {_so(comparison, open_ones)}",
-        delay_helps=brackets.helped,
+        margins=brackets.margins,
     )
 
 
