@@ -52,9 +52,9 @@ class Verdict(enum.Enum):
 class Brackets:
     """What is known of the disturbed variants of a run: both ends of their figures, or why there are none.
 
-    `without` says of a variant why it has no bracket. `margins`: how far outside of its bracket a figure of a variant lay
-    at most where that was tried in virtual time (`benchmarks.analysis.delay`), as a share, or in ms: both ends are moved
-    so much further out.
+    `without` says of a variant why it has no bracket. `margins`: how far outside of its bracket a figure of a variant
+    lay at most where that was tried in virtual time (`benchmarks.analysis.delay`), as a share, or in ms: both ends are
+    moved so much further out.
     """
 
     best: Mapping[str, VariantSummary] = field(default_factory=dict)
