@@ -85,7 +85,9 @@ def registrations(run: Path, slo: Mapping[str, float]) -> pd.DataFrame:
     table = _in_slo(table, slo)
     # A completion whose two ends were read from the clocks of two hosts is not given.
     two_clocks = any(trial.get("load_clock") and not trial["load_clock"]["same_host"] for trial in facts)
-    return table.assign(**{name: np.nan for name in table if name.startswith("completion")}) if two_clocks else table
+    completions = [name for name in table.columns if two_clocks and str(name).startswith("completion")]
+    table[completions] = np.nan
+    return table
 
 
 def _named_in(facts: list[Any], what: str, rows: pd.DataFrame, services: list[str]) -> pd.DataFrame:
