@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     from benchmarks.scenario import Scenario, ScenarioError
 
+_THREE_TO_TRY = """bench run slow-downstream   one service turns slow: who waits?
+        bench run consumer-crash    a process is killed in mid-work: what is lost?
+        bench run baseline          nothing goes wrong: what does each side cost?
+  `bench list` has them all; --quick makes it shorter"""
+
 app = typer.Typer(
     name="bench",
     help="Should this service call its downstreams directly (HTTP), or publish an event (Kafka)? Measure it.",
@@ -30,7 +35,9 @@ app = typer.Typer(
 broker_app = typer.Typer(help="Fetch, start and stop the Kafka that bench uses.", no_args_is_help=True)
 app.add_typer(broker_app, name="broker")
 
-Names = Annotated[list[str], typer.Argument(help="Scenarios: a name (see `bench list`) or a path to a YAML file.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Scenarios: a name (see `bench list`) or a path to a YAML file.")
+]
 VariantOption = Annotated[
     list[str] | None, typer.Option("--variant", help="Run only this variant, or one more; may be repeated.")
 ]
@@ -48,7 +55,9 @@ SetOption = Annotated[
         help="Any key of the scenario, as in services.email.concurrency=8 or faults.0.latency=400ms; may be repeated.",
     ),
 ]
-QuickOption = Annotated[bool, typer.Option("--quick", help="One short block, to try a scenario: no verdict.")]
+QuickOption = Annotated[
+    bool, typer.Option("--quick", help="Three short blocks, for a first verdict that is labelled quick.")
+]
 BrokerOption = Annotated[
     str | None,
     typer.Option(
@@ -57,7 +66,10 @@ BrokerOption = Annotated[
     ),
 ]
 RepeatOption = Annotated[
-    int, typer.Option(min=0, help="How often a block may be repeated that something else on the machine disturbed.")
+    int | None,
+    typer.Option(
+        min=0, help="How many blocks may be repeated because the machine was busy; half of them unless you say so."
+    ),
 ]
 LoadWorkersOption = Annotated[
     int, typer.Option(min=1, max=64, help="Processes that make the load; the schedule is dealt out to them.")
@@ -77,10 +89,14 @@ SummaryOption = Annotated[
     bool, typer.Option("--json", help="Print the summary as JSON on standard output, all else on standard error.")
 ]
 
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", help="Print every figure of the sides and every warning at the end.")
+]
+
 
 @app.command()
 def run(
-    scenarios: Names,
+    scenarios: Names = None,
     variant: VariantOption = None,
     broker: BrokerOption = None,
     blocks: BlocksOption = None,
@@ -89,11 +105,12 @@ def run(
     duration: DurationOption = None,
     set_: SetOption = None,
     quick: QuickOption = False,
-    repeat_invalid: RepeatOption = 2,
+    repeat_invalid: RepeatOption = None,
     load_workers: LoadWorkersOption = 1,
     load_master: LoadMasterOption = None,
     out: OutOption = None,
     json: SummaryOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Run scenarios, and write charts and a report.
 
@@ -105,6 +122,8 @@ def run(
     from benchmarks.terminal.run import RunOptions, run_all
     from benchmarks.trials.load_workers import LoadWorkers, LoadWorkersError
 
+    if not scenarios:
+        _fail(ExitCode.USAGE, "which scenario? Try one of these", _THREE_TO_TRY)
     if broker is not None and names_a_secret(broker):
         _fail(
             ExitCode.USAGE,
@@ -122,7 +141,8 @@ def run(
         _fail(ExitCode.USAGE, str(error), "see docs/load.md")
     from virtual.predict import predict  # not before: it takes longer than to say that a scenario is not valid
 
-    raise typer.Exit(run_all(loaded, RunOptions(predict, address, out, json, _typed(), repeat_invalid, workers)))
+    options = RunOptions(predict, address, out, json, _typed(), repeat_invalid, workers, verbose)
+    raise typer.Exit(run_all(loaded, options))
 
 
 @app.command(name="list")
@@ -225,6 +245,7 @@ def validate(files: Annotated[list[str], typer.Argument(help="Names or paths of 
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="A results directory, such as results/latest.")],
+    verbose: VerboseOption = False,
 ) -> None:
     """Write summary, charts and report of a stored run anew. Needs no broker."""
     from benchmarks.run import rebuild
@@ -247,7 +268,7 @@ def report(
             f"the report cannot be written: {error}",
             "make room, or copy the run to where you may write",
         )
-    print_summary(summary, run, _stdout())
+    print_summary(summary, run, _stdout(), verbose=verbose)
 
 
 @app.command()

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -42,7 +42,8 @@ class Estimate:
     """An estimate over blocks. `interval` is null where there is none, and `reason` then says why.
 
     `per_block` holds each block's ratio, difference or value, null where it has none. `p` is that of the t test that
-    there is no effect, null for one variant, which is compared with nothing.
+    there is no effect, null for one variant, which is compared with nothing. `bracket`: the estimate at both ends of a
+    disturbance, null without one; the interval then covers both.
     """
 
     value: float | None
@@ -50,6 +51,7 @@ class Estimate:
     per_block: tuple[float | None, ...]
     reason: str | None = None
     p: float | None = None
+    bracket: Interval | None = None
 
     @property
     def blocks(self) -> int:
@@ -114,7 +116,7 @@ def estimate(
     was made of, over all blocks: the interval is then no narrower than theirs.
     """
     if kind == "variant":
-        per_block = list(first)
+        per_block = [None if value is None or not math.isfinite(value) else value for value in first]
     else:
         combine = _ratio if kind == "ratio" else _difference
         per_block = [combine(a, b) for a, b in zip(first, second, strict=True)]
@@ -188,6 +190,28 @@ def _hull(interval: Interval, p: float | None, counts: Sequence[Count], *, logs:
     return ends, None if p is None else max(p, p_of(counts, logs=logs))
 
 
+def bracketed(kind: EstimateKind, measured: Estimate, lowest: Estimate, highest: Estimate) -> Estimate:
+    """`measured` under a disturbance: the interval from the lower limit over the lowest comparisons of the blocks to
+    the upper limit over the highest (Imbens & Manski 2004, "Confidence intervals for partially identified parameters",
+    conservative).
+
+    The lowest comparison sets the first side's low against the second's high. Where an end is not bounded, as with a
+    ratio to what may be nothing, there is no interval.
+    """
+    if measured.interval is None:
+        return measured
+    if lowest.interval is None and kind == "ratio":
+        lowest = Estimate(0.0, (0.0, 0.0), (), p=0.0)  # such as one to something that is predicted to take no time
+    if lowest.interval is None or highest.interval is None or lowest.value is None or highest.value is None:
+        return replace(measured, interval=None, p=None, reason="disturbed: the prediction does not bound this figure")
+    low = min(lowest.interval[0], measured.interval[0])
+    high = max(highest.interval[1], measured.interval[1])
+    nothing = 1.0 if kind == "ratio" else 0.0
+    ps = [each.p for each in (measured, lowest, highest) if each.p is not None]
+    p = None if measured.p is None else 1.0 if low <= nothing <= high else max(ps)
+    return replace(measured, interval=(low, high), p=p, bracket=(lowest.value, highest.value))
+
+
 def _on_logs(kind: EstimateKind, metric: str, known: Sequence[float]) -> bool:
     return kind == "ratio" or (kind == "variant" and _nature(metric) == "latency" and min(known) > 0)
 
@@ -202,13 +226,15 @@ def _bounded(interval: Interval, kind: EstimateKind, metric: str, logs: bool) ->
 
 
 def _ratio(first: float | None, second: float | None) -> float | None:
-    if first is None or second is None or first <= 0 or second <= 0:
+    if first is None or second is None or not (0 < first < math.inf and 0 < second < math.inf):
         return None
     return first / second
 
 
 def _difference(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else first - second
+    if first is None or second is None or not (math.isfinite(first) and math.isfinite(second)):
+        return None
+    return first - second
 
 
 def _nature(metric: str) -> Nature:

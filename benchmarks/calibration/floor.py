@@ -1,4 +1,4 @@
-"""An A/A run, but for the running: its scenario, and from its summary how far apart two identical sides come out. Pure.
+"""The pure part of an A/A run: its scenario, and from its summary how far apart two identical sides come out.
 
 scenario → one variant of each side, twice under two names, everything else as it was
 summary  → pairs × blocks → log of each ratio, or each difference → interval → its end furthest from no effect
@@ -26,7 +26,7 @@ _AGAIN = "-again"
 def twice(scenario: Scenario) -> tuple[Scenario, list[tuple[str, str]]]:
     """The scenario with the first variant of each side and its twin, and the pairs of their names.
 
-    Hypothesis and thresholds are left out: what is known to be the same need not be asked.
+    Hypothesis and thresholds are left out: the answer is known.
     """
     data = resolve(scenario)
     listed = dict(zip(scenario.variant_names, cast(Sequence[object], data["variants"]), strict=True))

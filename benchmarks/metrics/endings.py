@@ -74,6 +74,7 @@ def _share_of_offered(category: str, words: str, *rows: MetricRow) -> Definition
         meaning=f"`registrations.{category}` ÷ offered",
         measure=measure,
         combine=share_of_sums,
+        bracketed=True,
         rows=rows,
     )
 
