@@ -264,6 +264,13 @@ def test_a_hypothesis_of_several_parts_stands_where_each_does() -> None:
     assert summary.valid
 
 
+def test_a_hypothesis_that_none_is_lost_is_judged_as_measured() -> None:
+    text = 'variants: [sync]\nhypothesis: {metric: registrations.lost, variant: sync, expect: "== 0"}\n'
+    summary = run_of(text, lambda trial: busy(trial, 0.5))
+    assert part(summary).verdict == "confirmed"
+    assert summary.valid
+
+
 class TestRepeats:
     """Decided by what is predicted, never by the figures that are compared."""
 
@@ -290,6 +297,10 @@ class TestRepeats:
     def test_the_measured_figures_make_no_difference(self) -> None:
         for ms in (0, 50, 500):
             assert not self.risk(SLOWER + FASTER, lambda trial, ms=ms: later(self.sent_late(trial, 4), ms))
+
+    def test_that_none_is_lost_is_not_at_risk(self) -> None:
+        text = 'variants: [sync]\nhypothesis: {metric: registrations.lost, variant: sync, expect: "== 0"}\n'
+        assert not self.risk(text, lambda trial: self.sent_late(trial, 4))
 
     def test_what_has_no_bracket_is_always_at_risk(self) -> None:
         assert self.risk(
