@@ -16,6 +16,7 @@ from benchmarks.analysis.bracket import Ends
 from benchmarks.analysis.calibration import NoiseFloor, ceiling_warnings, floor_for
 from benchmarks.analysis.disturbance import DisturbedTrial, disturbance_of, stands, threshold_of
 from benchmarks.analysis.overload import OverloadIndicators, findings
+from benchmarks.analysis.slo_curve import SloCurve
 from benchmarks.analysis.summary_model import (
     FORMAT_VERSION,
     Comparison,
@@ -93,6 +94,10 @@ class _Variant:
     def disturbed(self) -> tuple[DisturbedTrial, ...]:
         return tuple(DisturbedTrial(one.facts, one.disturbed, one.ends) for one in self.trials if one.disturbed)
 
+    def curves(self) -> dict[int, Mapping[str, SloCurve]]:
+        """What other SLOs would have come to in each block."""
+        return {trial.facts.block: trial.metrics.curves for trial in self.trials}
+
     def reasons(self) -> list[str]:
         """Why the variant's trials do not count; empty where nothing speaks against them."""
         together = variant_reasons(self.name, [trial.sent for trial in self.trials])
@@ -153,8 +158,8 @@ def summarise(
         quick=scenario.quick is not None,
         slo_ms={"accept": scenario.slo.accept_ms, "complete": scenario.slo.complete_ms},
     )
-    curves = {one.name: {trial.facts.block: trial.metrics.curves for trial in one.trials} for one in variants}
-    return with_worth(summary, scenario.hypothesis, Evidence(scenario.slo, curves, floor, predicted_blocks))
+    evidence = Evidence(scenario.slo, {variant.name: variant.curves() for variant in variants}, floor, predicted_blocks)
+    return with_worth(summary, scenario.hypothesis, evidence)
 
 
 @dataclass(frozen=True)

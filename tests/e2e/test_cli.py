@@ -89,9 +89,9 @@ def test_a_quick_run_ends_well(done: Done) -> None:
 
 
 def test_its_table_shows_both_sides_next_to_each_other(done: Done) -> None:
-    heading = next(line for line in done.result.stdout.splitlines() if line.strip())
-    assert heading.split()[:2] == ["sync", "events"]
-    assert any(line.split()[:2] == ["accept", "p50"] for line in done.result.stdout.splitlines())
+    lines = done.result.stdout.splitlines()
+    assert any(line.split()[:2] == ["sync", "events"] for line in lines)
+    assert any(line.split()[:2] == ["accept", "p50"] for line in lines)
 
 
 def test_it_says_in_a_sentence_that_one_block_gives_no_verdict(done: Done) -> None:
