@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     from benchmarks.scenario import Scenario, ScenarioError
 
+_THREE_TO_TRY = """bench run slow-downstream   one service turns slow: who waits?
+        bench run consumer-crash    a process is killed in mid-work: what is lost?
+        bench run baseline          nothing goes wrong: what does each side cost?
+  `bench list` has them all; --quick makes it shorter"""
+
 app = typer.Typer(
     name="bench",
     help="Should this service call its downstreams directly (HTTP), or publish an event (Kafka)? Measure it.",
@@ -30,7 +35,9 @@ app = typer.Typer(
 broker_app = typer.Typer(help="Fetch, start and stop the Kafka that bench uses.", no_args_is_help=True)
 app.add_typer(broker_app, name="broker")
 
-Names = Annotated[list[str], typer.Argument(help="Scenarios: a name (see `bench list`) or a path to a YAML file.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Scenarios: a name (see `bench list`) or a path to a YAML file.")
+]
 VariantOption = Annotated[
     list[str] | None, typer.Option("--variant", help="Run only this variant, or one more; may be repeated.")
 ]
@@ -48,7 +55,9 @@ SetOption = Annotated[
         help="Any key of the scenario, as in services.email.concurrency=8 or faults.0.latency=400ms; may be repeated.",
     ),
 ]
-QuickOption = Annotated[bool, typer.Option("--quick", help="One short block, to try a scenario: no verdict.")]
+QuickOption = Annotated[
+    bool, typer.Option("--quick", help="Three short blocks, for a first verdict that is labelled quick.")
+]
 BrokerOption = Annotated[
     str | None,
     typer.Option(
@@ -57,7 +66,10 @@ BrokerOption = Annotated[
     ),
 ]
 RepeatOption = Annotated[
-    int, typer.Option(min=0, help="How often a block may be repeated that something else on the machine disturbed.")
+    int | None,
+    typer.Option(
+        min=0, help="How many blocks may be repeated because the machine was busy; half of them unless you say so."
+    ),
 ]
 LoadWorkersOption = Annotated[
     int, typer.Option(min=1, max=64, help="Processes that make the load; the schedule is dealt out to them.")
@@ -77,10 +89,14 @@ SummaryOption = Annotated[
     bool, typer.Option("--json", help="Print the summary as JSON on standard output, all else on standard error.")
 ]
 
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", help="Print every figure of the sides and every warning at the end.")
+]
+
 
 @app.command()
 def run(
-    scenarios: Names,
+    scenarios: Names = None,
     variant: VariantOption = None,
     broker: BrokerOption = None,
     blocks: BlocksOption = None,
@@ -89,11 +105,12 @@ def run(
     duration: DurationOption = None,
     set_: SetOption = None,
     quick: QuickOption = False,
-    repeat_invalid: RepeatOption = 2,
+    repeat_invalid: RepeatOption = None,
     load_workers: LoadWorkersOption = 1,
     load_master: LoadMasterOption = None,
     out: OutOption = None,
     json: SummaryOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Run scenarios, and write charts and a report.
 
@@ -105,6 +122,8 @@ def run(
     from benchmarks.terminal.run import RunOptions, run_all
     from benchmarks.trials.load_workers import LoadWorkers, LoadWorkersError
 
+    if not scenarios:
+        _fail(ExitCode.USAGE, "which scenario? Try one of these", _THREE_TO_TRY)
     if broker is not None and names_a_secret(broker):
         _fail(
             ExitCode.USAGE,
@@ -122,7 +141,8 @@ def run(
         _fail(ExitCode.USAGE, str(error), "see docs/load.md")
     from virtual.predict import predict  # not before: it takes longer than to say that a scenario is not valid
 
-    raise typer.Exit(run_all(loaded, RunOptions(predict, address, out, json, _typed(), repeat_invalid, workers)))
+    options = RunOptions(predict, address, out, json, _typed(), repeat_invalid, workers, verbose)
+    raise typer.Exit(run_all(loaded, options))
 
 
 @app.command(name="list")
@@ -261,9 +281,56 @@ def validate(files: Annotated[list[str], typer.Argument(help="Names or paths of 
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="A results directory, such as results/latest.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="A results directory, such as results/latest, or several.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the overview of several runs goes.  [default: beside them]")
+    ] = None,
+    verbose: VerboseOption = False,
 ) -> None:
-    """Write summary, charts and report of a stored run anew. Needs no broker."""
+    """Write summary, charts and report of a stored run anew. Needs no broker.
+
+    Of several runs, or a directory of runs such as results/ (then the newest of each scenario), write an overview:
+    overview.html, .svg and .png, every scenario beside every variant.
+
+    Exit codes: 0 ok · 2 usage, also where a directory holds no run · 104 the stored scenario is not valid ·
+    111 a result cannot be read or written.
+    """
+    if len(runs) > 1 or not _is_run(runs[0]):
+        _overview(runs, out)
+    else:
+        _report(runs[0], verbose=verbose)
+
+
+def _is_run(directory: Path) -> bool:
+    """A directory that is not there is taken for one, and missed by name."""
+    return not directory.is_dir() or any((directory / name).exists() for name in ("scenario.yaml", "summary.json"))
+
+
+def _overview(runs: list[Path], out: Path | None) -> None:
+    from benchmarks.charts.overview import read_rows, runs_in, write_overview
+
+    found = [run for given in runs for run in ([given] if _is_run(given) else runs_in(given))]
+    if not found:
+        _fail(ExitCode.USAGE, f"no run in {runs[0]}", "give the directory of a run, such as results/latest")
+    try:
+        rows = read_rows(found)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        _fail(ExitCode.USAGE, str(error), "give directories of runs; bench report RUN writes a missing summary")
+    except (OSError, ValueError) as error:
+        _fail(ExitCode.ENVIRONMENT, str(error), "bench report RUN writes it anew")
+    where = out or (runs[0] if len(runs) == 1 else Path(os.path.commonpath([run.resolve() for run in found])))
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        paths = write_overview(rows, where)
+    except OSError as error:
+        _fail(ExitCode.ENVIRONMENT, f"the overview cannot be written: {error}", "name another directory with --out")
+    for path in paths:
+        typer.echo(path)
+
+
+def _report(run: Path, *, verbose: bool) -> None:
     from benchmarks.run import rebuild
     from benchmarks.scenario import ScenarioError
     from benchmarks.store import ResultsError
@@ -284,7 +351,7 @@ def report(
             f"the report cannot be written: {error}",
             "make room, or copy the run to where you may write",
         )
-    print_summary(summary, run, _stdout())
+    print_summary(summary, run, _stdout(), verbose=verbose)
 
 
 @app.command()
@@ -301,6 +368,22 @@ def compare(
     from benchmarks.terminal.compare import compare_runs
 
     raise typer.Exit(compare_runs(old, new, _stdout(), _stderr(), as_json=json))
+
+
+@app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="The results directory of a run, such as results/latest.")],
+) -> None:
+    """Check a stored run: does its summary follow from its rows, and was it judged by what was written down before it?
+
+    Counts, shares, latencies, intervals and the verdict are computed anew from the Parquet files by a script that
+    shares no code with the rest: `benchmarks/verify.py`, which runs alone too.
+
+    Exit codes: 0 nothing differs · 2 no run · 110 something differs.
+    """
+    from benchmarks.terminal.verify import verify_run
+
+    raise typer.Exit(verify_run(run))
 
 
 @app.command()

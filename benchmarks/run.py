@@ -24,10 +24,13 @@ from benchmarks.analysis.calibration import ceiling_unknown, ceiling_warnings, f
 from benchmarks.analysis.summary_model import Summary
 from benchmarks.brokers import Broker, BrokerUnavailable, ServerSpec, start
 from benchmarks.brokers.external import connect
+from benchmarks.bystanders import busy_line, busy_programs
 from benchmarks.calibration.store import stored as calibrated
 from benchmarks.exit_code import ExitCode
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.planning.prediction import Predict, Prediction, Unpredicted
+from benchmarks.planning.seal import sealed
+from benchmarks.planning.stalls import Stalls
 from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
 from benchmarks.progress import Observer
@@ -39,6 +42,9 @@ from benchmarks.trials.blocks import run_blocks
 from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.short_start import short_start
 from benchmarks.trials.trial import RunContext
+
+# Of each variant that was disturbed: each takes about as long as a plan does, at the end of a run.
+STALLED_PREDICTIONS = 10
 
 
 @dataclass(frozen=True)
@@ -69,15 +75,16 @@ async def run(
     *,
     broker_address: str | None = None,
     command: str = "",
-    repeat_invalid: int = 0,
+    repeat_invalid: int | None = 0,
     load_workers: LoadWorkers = ONE_HERE,
 ) -> RunResult:
     """Run every trial of the scenario's plan and write the results directory.
 
     `predict` says what the parameters alone come to. Cancelling the task that awaits this ends the run early and in
     order. `broker_address`: a cluster to use instead of starting a broker. `command` is what the user typed, for the
-    report. `repeat_invalid`: how often a block may be repeated that was disturbed. `load_workers` make the load. A disk
-    that is full or gone is an outcome without a summary: what has been saved by then stays, and `rebuild` finishes it.
+    report. `repeat_invalid`: how many blocks may be repeated, None for half of them. `load_workers` make the load. A
+    disk that is full or gone is an outcome without a summary: what has been saved by then stays, and `rebuild` finishes
+    it.
     """
     try:
         return await _run(scenario, results, observer, predict, broker_address, command, repeat_invalid, load_workers)
@@ -100,7 +107,7 @@ async def _run(
     predict: Predict,
     broker_address: str | None,
     command: str,
-    repeat_invalid: int,
+    repeat_invalid: int | None,
     load_workers: LoadWorkers,
 ) -> RunResult:
     plan = planned(scenario)
@@ -112,15 +119,19 @@ async def _run(
     }
     # First of all, and overwritten at the end: if we are killed, this is what stands.
     results.write_json("run.json", {**about, "problems": [DID_NOT_END]})
-    write_text(results.directory / "scenario.yaml", dump(resolve(scenario)))
-    results.write_json("plan.json", plan.as_dict())
+    scenario_text = dump(resolve(scenario))
+    write_text(results.directory / "scenario.yaml", scenario_text)
+    results.write_json("plan.json", sealed(plan.as_dict(), scenario, scenario_text))
     observer.run_began(plan, results.directory)
     trouble: _Trouble | None = None
     ended: list[TrialFacts] = []
     try:
+        if busy := busy_line(await busy_programs()):
+            observer.warn(busy)
         observer.step("predicting what the parameters alone come to")
-        results.write_json("plan.json", await _described_in_a_thread(plan, predict))
-        await _perform(plan, results, observer, broker_address, repeat_invalid, load_workers, ended)
+        described_plan = await _described_in_a_thread(plan, predict)
+        results.write_json("plan.json", sealed(described_plan, scenario, scenario_text))
+        await _perform(plan, results, observer, predict, broker_address, repeat_invalid, load_workers, ended)
     except asyncio.CancelledError:
         trouble = _Trouble(ExitCode.INTERRUPTED, "interrupted", "")
     except (ChildError, BrokerUnavailable, NoFreePort) as error:
@@ -154,8 +165,9 @@ async def _perform(
     plan: Plan,
     results: Results,
     observer: Observer,
+    predict: Predict,
     broker_address: str | None,
-    repeat_invalid: int,
+    repeat_invalid: int | None,
     load_workers: LoadWorkers,
     ended: list[TrialFacts],
 ) -> None:
@@ -175,7 +187,7 @@ async def _perform(
         tag, take_port = secrets.token_hex(4), Ports().take
         context = RunContext(plan, brokers, results.logs, tag, take_port, observer, load_workers=load_workers)
         await short_start(context)
-        await run_blocks(context, results, ended, repeats=repeat_invalid)
+        await run_blocks(context, results, ended, predict, repeats=repeat_invalid)
     finally:
         try:
             await asyncio.gather(*(broker.stop() for broker in brokers.values()))
@@ -217,8 +229,15 @@ def _once_each(predict: Predict) -> Predict:
     known: dict[tuple[str, int], Prediction | Unpredicted] = {}
 
     def once(
-        plan: Plan, variant: str, block: int = 0, progress: Callable[[int], None] = lambda _: None
+        plan: Plan,
+        variant: str,
+        block: int = 0,
+        progress: Callable[[int], None] = lambda _: None,
+        stalls: Stalls | None = None,
+        wire_ms: float = 0.0,
     ) -> Prediction | Unpredicted:
+        if stalls is not None or wire_ms:  # asked for once
+            return predict(plan, variant, block, progress, stalls, wire_ms)
         if (variant, block) not in known:
             known[variant, block] = predict(plan, variant, block, progress)
         return known[variant, block]
@@ -250,6 +269,7 @@ def finish(results: Results, predict: Predict) -> Summary:
 
     Raises ResultsError or ScenarioError where files were damaged since they were written.
     """
+    from benchmarks.analysis.delay import not_covered
     from benchmarks.analysis.residual import compare_run
     from benchmarks.analysis.summary import summarise
     from benchmarks.charts import draw_all
@@ -259,13 +279,17 @@ def finish(results: Results, predict: Predict) -> Summary:
     trials = load_trials(results.directory)
     plan = make_plan(scenario)
     held = compare_run(scenario, trials.counted, functools.partial(predict, plan))
+    disturbed = dict.fromkeys(one.facts.variant for one in trials.counted.stored if one.facts.number in held.ends)
     summary = summarise(
         scenario,
         trials,
         run_problems=results.run_problems(),
         predicted=held.predicted,
+        predicted_blocks=held.predicted_blocks,
         residuals=held.summary,
         environment=results.environment(),
+        ends=held.ends,
+        margins={name: not_covered(plan, name, predict, STALLED_PREDICTIONS) for name in disturbed},
     )
     results.write_json("summary.json", summary.as_dict())
     summary = Summary.read(results.directory / "summary.json")  # so that the terminal says what is stored

@@ -160,13 +160,12 @@ class Results:
             _write_parquet(_frame_of(result, name), directory / f"{name}.parquet")
         _write_parquet(result.frames.warmup, directory / "warmup.parquet")
         self._save_derived(result)
-        self.save_facts(result)
+        self.save_facts(result.facts, result.frames.problems)
 
-    def save_facts(self, result: TrialResult) -> None:
+    def save_facts(self, facts: TrialFacts, problems: Sequence[str]) -> None:
         """Write `trial.json` of a trial whose frames are there."""
-        facts = {**result.facts.as_dict(), "problems": list(result.frames.problems)}
-        directory = self.trial_directory(result.facts.label)
-        write_text(directory / "trial.json", json.dumps(facts, indent=2) + "\n")
+        told = {**facts.as_dict(), "problems": list(problems)}
+        write_text(self.trial_directory(facts.label) / "trial.json", json.dumps(told, indent=2) + "\n")
 
     def save_run(self) -> None:
         """Write the frames of all trials that count, one below the other, where the files do not hold that already.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from event_impl import variants as event_variants
+from event_impl.brokers.port import Subscription
 from registration.variant import Declared, OwnProcess
 from sync_impl import variants as sync_variants
 
@@ -59,6 +60,10 @@ VARIANTS: Mapping[str, Listed] = {
     **{name: Listed("sync_impl", variant) for name, variant in sync_variants.VARIANTS.items()},
     **{name: Listed("event_impl", variant) for name, variant in event_variants.VARIANTS.items()},
 }
+
+
+# How long a consumer may be silent before its group goes on without it, unless a variant's subscription says otherwise.
+SESSION_S = Subscription.session_timeout_s
 
 
 def capabilities(kind: str) -> Capabilities:

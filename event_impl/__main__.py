@@ -13,7 +13,7 @@ from registration.runtime.process import MakeRuntime, Runtime, role
 
 
 def roles(make_runtime: MakeRuntime = Runtime) -> Mapping[str, Role]:
-    """What a process of this side can be, on the given ground."""
+    """What a process of this side can be, on a given runtime."""
 
     async def run_api(wiring: ApiWiring, runtime: Runtime) -> None:
         await api.run(wiring, runtime, lambda store: Sender(wiring, runtime, store))

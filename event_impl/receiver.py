@@ -1,6 +1,9 @@
 """How a service hears of registrations: it consumes the topic, at its own pace, as one member of its group.
 
 delivery → receive → [same key before it] → variant → [queue → work, until it succeeds] → settle → offset committed
+
+A rebalance takes away what is not committed: what has begun is finished and not settled, what has not begun is dropped.
+Both come again, here or elsewhere, as deliveries of their own.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from registration import event
 from registration.registration import Registration
 from registration.runtime.process import Runtime
 from registration.variant import chosen
-from registration.work import Worker
+from registration.work import Revoked, Worker
 
 _FORWARD_TIMEOUT_S = 10.0
 
@@ -94,11 +97,15 @@ class Receiver:
         if before is not None:
             # Events of one user are worked on in the order of their log.
             await asyncio.wait([before])
-        outputs = await self._hearing.work(heard)
+        try:
+            outputs = await self._hearing.work(heard)
+        except Revoked:
+            pass
+        else:
+            subscriber.settle(delivery, outputs or ())
         key = (heard.topic, delivery.message.key)
         if self._last_of_key.get(key) is asyncio.current_task():
             del self._last_of_key[key]
-        subscriber.settle(delivery, outputs or ())
 
     async def _forward(self, topic: str, registration: Registration, headers: dict[str, str]) -> None:
         await (await self._publishers[topic].publish(self._output(topic, registration, headers).message))
@@ -112,6 +119,8 @@ class Receiver:
             self._worker.settled(*held)
 
     def _forget(self, deliveries: Sequence[Delivery]) -> None:
-        """The group has given them to another member: what has begun is finished, and never settled by this one."""
+        """The group has taken them away: what has begun is finished and never settled here, the rest is dropped."""
         for delivery in deliveries:
-            self._in_hand.pop(delivery, None)
+            held = self._in_hand.pop(delivery, None)
+            if held is not None:
+                self._worker.revoke(held[1])

@@ -1,4 +1,4 @@
-"""How the API tells the services: it publishes one event, and the registration waits for the broker alone.
+"""How the API informs the services: it publishes one event, and the registration waits for the broker alone.
 
 register → variant → store · publish(user-registered) → the broker has it
 """
@@ -20,7 +20,7 @@ from registration.variant import chosen
 
 
 class Sender:
-    """One publisher, in the variant's way. It knows no service: who subscribes is none of its business."""
+    """One publisher, in the variant's way. It knows no service: what subscribes is none of its business."""
 
     ACCEPTED = 202
 
@@ -48,7 +48,7 @@ class Sender:
         try:
             async with asyncio.timeout(timeout_s):
                 sent = await self._publisher.publish(message)
-                # It may outlive the reply to its person, and then its error is nobody's to retrieve.
+                # It may outlive the reply to its person, and then nobody retrieves its error.
                 self._tasks.watch(sent, Exception)
                 if confirmed:
                     # Shielded: the message is in the library's hands and may still arrive after the person was told no.

@@ -1,4 +1,4 @@
-"""How the processes of this side find one another: all know the broker and the topic, and nobody knows who listens."""
+"""How the processes of this side find one another: all know the broker and the topic, and none knows who listens."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ServiceWiring(ServiceSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class OwnWiring(Settings):
-    """Of a process that a variant has for itself. own_topics: those of each service."""
+    """Of a process that belongs to one variant. own_topics: those of each service."""
 
     broker: str
     bootstrap: str

@@ -22,5 +22,5 @@ class Address(NamedTuple):
 
 @functools.cache
 def this_host() -> str:
-    """What the rows that are written here call this host: a digest of its name, since results are made to be shared."""
+    """This host's name in the rows that it writes: a digest of its real one, since results are made to be shared."""
     return hashlib.blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()

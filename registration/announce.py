@@ -1,4 +1,4 @@
-"""The two halves of taking a registration, as a variant meets them: the row is stored, the services are told."""
+"""The two halves of taking a registration, as a variant sees them: the row is stored, the services are informed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from registration.registration import Registration
 
 
 class AnnounceError(Exception):
-    """The services could not all be told. `status` is what the person gets."""
+    """Not every service could be informed. `status` is what the person gets."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)

@@ -1,8 +1,8 @@
-"""The registration API, the same on both sides: store the user, tell the services, answer the person.
+"""The registration API, the same on both sides: store the user, inform the services, answer the person.
 
     POST /registrations  →  Sender.register (users.db, services)  →  reply
 
-How the services are told, and what is stored together with the user, is the sender's business; it is all that the two
+How the services are informed, and what is stored with the user, is the sender's business; it is all that the two
 implementations differ in here.
 
 Status codes say what may have happened: 4xx and 503 come before the user row is stored, any other failure after it.
@@ -31,14 +31,14 @@ _log = logging.getLogger(__name__)
 
 
 class Sender(Protocol):
-    """How the API tells the services. `ACCEPTED` is the status of a registration that was taken."""
+    """How the API informs the services. `ACCEPTED` is the status of a registration that was taken."""
 
     ACCEPTED: int
 
     async def open(self) -> None: ...
 
     async def register(self, registration: Registration) -> None:
-        """Store the user and tell the services, in the variant's way. Raises AnnounceError."""
+        """Store the user and inform the services, in the variant's way. Raises AnnounceError."""
         ...
 
     async def close(self) -> None: ...
@@ -54,7 +54,7 @@ def storing(users: Users, trace: Trace, broken: Callable[[BaseException], None])
         try:
             users.store(registration, announce_later=announce_later)
         except sqlite3.Error as error:
-            # A database that does not take the user is a broken apparatus, not a behaviour to measure.
+            # A database that does not take the user is broken apparatus, not behaviour to measure.
             broken(error)
             raise
         if not is_probe:

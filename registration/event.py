@@ -43,7 +43,7 @@ class UserRegistered:
 
 
 def parse(value: bytes, headers: Sequence[tuple[str, bytes]]) -> UserRegistered:
-    """The event in a message. Raises ValueError where it is not one that this version reads."""
+    """The event in a message. Raises ValueError where it is not one that this version can read."""
     fields: Mapping[str, bytes] = dict(headers)
     if fields.get("ce_type", TYPE.encode()) != TYPE.encode():
         raise ValueError(f"not a {TYPE} event: {fields['ce_type']!r}")

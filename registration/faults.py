@@ -1,10 +1,10 @@
-"""What a service knows of a fault in its work: when it is on, whom it hits, and what it does to an attempt.
+"""What a service knows of a fault in its work: when it is on, what it hits, and what it does to an attempt.
 
     latency, jitter_ms   added to the work; overlapping faults add up
     status               the attempt takes its time and then fails with it
     holds                the attempt stands still, slot kept, until the window ends, and then does its work
 
-The kinds of faults are the harness's (`benchmarks.faults`); a service does what it is told.
+The kinds of faults are the harness's (`benchmarks.faults`); a service only carries them out.
 """
 
 from __future__ import annotations

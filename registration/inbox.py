@@ -1,7 +1,7 @@
-"""An inbox: what a service has done already, by a key, so that it can leave out what comes again.
+"""An inbox: what a service has done already, by a key, so that it can skip what comes again.
 
-It outlives the process, and the instances of a service share it. It stands beside the destination and not in it: a kill
-between the effect and the note lets the effect come twice. Only a destination that knows the key can close that gap.
+It outlives the process, and a service's instances share it. It stands beside the destination, not in it: after a kill
+between the effect and the note, the effect comes twice. Only a destination that knows the key can close that gap.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class Inbox(Protocol):
         ...
 
     def note(self, key: str) -> None:
-        """It is done. Returns once that is kept."""
+        """It is done. Returns once the note is safe."""
         ...
 
 
 class SqliteInbox:
-    """`inbox-<service>.db`, one transaction a note."""
+    """`inbox-<service>.db`, one transaction per note."""
 
     def __init__(self, directory: Path, service: str) -> None:
         self._connection = open_database(directory / f"inbox-{service}.db")

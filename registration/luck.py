@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
 
-# Ids below this are probes: they prove that a path works, draw no luck and leave no effect. A UUIDv5 never is one,
+# Ids below this are probes: they prove that a path works, draw no luck and leave no effect. A UUIDv5 is never one,
 # since its version bits lie above.
 PROBE_ID_LIMIT = 2**32
 

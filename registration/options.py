@@ -4,7 +4,7 @@
     class Options:
         timeout_s: float = duration(2.0, "one call in all, from connecting to the last byte")
 
-The scenario file spells an option without its unit and in camelCase (`timeout: 200ms`). Scenario files, `bench
+A scenario file spells an option without its unit and in camelCase (`timeout: 200ms`). Scenario files, `bench
 variants` and the documents ask `options_of`.
 """
 

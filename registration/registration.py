@@ -35,7 +35,7 @@ class Registration:
 
     @classmethod
     def of(cls, data: object, traceparent: str = "") -> Registration:
-        """From the values of `as_dict`, and maybe others. Raises ValueError as `from_json`."""
+        """From the values of `as_dict`, and maybe others. Raises ValueError like `from_json`."""
         if not isinstance(data, dict):
             raise ValueError(_NOT_ONE)  # noqa: TRY004 - what came over a wire is a wrong value, not a wrong call
         try:
@@ -55,7 +55,7 @@ def body_of(registration: Registration) -> bytes:
 
 
 def probe(number: int) -> Registration:
-    """Nobody: a registration that proves a path. Services report that they heard of it, and do nothing."""
+    """Nobody: a registration that proves a path. Services report that they heard it, and do nothing."""
     id_ = luck.probe_id(number)
     return Registration(id_, id_, "probe@example.com")
 

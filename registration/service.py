@@ -54,9 +54,9 @@ def _begin(runtime: Runtime, worker: Worker, start_ns: int) -> None:
 
 
 async def _log_window(runtime: Runtime, fault: WorkFault, start_ns: int) -> None:
-    """Tell the harness when a fault's window really began and ended, by this process's clock."""
+    """Report when a fault's window really began and ended, by this process's clock."""
     for edge, at_ns in (("begin", fault.begin_ns), ("end", fault.end_ns)):
         if start_ns + at_ns < runtime.clock.now_ns():
-            continue  # an edge that passed before this process was there
+            continue  # an edge that passed before this process was up
         await runtime.clock.sleep_until(start_ns + at_ns)
         runtime.harness.send(type="fault", fault=fault.name, edge=edge, t_ns=runtime.clock.now_ns())

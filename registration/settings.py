@@ -15,7 +15,7 @@ from registration.work import WorkSettings
 class Settings:
     """Of every process.
 
-    name: within the trial, such as `email/0`. directory: where its raw files go. traced False: it keeps no trace.
+    name: within the trial, such as `email/0`. directory: where its raw files go. traced: False where it keeps no trace.
     start_ns: the instant of scenario time 0, for a process that comes back when that has passed.
     """
 

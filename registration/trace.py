@@ -66,7 +66,7 @@ class Trace:
         self._clock_ns = clock_ns
         # O_APPEND: a respawned process goes on where its predecessor was killed.
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        # A predecessor can be killed between two pages of a write: what it left behind would shift all that follows.
+        # A predecessor can be killed between two pages of a write: what it left behind would shift everything after it.
         os.ftruncate(self._fd, _whole_length(self._fd))
         if os.fstat(self._fd).st_size == 0:
             os.write(self._fd, json.dumps(header).encode() + b"\n")
@@ -96,7 +96,7 @@ class Trace:
 
 
 class NoTrace(Trace):
-    """Keeps nothing. Only `bench calibrate` asks for it, to learn what a trace costs: nothing can be reconciled."""
+    """Keeps nothing. Only `bench calibrate` uses it, to learn what a trace costs: nothing can be reconciled."""
 
     def __init__(self) -> None:
         """It has no file."""
@@ -129,7 +129,7 @@ def read(path: Path) -> tuple[dict[str, object], NDArray[np.void]]:
 
 
 def read_header(path: Path) -> dict[str, object]:
-    """What a trace file says of its process; empty where that died before it had said it."""
+    """What a trace file says of its process; empty where the process died before it had said it."""
     with path.open("rb") as file:
         return _header(file.readline())
 

@@ -18,7 +18,7 @@ class Users(Protocol):
     """Rows survive the process that wrote them."""
 
     def store(self, registration: Registration, *, announce_later: bool = False) -> None:
-        """Commit the row, and with it that it is still to be announced. One sent twice keeps its first row."""
+        """Commit the row, and that it is still to be announced. A registration sent twice keeps its first row."""
         ...
 
     def to_announce(self, most: int) -> list[tuple[int, Registration]]:

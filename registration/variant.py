@@ -19,7 +19,7 @@ Listed = TypeVar("Listed", bound="Declared[Any, Any]")
 
 
 class Promise(enum.Enum):
-    """What a variant promises whatever its processes go through; declared, and held by tests on the virtual clock."""
+    """What a variant promises, whatever happens to its processes; declared here, and tested on the virtual clock."""
 
     NOT_LOST = "what was acknowledged is completed, or known to wait"
     NOT_STRANDED = "what was stored is completed, or known to wait, whatever the person was told"
@@ -31,7 +31,7 @@ class OwnProcess(Generic[Wiring]):
     """A process that only this variant has, such as a relay: one per trial, and a fault may hit it by its name.
 
     run: its role, given the side's `OwnWiring`.
-    after: names of further processes that are ready before it is told its role; broker and topics always are.
+    after: names of further processes that are ready before it is given its role; broker and topics always are.
     drains: it answers `idle` with how much it still has to do. reports_pending: it answers `pending` with the
     registrations that it holds, by service, for the services that the question names.
     """
@@ -49,16 +49,21 @@ class OwnProcess(Generic[Wiring]):
 
 @dataclass(frozen=True)
 class Declared(Generic[Options, Wiring]):
-    """The part of a variant that both sides share. `options` is a frozen dataclass of `registration.options` fields."""
+    """The part of a variant that both sides share. `options` is a frozen dataclass of `registration.options` fields.
+
+    delay_may_help: a late step can make the outcome better, as where a breaker opens; so what was measured on a busy
+    machine bounds nothing.
+    """
 
     name: str
     sentence: str
     options: type[Options]
     promises: frozenset[Promise]
     processes: tuple[OwnProcess[Wiring], ...] = field(default=(), kw_only=True)
+    delay_may_help: bool = field(default=False, kw_only=True)
 
 
 def chosen(variants: Mapping[str, Listed], settings: Settings) -> tuple[Listed, Any]:
-    """The variant that a process's settings name, and its options as they have them. Raises KeyError."""
+    """The variant that a process's settings name, with the options in them. Raises KeyError."""
     variant = variants[settings.variant]
     return variant, msgspec.convert(settings.options, variant.options)

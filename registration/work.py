@@ -32,9 +32,13 @@ class WorkError(Exception):
         self.status = status
 
 
+class Revoked(Exception):  # noqa: N818 - reads as what happened
+    """The delivery has been given to somebody else before the attempt began."""
+
+
 @dataclass(frozen=True)
 class WorkSettings:
-    """One service instance, as the scenario has it. `concurrency`: registrations at work at once."""
+    """One service instance, as the scenario describes it. `concurrency`: registrations at work at once."""
 
     service: str
     instance: int
@@ -92,6 +96,7 @@ class Worker:
         self._slots = asyncio.Semaphore(settings.concurrency)  # hands out slots in the order of asking
         self._start_ns: int | None = None
         self._deliveries = 0
+        self._revoked: set[int] = set()
 
     def start(self, start_ns: int) -> None:
         """Set the instant of scenario time 0; before it is known no fault is active."""
@@ -108,12 +113,14 @@ class Worker:
     async def perform(
         self, registration: Registration, delivery: int, attempt: int = 1, idempotency_key: str = ""
     ) -> None:
-        """One attempt at the work. Returns when the effect is in its destination; raises WorkError."""
+        """One attempt at the work. Returns when the effect is in its destination; raises WorkError, or Revoked."""
         id_ = registration.registration_id
         if luck.is_probe(id_):
             self._probed()
             return
         async with self._slots:
+            if delivery in self._revoked:
+                raise Revoked
             self._trace.record(RecordKind.STARTED, id_, delivery=delivery, attempt=attempt)
             begun_ns = self._clock.now_ns()
             start_ns = self._start_ns
@@ -128,6 +135,10 @@ class Worker:
                 raise WorkError(judgement.status)
             await self._destination.apply(registration, idempotency_key)
             self._trace.record(RecordKind.APPLIED, id_, delivery=delivery, attempt=attempt)
+
+    def revoke(self, delivery: int) -> None:
+        """Begin no attempt at this delivery any more; one that has begun is finished."""
+        self._revoked.add(delivery)
 
     def settled(self, registration: Registration, delivery: int) -> None:
         """Record that this delivery will not come again."""

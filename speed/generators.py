@@ -54,7 +54,7 @@ CEILING_S = 3.0
 
 MEDIAN, P99, P999 = QUANTILES
 SEEN = "delay seen p{} ms"
-TOLD = "delay told p{} ms"
+TOLD = "delay reported p{} ms"
 ERROR = "latency error p{} ms"
 FROM_SEND = "from the send p{} ms"
 CPU = "CPU-s per 1,000"

@@ -15,7 +15,7 @@ from sync_impl.wiring import ApiWiring, OwnWiring, ServiceWiring
 
 
 def roles(make_runtime: MakeRuntime = Runtime, make_wire: Callable[[Calling], Wire] = HttpWire) -> Mapping[str, Role]:
-    """What a process of this side can be, on the given ground; calls cross the wire that `make_wire` makes."""
+    """What a process of this side can be, on a given runtime; calls cross the wire that `make_wire` makes."""
 
     async def run_api(wiring: ApiWiring, runtime: Runtime) -> None:
         await api.run(wiring, runtime, lambda store: Sender(wiring, runtime, store, make_wire))

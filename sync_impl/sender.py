@@ -1,4 +1,4 @@
-"""How the API tells the services: it calls each of them, and the registration waits for the answers.
+"""How the API informs the services: it calls each of them, and the registration waits for the answers.
 
 register → variant → store · call(email) · call(analytics) · call(cache) → all answered
 """
@@ -21,7 +21,7 @@ from sync_impl.wiring import ApiWiring
 
 
 class Sender:
-    """Calls over one wire, in the variant's way. It knows every service: a further one is a change of the caller."""
+    """Calls over one wire, in the variant's way. It knows every service: another one is a change to the caller."""
 
     ACCEPTED = 201
 

@@ -25,6 +25,6 @@ class ServiceWiring(ServiceSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class OwnWiring(Settings):
-    """Of a process that a variant has for itself: the services, as the API knows them."""
+    """Of a process that belongs to one variant: the services, as the API knows them."""
 
     services: Mapping[str, Sequence[Address]]

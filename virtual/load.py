@@ -27,16 +27,16 @@ from virtual.runtime import World
 if TYPE_CHECKING:
     from benchmarks.scenario.workload import Workload
 
-# A closed loop's user rests so long whose connection was refused; see `benchmarks.load.executors.constant_vus`.
+# How long a closed loop's user pauses after a refused connection; see `benchmarks.load.executors.constant_vus`.
 _REST_NS = 100_000_000
 
 
-# So many arrivals of each person at one instant are taken for a loop that never ends.
+# This many arrivals of each person at one instant are taken for a loop that never ends.
 _MOST_AT_ONCE = 100
 
 
 class Endless(Exception):  # noqa: N818 - reads as what happened
-    """A closed load comes to no end that a prediction could wait for; the message says why."""
+    """A closed load has no end that a prediction could wait for; the message says why."""
 
 
 class People:
@@ -54,7 +54,7 @@ class People:
     ) -> None:
         self._world = world
         self._loop = loop
-        self._process = Process(loop, "load")
+        self.process = Process(loop, "load")
         self._workload = workload
         self._seed = block_seed
         self._apis = apis
@@ -118,7 +118,7 @@ class People:
             return
         row = self._new_row(next(self._warmup_numbers if now_ns < 0 else self._numbers), now_ns)
         deadline = self._loop.call_at_ns(
-            self._start_ns + now_ns + self._timeout_ns, self._give_up_closed, row, context=self._process.context
+            self._start_ns + now_ns + self._timeout_ns, self._give_up_closed, row, context=self.process.context
         )
 
         def settled() -> None:
@@ -173,11 +173,11 @@ class People:
         return sent
 
     def _expire(self) -> None:
-        """Those whose patience has run out are no longer under way; what comes for them still shows in `replied_ns`."""
+        """Those whose patience has run out are no longer under way; a reply to them still shows in `replied_ns`."""
         now_ns = self._loop.now_ns - self._start_ns
         while self._under_way and self._under_way[0][0] <= now_ns:
             _, row = self._under_way.popleft()
             self._in_flight.discard(row)
 
     def _at(self, scenario_ns: int, callback: Callable[..., object], *args: object) -> None:
-        self._loop.call_at_ns(self._start_ns + scenario_ns, callback, *args, context=self._process.context)
+        self._loop.call_at_ns(self._start_ns + scenario_ns, callback, *args, context=self.process.context)

@@ -1,11 +1,11 @@
-"""An asyncio event loop whose time is an integer of nanoseconds, and which knows whose callback each one is.
+"""An asyncio event loop whose time is an integer of nanoseconds, and which knows the owner of each callback.
 
     ready (first in, first out) → empty? → the next timer, by (instant, number) → it is that instant → ready …
 
 asyncio's tasks, futures, locks, `timeout`, `gather` and `wait` run on it unchanged. There is no selector: whatever
 comes from elsewhere comes through `Process.hear`, which is to a virtual process what a socket is to a real one.
 
-Every callback carries the context in which its task was made, and the context says whose it is. So the loop can hold
+Every callback carries the context in which its task was made, and the context names its owner. So the loop can hold
 the callbacks of a process that is stopped, and drop those of one that is gone.
 """
 
@@ -23,7 +23,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
-    # The stubs call methods abstract that, inherited, raise NotImplementedError; which is what is wanted of them.
+    # The stubs call methods abstract that, inherited, raise NotImplementedError, which is what we want of them.
     AbstractLoop = Any
 else:
     AbstractLoop = asyncio.AbstractEventLoop
@@ -32,7 +32,7 @@ NS_PER_S = 1_000_000_000
 
 
 class Owner(Protocol):
-    """Whose callbacks some are: a process."""
+    """The owner of some callbacks: a process."""
 
     def may_run(self, handle: Handle) -> bool:
         """Whether the callback may run now. One that may not is the owner's to keep."""
@@ -80,12 +80,12 @@ class VirtualLoop(AbstractLoop):  # type: ignore[misc]
 
     def __init__(self, start_ns: int = 0) -> None:
         self.now_ns = start_ns
-        self.problems: list[dict[str, Any]] = []  # what asyncio tells of exceptions that nobody took
+        self.problems: list[dict[str, Any]] = []  # what asyncio reports of exceptions that nothing caught
         self.graveyard: list[object] = []  # what dead processes were doing: never resumed, never finalised in the run
         self._ready: deque[Handle] = deque()
         self._timers: list[tuple[int, int, Handle]] = []
         self._numbers = itertools.count()
-        self._begun: dict[int, contextvars.Context] = {}  # by the id of a generator, which an ended one gives on
+        self._begun: dict[int, contextvars.Context] = {}  # by the id of a generator, which an ended one passes on
         self._running = False
         self._closed = False
 
@@ -104,7 +104,7 @@ class VirtualLoop(AbstractLoop):  # type: ignore[misc]
         return handle
 
     def outside_at_ns(self, when_ns: int, callback: Callable[..., object], *args: Any) -> Handle:
-        """A timer of nobody's, such as the broker's or a fault's: set from within a process, it outlives it."""
+        """A timer of no process, such as the broker's or a fault's: set from within one, it outlives it."""
         return self.call_at_ns(when_ns, callback, *args, context=contextvars.Context())
 
     def call_at(
@@ -196,16 +196,16 @@ class VirtualLoop(AbstractLoop):  # type: ignore[misc]
             ready.append(handle)
 
     def check(self) -> None:
-        """Raise the first exception that nobody took, among those of the whole run."""
-        gc.collect()  # a failed task tells of it when it is let go of, and some are in cycles
+        """Raise the first exception of the whole run that nothing caught."""
+        gc.collect()  # a failed task reports it when it is released, and some are in cycles
         for problem in self.problems:
             error = problem.get("exception")
             raise error if isinstance(error, BaseException) else RuntimeError(problem["message"])
 
     def close(self) -> None:
-        """The run is over and its results have been read: let go of what was going on.
+        """The run is over and its results have been read: release what was going on.
 
-        Only here do the `finally` of dead processes run, whom nobody hears.
+        Only here do the `finally` blocks of dead processes run, unheard.
         """
         self._closed = True
         for task in asyncio.all_tasks(self):
@@ -218,7 +218,7 @@ class VirtualLoop(AbstractLoop):  # type: ignore[misc]
         self._timers.clear()
         self.graveyard.clear()
 
-    # Asynchronous generators: one that is let go of is closed by the process that began it
+    # Asynchronous generators: one that is released is closed by the process that began it
 
     def _generator_begun(self, generator: AsyncGenerator[Any, Any]) -> None:
         self._begun[id(generator)] = contextvars.copy_context()

@@ -20,7 +20,7 @@ from virtual.process import Process, current
 
 
 class Network:
-    """Who listens where. An address belongs to one process at a time."""
+    """Which process listens where. An address belongs to one at a time."""
 
     def __init__(self) -> None:
         self._listening: dict[Address, MemoryServer] = {}
@@ -38,7 +38,7 @@ class Network:
         if server is None:
             return False
         caller = current()
-        if caller.reach():  # else sent by the dead: nobody hears it, and nobody waits
+        if caller.reach():  # else sent by a dead process: nothing hears it, and nothing waits
             server.called(caller, call, heard)
         return True
 

@@ -33,6 +33,7 @@ from virtual.trial import VirtualTrial
 
 if TYPE_CHECKING:
     from benchmarks.planning.plan import Plan
+    from benchmarks.planning.stalls import Stalls
     from benchmarks.scenario.model import Scenario
 
 # A prediction takes 120 to 400 µs an arrival: beyond this it would take longer than most people wait for a plan.
@@ -40,9 +41,16 @@ MOST_ARRIVALS_OF_A_TRIAL = 50_000
 
 
 def predict(
-    plan: Plan, variant: str, block: int = 0, progress: Callable[[int], None] = lambda _: None
+    plan: Plan,
+    variant: str,
+    block: int = 0,
+    progress: Callable[[int], None] = lambda _: None,
+    stalls: Stalls | None = None,
+    wire_ms: float = 0.0,
 ) -> Prediction | Unpredicted:
     """One block of one variant. `progress` is told now and again how many arrivals have come.
+
+    `stalls` hold up every process, the load generator too; `wire_ms` is what each message takes on its way to one.
 
     Raises KeyError where the run has no such variant.
     """
@@ -55,7 +63,10 @@ def predict(
     muted = logging.root.manager.disable
     logging.disable()  # what a process writes to its log when a fault hits it is no news here
     try:
-        with closing(VirtualTrial(plan, variant, block, most=MOST_ARRIVALS_OF_A_TRIAL, progress=progress)) as trial:
+        most = MOST_ARRIVALS_OF_A_TRIAL
+        with closing(
+            VirtualTrial(plan, variant, block, most=most, progress=progress, stalls=stalls, wire_ms=wire_ms)
+        ) as trial:
             trial.run()
             return _read(trial, variant, block)
     except Endless as endless:
@@ -80,7 +91,8 @@ def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
         service = process.partition("/")[0]
         if service in rows:
             rows[service] += records
-    applied_ns = {name: _first_applied(rows[name], places, trial.start_ns) for name in scenario.services}
+    applied = {name: _applied(rows[name], places, trial.start_ns) for name in scenario.services}
+    applied_ns = {name: first_ns for name, (first_ns, _) in applied.items()}
     attempts = {name: _attempts(rows[name], places, trial.start_ns) for name in scenario.services}
 
     def figures(begin_ns: int, end_ns: int) -> PredictedFigures:
@@ -100,17 +112,24 @@ def _read(trial: VirtualTrial, variant: str, block: int) -> Prediction:
         accepted=accepted,
         applied_ns=applied_ns,
         attempts=attempts,
+        stored=np.array([id_ in trial.world.users.users for id_ in ids], np.bool_),
+        applied_counts={name: counts for name, (_, counts) in applied.items()},
+        drain_expired=trial.drained is not None and trial.drained.expired,
         notes=_notes(scenario, variant),
         one_by_one=not scenario.workload.closed,
     )
 
 
-def _first_applied(rows: Sequence[TraceRecord], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.int64]:
-    first = [NEVER] * len(places)
+def _applied(
+    rows: Sequence[TraceRecord], places: Mapping[uuid.UUID, int], start_ns: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """When each arrival was first applied (NEVER where it was not), and how often."""
+    first, counts = [NEVER] * len(places), [0] * len(places)
     for row in rows:
         if row.kind is RecordKind.APPLIED and (place := places.get(row.registration_id)) is not None:
             first[place] = min(first[place], row.t_ns - start_ns)
-    return np.array(first, np.int64)
+            counts[place] += 1
+    return np.array(first, np.int64), np.array(counts, np.int64)
 
 
 def _attempts(rows: Sequence[TraceRecord], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.void]:

@@ -38,8 +38,9 @@ class Process:
         self.when_gone: list[Callable[[], None]] = []  # connections to reset, ports to free
         self.points = 0  # steps begun and effects tried so far: where a process can die
         self.doom: int | None = None  # die just before this point
-        self.context = contextvars.Context()  # empty, whoever makes the process
+        self.context = contextvars.Context()  # empty, whatever makes the process
         self.context.run(owner.set, self)
+        self.wire_ns = 0  # how long whatever comes in is on its way
         self._held: list[Handle] = []
         self._held_timers: list[Handle] = []
 
@@ -49,11 +50,17 @@ class Process:
 
     def hear(self, callback: Callable[[*Args], object], *args: *Args) -> None:
         """Something comes in over a wire: this process runs the callback when it next runs, if it lives."""
+        if self.wire_ns and self.alive:
+            self.loop.outside_at_ns(self.loop.now_ns + self.wire_ns, self._arrives, callback, *args)
+        else:
+            self._arrives(callback, *args)
+
+    def _arrives(self, callback: Callable[[*Args], object], *args: *Args) -> None:
         if self.alive:
             self.loop.call_soon(callback, *args, context=self.context)
 
     def may_run(self, handle: Handle) -> bool:
-        """Whether it takes this step now. One that is stopped keeps it for later, one that is dead for nothing."""
+        """Whether it takes this step now. A stopped process keeps it for later; a dead one drops it."""
         if self.stopped:
             (self._held if handle.when_ns < 0 else self._held_timers).append(handle)
             return False
@@ -65,7 +72,7 @@ class Process:
     def reach(self) -> bool:
         """Whether it lives to take its next step or to have its next effect; asked by all that outlives it.
 
-        One that dies in the middle of a step runs on to its next await, and speaks to nobody.
+        One that dies in the middle of a step runs on to its next await, and nothing hears it.
         """
         if self.alive:
             self.points += 1
@@ -78,7 +85,7 @@ class Process:
         self.stopped = self.alive
 
     def go_on(self) -> None:
-        """SIGCONT. First what came in, then the timers that fell due, by deadline, as asyncio and libuv have it.
+        """SIGCONT. First what came in, then the timers that fell due, by deadline, as in asyncio and libuv.
 
         So where a reply came in time and its timeout fell due meanwhile, the timeout wins (measured on both).
         """
@@ -88,7 +95,7 @@ class Process:
         self._held, self._held_timers = [], []
 
     def kill(self) -> None:
-        """SIGKILL. A second one hits nobody."""
+        """SIGKILL. A second one does nothing."""
         if not self.alive:
             return
         self.alive = self.stopped = False

@@ -1,4 +1,4 @@
-"""What outlives a virtual process: its trace, the users table, the effects. One that is dead writes no more."""
+"""What outlives a virtual process: its trace, the users table, the effects. A dead process writes nothing more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a virtual process stands on: a `registration.runtime.process.Runtime` whose harness is the virtual trial."""
+"""What a virtual process runs on: a `registration.runtime.process.Runtime` whose harness is the virtual trial."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class VirtualRuntime(Runtime):
         return MemoryInbox(self._process, self._world.inboxes[service])
 
     def watch_in_flight(self, _count: Callable[[], int]) -> None:
-        """Nobody does: it is a witness of the apparatus."""
+        """Nothing is sampled: the samples are a witness of the real apparatus."""
 
     def _listen(self, _path: str, answer: Answer, address: Address) -> Server:
         return MemoryServer(self._world.network, answer, address, self.clock)

@@ -2,8 +2,8 @@
 
     plan, variant, block → VirtualTrial.run() → people (replies), world (traces, users, effects)
 
-What a process does is its role's code; what it stands on is a virtual runtime. Wires and broker cost no time, processes
-start in none.
+What a process does is its role's code; what it runs on is a virtual runtime. Wires and broker cost no time; processes
+start at once.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from benchmarks.faults.process_kind import END_GRACE_S
 from benchmarks.planning.plan import PlannedTrial
 from benchmarks.trials.drain import Drained, Sample, drain, together
 from benchmarks.trials.processes import LOAD, trial_processes
+from benchmarks.values.checked import BROKER
 from event_impl.__main__ import roles as event_roles
 from event_impl.brokers.memory import MemoryBroker
 from registration import luck
@@ -38,12 +39,14 @@ from virtual.loop import VirtualLoop
 from virtual.network import MemoryWire
 from virtual.process import Process, VirtualPlatform
 from virtual.runtime import VirtualHarness, VirtualRuntime, World
+from virtual.standstill import SIGNAL, Standstills, hold_up
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from benchmarks.planning.plan import Plan
+    from benchmarks.planning.stalls import Stalls
 
 _BACK_NS = 1_000_000_000  # after which a process that was killed at a point is back
 _LEAD_NS = 100_000_000  # from the word to the warm-up, as in a real trial
@@ -52,11 +55,14 @@ _CLOSING_S = 60  # beyond the drain
 
 
 class VirtualTrial:
-    """`schedule` is the plan's own unless somebody wants another. `most`: the arrivals that a closed load may come to.
+    """`schedule` is the plan's own unless the caller wants another. `most`: arrivals that a closed load may come to.
 
     `start_ns`: scenario time 0 on the loop's clock, from when all processes are ready on.
 
     `kill_at`: a process, and before which of its points from the first arrival on it dies, to be back a second later.
+
+    `stalls` hold up every process from the start of the warm-up on, those of the broker and of the load too.
+    `wire_ms`: what each message takes on its way to a process.
     """
 
     def __init__(
@@ -68,17 +74,20 @@ class VirtualTrial:
         schedule: NDArray[np.void] | None = None,
         most: int = 50_000,
         kill_at: tuple[str, int] | None = None,
+        stalls: Stalls | None = None,
+        wire_ms: float = 0.0,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        scenario = plan.scenario
-        self.scenario, self.spec = scenario, scenario.variant(variant)
+        self.scenario = scenario = plan.scenario
+        self.spec = scenario.variant(variant)
         self.seed = luck.block_seed(scenario.seed, block)
-        workload = scenario.workload
         self._kill_at = kill_at
+        self._stalls = stalls
+        self._wire_ns = round(wire_ms * 1e6)
+        self._standstills = Standstills()
         self._points: dict[str, int] = {}
-        self._schedule = schedule
-        if schedule is None and not workload.closed:
-            self._schedule = plan.schedule(self.seed)
+        known = schedule is not None or scenario.workload.closed
+        self._schedule = schedule if known else plan.schedule(self.seed)
         self.start_ns = 0
         self.loop = VirtualLoop()
         self.world = World(VirtualClock(self.loop))
@@ -113,7 +122,8 @@ class VirtualTrial:
         }
         self._harness = Process(self.loop, "harness")
         apis = [each.settings.address for each in self._specs.values() if isinstance(each.settings, ApiSettings)]
-        self.people = People(self.world, self.loop, workload, self.seed, apis, most, progress)
+        self.people = People(self.world, self.loop, scenario.workload, self.seed, apis, most, progress)
+        self.people.process.wire_ns = self._wire_ns
 
     def run(self) -> VirtualTrial:
         """From the start of the processes to the end of the drain. Raises what a process says it is broken by."""
@@ -130,7 +140,7 @@ class VirtualTrial:
         return self
 
     def close(self) -> None:
-        """Let go of what the processes were doing; none of it runs any more."""
+        """Release what the processes were doing; none of it runs any more."""
         for process in (*self.processes.values(), self._harness):
             process.kill()
         self.loop.close()
@@ -152,6 +162,9 @@ class VirtualTrial:
             else asyncio.create_task(self._strike(self._kill_at[0], self._doom(*self._kill_at)))
         )
         self.people.begin(self._schedule, self.start_ns)
+        if self._stalls is not None:
+            names = [LOAD, *self.processes, *([BROKER] if self.broker is not None else [])]
+            hold_up(names, self._stalls, self._hit, self._standstills, self.loop)
         planned = planned_faults(
             self.scenario.faults, self.spec, [name for name, spec in self._specs.items() if spec.targets]
         )
@@ -186,7 +199,7 @@ class VirtualTrial:
         await self.respawn(name)
 
     async def _bring_up(self, name: str, after: Sequence[asyncio.Task[None]]) -> None:
-        """Once those are ready that it waits for: consumers of all groups at once, as in a real trial."""
+        """Once what it waits for is ready: consumers of all groups at once, as in a real trial."""
         await asyncio.gather(*after)
         self._spawn(name)
         await self._expect(name, "ready")
@@ -194,6 +207,7 @@ class VirtualTrial:
     def _spawn(self, name: str, start_ns: int | None = None) -> None:
         spec = self._specs[name]
         process = self.processes[name] = Process(self.loop, name)
+        process.wire_ns = self._wire_ns
         talk = self._talks[name] = VirtualHarness(self.world, process, self._hear)
         assert isinstance(spec.settings, Settings), "the load is nobody's role here"
         settings = msgspec.json.encode(replace(spec.settings, start_ns=start_ns))
@@ -228,7 +242,7 @@ class VirtualTrial:
         return sum([int(message["busy"]) for message in await asyncio.gather(*answers)])
 
     def _waiting(self) -> Sample | None:
-        """What has not been consumed; where nobody samples, nothing waits."""
+        """What has not been consumed; where nothing samples, nothing waits."""
         sampling = [name for name, spec in self._specs.items() if spec.samples_lag]
         return together([self._lag.get(name) for name in sampling]) if sampling else Sample(self.loop.now_ns, 0)
 
@@ -236,18 +250,19 @@ class VirtualTrial:
 
     def signal(self, name: str, number: int) -> None:
         """SIGSTOP or SIGCONT."""
-        hit = self._hit(name)
         if number == signal.SIGSTOP:
-            hit.stop()
+            self._standstills.stop(self._hit(name), SIGNAL)
         elif number == signal.SIGCONT:
-            hit.go_on()
+            self._standstills.go_on(self._hit(name), SIGNAL)
 
     async def end(self, name: str, number: int) -> None:
         """SIGKILL at once; SIGTERM in the process's own time."""
         if number == signal.SIGTERM and name in self._roles:
             self._talks[name].end()
             await asyncio.wait([self._roles[name]], timeout=END_GRACE_S)
-        self._hit(name).kill()
+        hit = self._hit(name)
+        hit.kill()
+        self._standstills.forget(hit)
 
     async def respawn(self, name: str) -> None:
         """Ready at once: how long a real one takes is not among the parameters."""
@@ -259,6 +274,8 @@ class VirtualTrial:
         await self._expect(name, "ready")
 
     def _hit(self, name: str) -> Process | MemoryBroker:
+        if name == LOAD:
+            return self.people.process
         if name in self.processes:
             return self.processes[name]
         assert self.broker is not None, "only the broker has no role"

@@ -8,6 +8,7 @@ A finding is about the system, and a run with findings is valid. What speaks aga
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from benchmarks.trial_result import BUSY, PRESSURE, STEAL, TrialResult
 BUSY_LIMIT = 0.9  # of one core
 BUSY_SPAN_S = 5.0
 PRESSURE_LIMIT = 0.7  # of the time
+STEAL_LIMIT = 0.1  # of the machine's time
+FOREIGN_LIMIT = 0.1  # of the machine's time
 
 # A backlog grows when, over the last half of a window, it gains at least this share of what arrives, and more than
 # the noise of a system that keeps up: there the number outstanding is about Poisson, its deviation its square root.
@@ -63,6 +66,49 @@ def foreign_share(
     Null where the machine does not tell how busy it is, or where the broker of a trial is somebody else's, which may be
     anywhere, here too.
     """
+    taken = _foreign(resources, begin_ns, end_ns, uses_broker)
+    return None if taken is None else _largest(*taken, span_s)
+
+
+def foreign_of(trial: TrialResult) -> Share | None:
+    """`foreign_share` of a trial's load, over the busiest 5 s."""
+    facts = trial.facts
+    return foreign_share(
+        trial.resources, 0, facts.duration_ns, uses_broker=facts.broker is not None, span_s=BUSY_SPAN_S
+    )
+
+
+def stolen_from(trial: TrialResult) -> Share | None:
+    """What the host took away from a trial's load and drain, as a share of one core, over the busiest 5 s."""
+    return busiest_share(trial.resources, STEAL, 0, trial.facts.end_ns, BUSY_SPAN_S)
+
+
+def taken_by_others(trial: TrialResult) -> NDArray[np.float64]:
+    """For each second of the load the largest share of the machine that steal or other programs had over a span of 5 s
+    which covers it; infinite where nobody knows. Shape (whole seconds,).
+    """
+    facts = trial.facts
+    seconds = math.ceil(facts.duration_ns / 1e9)
+    shares = np.zeros(seconds)
+    sources = (
+        _foreign(trial.resources, 0, facts.duration_ns, facts.broker is not None),
+        _samples(trial.resources, STEAL, 0, facts.duration_ns),
+    )
+    for source in sources:
+        if source is None or len(source[0]) < 2:
+            return np.full(seconds, np.inf)
+        t_s, total_s = source
+        begin_s, end_s, share = _spans(t_s, total_s, BUSY_SPAN_S)
+        for second in range(seconds):
+            covers = (begin_s < second + 1) & (end_s > second)
+            shares[second] = max(shares[second], share[covers].max(initial=-np.inf))
+    return shares / facts.cores
+
+
+def _foreign(
+    resources: pd.DataFrame, begin_ns: int, end_ns: int, uses_broker: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Seconds, and the processor seconds that were not the run's own up to each; null as `foreign_share` has it."""
     if uses_broker and not (resources["process"] == _BROKER).any():
         return None
     t_s, busy_s = _samples(resources, BUSY, begin_ns, end_ns)
@@ -72,7 +118,7 @@ def foreign_share(
     by_process = mine.pivot_table(index="t_ns", columns="process", values="cpu_ms", aggfunc="last")
     # One that was ended by a fault has no samples until it is back; it took nothing meanwhile.
     own_ms = by_process.reindex(np.round(t_s * 1e9).astype(np.int64)).ffill().bfill().sum(axis=1)
-    return _largest(t_s, busy_s - own_ms.to_numpy(dtype=np.float64) / 1e3, span_s)
+    return t_s, busy_s - own_ms.to_numpy(dtype=np.float64) / 1e3
 
 
 def _samples(
@@ -88,14 +134,21 @@ def _largest(t_s: NDArray[np.float64], total_s: NDArray[np.float64], span_s: flo
     """The steepest that a cumulative time rises over any `span_s`."""
     if len(t_s) < 2:
         return None
+    begin_s, end_s, shares = _spans(t_s, total_s, span_s)
+    most = int(np.argmax(shares))
+    return Share(float(shares[most]), float(begin_s[most]), float(end_s[most] - begin_s[most]))
+
+
+def _spans(
+    t_s: NDArray[np.float64], total_s: NDArray[np.float64], span_s: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Begin and end of each span of `span_s` between samples, and how steeply the total rises over it."""
     # Each sample is the begin of a span that ends at the first sample `span_s` later, or a little less far: samples
     # are never exactly that far apart.
     span_s = min(span_s, t_s[-1] - t_s[0])
     first = np.flatnonzero(t_s + span_s <= t_s[-1] + 1e-9)
     last = np.minimum(np.searchsorted(t_s, t_s[first] + span_s - 1e-9), len(t_s) - 1)
-    shares = (total_s[last] - total_s[first]) / (t_s[last] - t_s[first])
-    most = int(np.argmax(shares))
-    return Share(float(shares[most]), float(t_s[first[most]]), float(t_s[last[most]] - t_s[first[most]]))
+    return t_s[first], t_s[last], (total_s[last] - total_s[first]) / (t_s[last] - t_s[first])
 
 
 @dataclass(frozen=True)
@@ -169,7 +222,10 @@ def backlog_growth(trial: TrialResult, metrics: TrialMetrics) -> dict[str, float
 
 
 def too_much_pressure(trial: TrialResult) -> float | None:
-    """The share of the load's time in which a task waited for a core, where that is too much."""
+    """The share of the load's time in which a task waited for a core, where that is too much and our own doing."""
+    others = [share.value / trial.facts.cores for share in (foreign_of(trial), stolen_from(trial)) if share is not None]
+    if max(others, default=0.0) > FOREIGN_LIMIT:
+        return None
     share = busiest_share(trial.resources, PRESSURE, 0, trial.facts.duration_ns)
     return share.value if share is not None and share.value > PRESSURE_LIMIT else None
 

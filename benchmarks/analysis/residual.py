@@ -23,6 +23,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.analysis import summary_model
+from benchmarks.analysis.bracket import Ends, ends_of
+from benchmarks.analysis.validity import Disturbed
 from benchmarks.faults import ProcessKind
 from benchmarks.metrics.aggregation import stats
 from benchmarks.metrics.arrivals import Arrivals, Floats
@@ -47,6 +49,7 @@ def columns(services: Iterable[str]) -> list[str]:
         *("trial", "variant", "block", "index", "accept_ms", "completion_ms"),
         *(f"{time}:{name}" for time in ("completion_ms", "work_ms") for name in names),
         *("accept_differs", "completion_differs", "on_edge"),
+        *("predicted_accept_ms", "predicted_completion_ms", "predicted_acked", "quiet"),
     ]
 
 
@@ -66,9 +69,14 @@ class Residuals:
     accept_differs: NDArray[np.bool_]
     completion_differs: NDArray[np.bool_]
     on_edge: NDArray[np.bool_]
+    predicted_accept_ms: Floats
+    predicted_completion_ms: Floats
+    predicted_acked: NDArray[np.bool_]
 
-    def rows(self, trial: int, variant: str, block: int) -> pd.DataFrame:
-        """As `residuals.parquet` has it: one row per counted arrival."""
+    def rows(self, trial: int, variant: str, block: int, quiet: NDArray[np.bool_] | None) -> pd.DataFrame:
+        """As `residuals.parquet` has it: one row per counted arrival. `quiet`: those that no disturbance can have
+        touched; None where all are.
+        """
         size = len(self.index)
         values = (
             np.full(size, trial, dtype=np.int16),
@@ -76,17 +84,24 @@ class Residuals:
             np.full(size, block, dtype=np.int16),
             *(self.index, self.accept_ms, self.completion_ms, *self.done_ms.values(), *self.work_ms.values()),
             *(self.accept_differs, self.completion_differs, self.on_edge),
+            *(self.predicted_accept_ms, self.predicted_completion_ms, self.predicted_acked),
+            np.ones(size, dtype=bool) if quiet is None else quiet,
         )
         return pd.DataFrame(dict(zip(columns(list(self.done_ms)), values, strict=True)))
 
 
 @dataclass(frozen=True)
 class RunResiduals:
-    """A run against its predictions: `summary.predicted`, `summary.residuals`, and the rows of `residuals.parquet`."""
+    """A run against its predictions: `summary.predicted`, `summary.residuals`, and the rows of `residuals.parquet`.
+
+    `predicted_blocks`: as `predicted`, of every variant and block that was held against its own.
+    """
 
     predicted: Mapping[str, Json]
+    predicted_blocks: Mapping[str, Mapping[int, Json]]
     summary: Mapping[str, summary_model.ResidualSummary]
     frame: pd.DataFrame
+    ends: Mapping[int, Ends]  # of disturbed trials, by their numbers
 
 
 def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: PredictBlock) -> RunResiduals:
@@ -96,7 +111,9 @@ def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: Pred
     """
     first = {name: predict(name, 0) for name in scenario.variant_names}
     frames: dict[str, list[pd.DataFrame]] = {name: [] for name in scenario.variant_names}
+    blocks: dict[str, dict[int, Json]] = {name: {} for name in scenario.variant_names}
     skipped: dict[str, list[str]] = {name: [] for name in scenario.variant_names}  # why, one reason a trial
+    ends: dict[int, Ends] = {}
     left = MOST_ARRIVALS_OF_A_RUN
     # Trials that cannot be compared need not be read.
     for trial in trials if any(_comparable(found) for found in first.values()) else ():
@@ -110,13 +127,20 @@ def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: Pred
         if isinstance(prediction, Unpredicted):
             skipped[name].append(prediction.reason)
             continue
+        blocks[name][block] = prediction.as_dict()
         found = residuals(trial.frames.history, trial.frames.effects, prediction, scenario)
-        frames[name].append(found.rows(trial.facts.number, name, block))
+        quiet = None
+        if Disturbed.of(trial):
+            ends[trial.facts.number] = ends_of(trial, prediction, scenario)
+            quiet = ends[trial.facts.number].quiet
+        frames[name].append(found.rows(trial.facts.number, name, block, quiet))
     every = [frame for of_variant in frames.values() for frame in of_variant]
     return RunResiduals(
         {name: prediction.as_dict() for name, prediction in first.items()},
+        blocks,
         {name: _summary(first[name], frames[name], skipped[name], scenario) for name in scenario.variant_names},
         pd.concat(every, ignore_index=True) if every else pd.DataFrame(columns=columns(scenario.services)),
+        ends,
     )
 
 
@@ -157,6 +181,11 @@ def residuals(history: pd.DataFrame, effects: pd.DataFrame, prediction: Predicti
         accept_differs=acked != prediction.accepted,
         completion_differs=np.isnan(last) != np.isnan(expected_last),
         on_edge=on_edge,
+        predicted_accept_ms=np.where(
+            prediction.accepted, (_times(prediction.replied_ns) - prediction.intended_ns) / NS_PER_MS, np.nan
+        ),
+        predicted_completion_ms=(expected_last - prediction.intended_ns) / NS_PER_MS,
+        predicted_acked=prediction.accepted,
     )
 
 

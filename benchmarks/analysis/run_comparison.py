@@ -139,10 +139,16 @@ class RunComparison:
 
 def comparison_of_runs(old: StoredRun, new: StoredRun) -> RunComparison:
     """Compare two runs; pure. Blocks are paired where the seed is the same, so that arrivals and luck are."""
+    runs = ((OLD, old), (NEW, new))
     invalid = [
         f"the {name} run is not valid: {reason}"
-        for name, run in ((OLD, old), (NEW, new))
+        for name, run in runs
         for reason in (() if run.summary.valid else run.summary.invalid_reasons or ("unknown",))[:1]
+    ]
+    invalid += [
+        f"the {name} run was disturbed: {run.summary.disturbed.sentence}"
+        for name, run in runs
+        if run.summary.valid and run.summary.disturbed is not None
     ]
     refused = _refused(old, new)
     shared = [name for name, spec in old.variants.items() if new.variants.get(name) == spec]

@@ -7,6 +7,7 @@ within a trial, latencies depend on each other, so their number says nothing abo
     difference    each block's difference    → mean, t interval
     one variant   each block's value, logs for latencies → mean, t interval
     unpaired      two runs of other seeds: logs (or values) of each side → difference of the means, Welch's interval
+    of shares     the hull of that interval and what their counts alone leave possible (`shares.py`)
 
 The page about it is `docs/statistics.md`.
 """
@@ -16,12 +17,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
+from benchmarks.analysis.shares import Count, interval_of, p_of
 from benchmarks.analysis.summary_model import Interval
 from benchmarks.metrics import DEFINITIONS
 from benchmarks.metrics.definition import Nature
@@ -40,7 +42,8 @@ class Estimate:
     """An estimate over blocks. `interval` is null where there is none, and `reason` then says why.
 
     `per_block` holds each block's ratio, difference or value, null where it has none. `p` is that of the t test that
-    there is no effect, null for one variant, which is compared with nothing.
+    there is no effect, null for one variant, which is compared with nothing. `bracket`: the estimate at both ends of a
+    disturbance, null without one; the interval then covers both.
     """
 
     value: float | None
@@ -48,10 +51,15 @@ class Estimate:
     per_block: tuple[float | None, ...]
     reason: str | None = None
     p: float | None = None
+    bracket: Interval | None = None
 
     @property
     def blocks(self) -> int:
         return len(self.per_block)
+
+    @property
+    def all_equal(self) -> bool:
+        return len(set(self.per_block)) == 1
 
 
 def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
@@ -96,14 +104,19 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
 
 
 def estimate(
-    kind: EstimateKind, metric: str, first: Sequence[float | None], second: Sequence[float | None] = ()
+    kind: EstimateKind,
+    metric: str,
+    first: Sequence[float | None],
+    second: Sequence[float | None] = (),
+    counts: Sequence[Count] = (),
 ) -> Estimate:
     """The estimate for one metric's figures, block by block; `second` is what `first` is compared with.
 
-    With `variant`, `second` is not used. Shares stay within what a share can be.
+    With `variant`, `second` is not used. Shares stay within what a share can be. `counts` are what each side's share
+    was made of, over all blocks: the interval is then no narrower than theirs.
     """
     if kind == "variant":
-        per_block = list(first)
+        per_block = [None if value is None or not math.isfinite(value) else value for value in first]
     else:
         combine = _ratio if kind == "ratio" else _difference
         per_block = [combine(a, b) for a, b in zip(first, second, strict=True)]
@@ -124,21 +137,23 @@ def estimate(
         return Estimate(
             value, None, tuple(per_block), f"{len(known)} of at least {FEWEST_BLOCKS} blocks: no interval, no verdict"
         )
-    return Estimate(
-        value,
-        _bounded(t_interval(scaled), kind, metric, logs),
-        tuple(per_block),
-        p=None if kind == "variant" else t_test(float(np.mean(scaled)), _standard_error(scaled), len(scaled) - 1),
-    )
+    p = None if kind == "variant" else t_test(float(np.mean(scaled)), _standard_error(scaled), len(scaled) - 1)
+    interval, p = _hull(t_interval(scaled), p, counts, logs=logs)
+    return Estimate(value, _bounded(interval, kind, metric, logs), tuple(per_block), p=p)
 
 
 def estimate_unpaired(
-    kind: Literal["ratio", "difference"], metric: str, first: Sequence[float | None], second: Sequence[float | None]
+    kind: Literal["ratio", "difference"],
+    metric: str,
+    first: Sequence[float | None],
+    second: Sequence[float | None],
+    counts: Sequence[Count] = (),
 ) -> Estimate:
     """The estimate for sides whose blocks have nothing in common, such as those of two runs with other seeds.
 
     The interval and the p are Welch's (1947, "The generalization of 'Student's' problem when several different
     population variances are involved"), whose sides may vary differently; with no pairs `per_block` is empty.
+    `counts` as in `estimate`.
     """
     sides = [[value for value in side if value is not None] for side in (first, second)]
     missing = len(first) + len(second) - sum(map(len, sides))
@@ -159,12 +174,42 @@ def estimate_unpaired(
     # Welch–Satterthwaite; without any spread it does not matter.
     parts = sum(square**2 / (len(side) - 1) for square, side in zip(squares, scaled, strict=True))
     freedom = sum(squares) ** 2 / parts if parts else 1.0
-    return Estimate(
-        _back(mean, logs),
-        _bounded(t_interval_of(mean, error, freedom), kind, metric, logs),
-        (),
-        p=t_test(mean, error, freedom),
-    )
+    interval, p = _hull(t_interval_of(mean, error, freedom), t_test(mean, error, freedom), counts, logs=logs)
+    return Estimate(_back(mean, logs), _bounded(interval, kind, metric, logs), (), p=p)
+
+
+def _hull(interval: Interval, p: float | None, counts: Sequence[Count], *, logs: bool) -> tuple[Interval, float | None]:
+    """The interval and the p, no narrower and no smaller than those of the counts, where there are any.
+
+    Few blocks can agree by chance, and their own spread then says nothing of how far chance goes.
+    """
+    if not counts:
+        return interval, p
+    exact = interval_of(counts, CONFIDENCE, logs=logs)
+    ends = min(interval[0], exact[0]), max(interval[1], exact[1])
+    return ends, None if p is None else max(p, p_of(counts, logs=logs))
+
+
+def bracketed(kind: EstimateKind, measured: Estimate, lowest: Estimate, highest: Estimate) -> Estimate:
+    """`measured` under a disturbance: the interval from the lower limit over the lowest comparisons of the blocks to
+    the upper limit over the highest (Imbens & Manski 2004, "Confidence intervals for partially identified parameters",
+    conservative).
+
+    The lowest comparison sets the first side's low against the second's high. Where an end is not bounded, as with a
+    ratio to what may be nothing, there is no interval.
+    """
+    if measured.interval is None:
+        return measured
+    if lowest.interval is None and kind == "ratio":
+        lowest = Estimate(0.0, (0.0, 0.0), (), p=0.0)  # such as one to something that is predicted to take no time
+    if lowest.interval is None or highest.interval is None or lowest.value is None or highest.value is None:
+        return replace(measured, interval=None, p=None, reason="disturbed: the prediction does not bound this figure")
+    low = min(lowest.interval[0], measured.interval[0])
+    high = max(highest.interval[1], measured.interval[1])
+    nothing = 1.0 if kind == "ratio" else 0.0
+    ps = [each.p for each in (measured, lowest, highest) if each.p is not None]
+    p = None if measured.p is None else 1.0 if low <= nothing <= high else max(ps)
+    return replace(measured, interval=(low, high), p=p, bracket=(lowest.value, highest.value))
 
 
 def _on_logs(kind: EstimateKind, metric: str, known: Sequence[float]) -> bool:
@@ -181,13 +226,15 @@ def _bounded(interval: Interval, kind: EstimateKind, metric: str, logs: bool) ->
 
 
 def _ratio(first: float | None, second: float | None) -> float | None:
-    if first is None or second is None or first <= 0 or second <= 0:
+    if first is None or second is None or not (0 < first < math.inf and 0 < second < math.inf):
         return None
     return first / second
 
 
 def _difference(first: float | None, second: float | None) -> float | None:
-    return None if first is None or second is None else first - second
+    if first is None or second is None or not (math.isfinite(first) and math.isfinite(second)):
+        return None
+    return first - second
 
 
 def _nature(metric: str) -> Nature:
@@ -204,7 +251,7 @@ def _space(kind: EstimateKind, metric: str) -> Interval:
 def mark(kind: EstimateKind, found: Estimate, floor: Interval | None = None) -> str | None:
     """`≈` where the interval lies within the noise floor, `?` where it spans no effect and is wider, else null.
 
-    One that has no width and is no effect is exactly that, and no question.
+    Where no block has any effect, that is no question.
     """
     if found.interval is None or kind == "variant":
         return None
@@ -212,7 +259,7 @@ def mark(kind: EstimateKind, found: Estimate, floor: Interval | None = None) -> 
     if floor is not None and floor[0] <= low and high <= floor[1]:
         return "≈"
     nothing = 1.0 if kind == "ratio" else 0.0
-    return "?" if low < high and low <= nothing <= high else None
+    return "?" if set(found.per_block) != {nothing} and low <= nothing <= high else None
 
 
 def outliers(values: Sequence[float | None]) -> list[int]:

@@ -1,8 +1,10 @@
-"""The run judges itself: what the apparatus failed at makes it invalid; what the system failed at is for `overload`.
+"""The run judges itself: what the apparatus failed at makes it invalid, what else ran beside it makes it disturbed.
 
-    each trial → trial_reasons, SentArrivals → its frames can go
+    each trial → trial_reasons, disturbances, Dropped → its frames can go
     a variant  → variant_reasons, from what stayed of its trials
     a block    → block_reasons → whether to repeat it, while the run goes on
+
+What the system under test failed at is for `overload`; what a disturbance costs is for `bracket`.
 
 A reason is a sentence with the measured value, the limit and what to do about it; `docs/validity.md` says why each
 limit is where it is.
@@ -21,40 +23,33 @@ from benchmarks.analysis.little import disagreements
 from benchmarks.analysis.overload import (
     BUSY_LIMIT,
     BUSY_SPAN_S,
-    PRESSURE_LIMIT,
+    FOREIGN_LIMIT,
+    STEAL_LIMIT,
     busiest_share,
-    foreign_share,
-    is_saturated,
-    too_much_pressure,
+    foreign_of,
+    stolen_from,
 )
-from benchmarks.trial_result import STEAL, TrialResult
+from benchmarks.trial_result import TrialResult
 
 DROPPED_LIMIT = 0.001
 DELAY_LIMIT_MS = 2.0
 DELAY_P99_SAMPLE = 1_000
 GAP_LIMIT_MS = 50.0  # the largest single schedule delay
-STEAL_LIMIT = 0.1  # of the machine's time
-FOREIGN_LIMIT = 0.1  # of the machine's time
 
 _HISTORY_ORDER = ("intended_ns", "sent_ns", "received_ns", "stored_ns", "replied_ns", "answered_ns")
 _EFFECTS_ORDER = ("received_ns", "started_ns", "applied_ns", "settled_ns")
 
 
 @dataclass(frozen=True)
-class SentArrivals:
-    """How one trial's arrivals were sent: what the limits over a variant's trials need of it.
-
-    `delays_ms`: the schedule delay of each arrival that was sent, shape (n,).
-    """
+class Dropped:
+    """How many of one trial's arrivals the generator dropped."""
 
     offered: int
     dropped: int
-    delays_ms: NDArray[np.float64]
 
     @classmethod
-    def of(cls, history: pd.DataFrame) -> SentArrivals:
-        delays = (history["sent_ns"] - history["intended_ns"]).dropna().to_numpy(dtype=np.float64) / 1e6
-        return cls(len(history), int((history["outcome"] == "dropped").sum()), delays)
+    def of(cls, history: pd.DataFrame) -> Dropped:
+        return cls(len(history), int((history["outcome"] == "dropped").sum()))
 
 
 @dataclass(frozen=True)
@@ -65,45 +60,75 @@ class Reason:
     passing: bool = False
 
 
-def variant_reasons(variant: str, trials: Sequence[SentArrivals]) -> list[str]:
-    """What speaks against a variant's trials together: arrivals dropped, or sent late."""
-    return [reason.text for reason in _sent(variant, trials, sum(trial.offered for trial in trials))]
+@dataclass(frozen=True)
+class Disturbed:
+    """What disturbed one trial, in sentences, and how much: empty, and far below the limits, for a quiet one.
 
-
-def trial_reasons(trial: TrialResult, drain_may_expire: bool, *, saturation_planned: bool = False) -> list[str]:
-    """What speaks against one trial by itself.
-
-    `saturation_planned`: the scenario wants more work than the machine or the services have room for, so that a starved
-    machine is a finding.
+    Shares are of the machine over the busiest 5 s, null where nobody knows; `delay_ms` is the schedule delay's
+    percentile `delay_name`, null where nothing was sent.
     """
-    return [
-        f"trial {trial.facts.label}: {reason.text}" for reason in _trial(trial, drain_may_expire, saturation_planned)
-    ]
+
+    reasons: tuple[str, ...]
+    foreign_share: float | None
+    steal_share: float | None
+    delay_ms: float | None
+    delay_name: str
+
+    def __bool__(self) -> bool:
+        return bool(self.reasons)
+
+    @classmethod
+    def of(cls, trial: TrialResult) -> Disturbed:
+        delays_ms = schedule_delays_ms(trial.frames.history)
+        name, q = ("p99", 0.99) if len(delays_ms) >= DELAY_P99_SAMPLE else ("p95", 0.95)
+        delay_ms = float(np.quantile(delays_ms, q)) if len(delays_ms) else None
+        foreign, stolen = foreign_of(trial), stolen_from(trial)
+        shares = [None if share is None else share.value / trial.facts.cores for share in (foreign, stolen)]
+        reasons = list(_late(delay_ms, name))
+        reasons += _gap(trial.frames.history)
+        if shares[1] is not None and shares[1] > STEAL_LIMIT:
+            reasons.append(f"the host took {shares[1]:.0%} of the machine's time (steal, limit {STEAL_LIMIT:.0%})")
+        if foreign is not None and shares[0] is not None and shares[0] > FOREIGN_LIMIT:
+            reasons.append(
+                f"other programs took {shares[0]:.0%} of the machine over {BUSY_SPAN_S:g} s, from "
+                f"{foreign.begin_s:.3g} s on (limit {FOREIGN_LIMIT:.0%})"
+            )
+        reasons += (reason.text for reason in _busy_generator(trial) if shares[0] and shares[0] > FOREIGN_LIMIT)
+        return cls(tuple(reasons), shares[0], shares[1], delay_ms, name)
 
 
-def block_reasons(
-    trials: Sequence[TrialResult], *, drain_may_expire: bool, saturation_planned: bool, planned: int | None
-) -> list[Reason]:
+def schedule_delays_ms(history: pd.DataFrame) -> NDArray[np.float64]:
+    """The schedule delay of each arrival that was sent, shape (n,)."""
+    return (history["sent_ns"] - history["intended_ns"]).dropna().to_numpy(dtype=np.float64) / 1e6
+
+
+def variant_reasons(variant: str, trials: Sequence[Dropped]) -> list[str]:
+    """What speaks against a variant's trials together: arrivals dropped."""
+    return [reason.text for reason in _dropped(variant, trials)]
+
+
+def trial_reasons(trial: TrialResult, drain_may_expire: bool) -> list[str]:
+    """What speaks against one trial by itself."""
+    return [f"trial {trial.facts.label}: {reason.text}" for reason in _trial(trial, drain_may_expire)]
+
+
+def block_reasons(trials: Sequence[TrialResult], *, drain_may_expire: bool) -> list[Reason]:
     """What speaks against the trials of one block, one for each variant, while the run goes on.
 
-    The limits over a variant's trials are applied to each trial: where no trial exceeds a share, all together do not
-    either. `planned`: the arrivals that a variant will have in all its blocks, which decides by which percentile the
-    schedule delay is judged in the end; None where nobody knows.
+    The limit over a variant's trials is applied to each trial: where no trial exceeds a share, all together do not
+    either.
     """
     reasons: list[Reason] = []
     for trial in trials:
         label = trial.facts.label
-        sent = SentArrivals.of(trial.frames.history)
-        reasons += _sent(f"trial {label}", [sent], sent.offered if planned is None else planned)
+        reasons += _dropped(f"trial {label}", [Dropped.of(trial.frames.history)])
         reasons += [
-            Reason(f"trial {label}: {reason.text}", reason.passing)
-            for reason in _trial(trial, drain_may_expire, saturation_planned)
+            Reason(f"trial {label}: {reason.text}", reason.passing) for reason in _trial(trial, drain_may_expire)
         ]
     return reasons
 
 
-def _sent(whose: str, trials: Sequence[SentArrivals], sample: int) -> Iterator[Reason]:
-    """The limits on dropped and late arrivals; of `sample` arrivals in all."""
+def _dropped(whose: str, trials: Sequence[Dropped]) -> Iterator[Reason]:
     offered, dropped = sum(trial.offered for trial in trials), sum(trial.dropped for trial in trials)
     if offered and dropped / offered > DROPPED_LIMIT:
         yield Reason(
@@ -111,34 +136,29 @@ def _sent(whose: str, trials: Sequence[SentArrivals], sample: int) -> Iterator[R
             f"{DROPPED_LIMIT:.1%}); lower the rate, or raise maxInFlight if it waited for answers",
             passing=True,
         )
-    delays_ms = np.concatenate([trial.delays_ms for trial in trials])
-    if delays_ms.size == 0:
-        yield Reason(f"{whose}: not one arrival was sent; see the load generator's log")
-        return
-    name, q = ("p99", 0.99) if sample >= DELAY_P99_SAMPLE else ("p95", 0.95)
-    delay_ms = float(np.quantile(delays_ms, q))
-    if delay_ms > DELAY_LIMIT_MS:
-        yield Reason(
-            f"{whose}: arrivals were sent late, schedule delay {name} {delay_ms:.3g} ms (limit {DELAY_LIMIT_MS:g} ms); "
-            "lower the rate, or free a core for the load generator",
-            passing=True,
-        )
 
 
-def _trial(trial: TrialResult, drain_may_expire: bool, saturation_planned: bool) -> Iterator[Reason]:
+def _late(delay_ms: float | None, name: str) -> Iterator[str]:
+    if delay_ms is not None and delay_ms > DELAY_LIMIT_MS:
+        yield f"arrivals were sent late, schedule delay {name} {delay_ms:.3g} ms (limit {DELAY_LIMIT_MS:g} ms)"
+
+
+def _trial(trial: TrialResult, drain_may_expire: bool) -> Iterator[Reason]:
     facts, history = trial.facts, trial.frames.history
     yield from map(Reason, trial.frames.problems)
     if not facts.readiness_proven:
         yield Reason("readiness was not proven: a service did not answer its probe; see logs/", passing=True)
+    if len(history) and history["sent_ns"].isna().all():
+        yield Reason("not one arrival was sent; see the load generator's log")
     yield from _rows_that_do_not_add_up(history)
     yield from _records_that_are_missing(history, trial.frames.effects)
     # What one host sent and another received cannot be told apart by less than their clocks' error.
     yield from _backwards(history, _HISTORY_ORDER, "arrivals", history, facts.clock_error_ns or 0)
     yield from _backwards(trial.frames.effects, _EFFECTS_ORDER, "effects", history)
     yield from _in_hand(trial)
-    yield from _gap(history)
-    yield from _busy_generator(trial)
-    yield from _taken_from_the_machine(trial, saturation_planned)
+    foreign = foreign_of(trial)
+    if foreign is None or foreign.value / facts.cores <= FOREIGN_LIMIT:  # else it may have had too little left
+        yield from _busy_generator(trial)
     if facts.drain_expired and not drain_may_expire:
         left = "" if facts.drain_s is None else f" after {facts.drain_s:.3g} s"
         yield Reason(
@@ -193,18 +213,16 @@ def _in_hand(trial: TrialResult) -> Iterator[Reason]:
         )
 
 
-def _gap(history: pd.DataFrame) -> Iterator[Reason]:
+def _gap(history: pd.DataFrame) -> Iterator[str]:
     sent = history[history["sent_ns"].notna()]
-    delays_ms = (sent["sent_ns"] - sent["intended_ns"]).to_numpy(dtype=np.float64) / 1e6
+    delays_ms = schedule_delays_ms(sent)
     late = int((delays_ms > GAP_LIMIT_MS).sum())
     if late:
         worst = int(np.argmax(delays_ms))
         at_s = int(sent["intended_ns"].iloc[worst]) / 1e9
-        yield Reason(
+        yield (
             f"the load generator stood still: the arrival intended at {at_s:.3f} s was sent {delays_ms[worst]:.3g} ms "
-            f"late, and {late:,} of {len(history):,} by more than the limit of {GAP_LIMIT_MS:g} ms; run it again when "
-            "the machine is quieter, or free a core for the load generator",
-            passing=True,
+            f"late, and {late:,} of {len(history):,} by more than the limit of {GAP_LIMIT_MS:g} ms"
         )
 
 
@@ -225,36 +243,6 @@ def _busy_generator(trial: TrialResult) -> Iterator[Reason]:
         yield Reason(
             f"a load worker on another host took {elsewhere:.0%} of a core over {BUSY_SPAN_S:g} s (limit "
             f"{BUSY_LIMIT:.0%}); lower the rate, or let more workers share it",
-            passing=True,
-        )
-
-
-def _taken_from_the_machine(trial: TrialResult, saturation_planned: bool) -> Iterator[Reason]:
-    """Processor time that the run wanted and did not get."""
-    facts = trial.facts
-    steal = busiest_share(trial.resources, STEAL, 0, facts.end_ns)
-    stolen = 0.0 if steal is None else steal.value / facts.cores
-    if stolen > STEAL_LIMIT:
-        yield Reason(
-            f"the host took {stolen:.0%} of the machine's time away (steal, limit {STEAL_LIMIT:.0%}); "
-            "run it again when the host is quieter, or on another one",
-            passing=True,
-        )
-    foreign = foreign_share(
-        trial.resources, 0, facts.duration_ns, uses_broker=facts.broker is not None, span_s=BUSY_SPAN_S
-    )
-    if foreign is not None and foreign.value / facts.cores > FOREIGN_LIMIT:
-        yield Reason(
-            f"other programs took {foreign.value / facts.cores:.0%} of the machine's processor time over "
-            f"{BUSY_SPAN_S:g} s, from {foreign.begin_s:.3g} s on (limit {FOREIGN_LIMIT:.0%}); end them, and run it "
-            "again",
-            passing=True,
-        )
-    pressure = too_much_pressure(trial)
-    if pressure is not None and not saturation_planned and not is_saturated(trial):
-        yield Reason(
-            f"the machine was starved: a task had to wait for a core {pressure:.0%} of the load's time (CPU pressure, "
-            f"limit {PRESSURE_LIMIT:.0%}); lower the rate, or run it on more cores",
             passing=True,
         )
 

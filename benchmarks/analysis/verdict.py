@@ -6,14 +6,18 @@ two sides' figures → estimate over blocks → what forbids a conclusion, marks
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.analysis.bracket import BOUNDLESS_MS
 from benchmarks.analysis.calibration import NoiseFloor
+from benchmarks.analysis.shares import counts_of
 from benchmarks.analysis.statistics import (
     OUTLIER_SCORE,
     Estimate,
+    bracketed,
     estimate,
     estimate_unpaired,
     holm,
@@ -31,6 +35,7 @@ from benchmarks.scenario.hypothesis import EstimateKind, Hypothesis, HypothesisP
 from benchmarks.scenario.metric import Expectation, Metric, rows
 from benchmarks.values.confidence import SIGNIFICANCE
 
+_BOUNDLESS = BOUNDLESS_MS / 1e3  # what lies beyond was mixed from times without a bound
 SEPARATOR = {"ratio": "/", "difference": "-"}
 RESOLUTION = 10.0  # a latency is to be this many times the generator's own delay
 
@@ -41,6 +46,70 @@ class Verdict(enum.Enum):
     CONFIRMED = "confirmed"
     REFUTED = "refuted"
     INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True)
+class Brackets:
+    """What is known of the disturbed variants of a run: both ends of their figures, or why there are none.
+
+    `without` says of a variant why it has no bracket. `margins`: how far outside of the bracket a variant's figure lay at
+    most where that was tried in virtual time (`benchmarks.analysis.delay`), as a share, or in ms: both ends are moved so
+    much further out.
+    """
+
+    best: Mapping[str, VariantSummary] = field(default_factory=dict)
+    worst: Mapping[str, VariantSummary] = field(default_factory=dict)
+    without: Mapping[str, str] = field(default_factory=dict)
+    margins: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def why_not(self, metric: Metric, variant: str) -> str | None:
+        """Why a disturbed variant's figure cannot be bounded; null where it can, and of a quiet variant."""
+        if variant in self.without:
+            return self.without[variant]
+        if variant not in self.best:
+            return None
+        if not metric.definition.bracketed:
+            return "what other programs did to it is not bounded by the prediction"
+        if math.isinf(self._margin(metric, variant)):
+            return f"delay may help {variant}, so the prediction is no bound"
+        return None
+
+    def _margin(self, metric: Metric, variant: str) -> float:
+        """That of the figure; one of how registrations ended has that of `complete_ratio`."""
+        margins = self.margins.get(variant, {})
+        known = str(metric.like(metric.name, metric.stat))
+        of_endings = metric.definition.nature == "share" and "ratio" in metric.name
+        return margins.get(known, margins.get(str(metric.like("complete_ratio")), 0.0) if of_endings else 0.0)
+
+    def ends(self, metric: Metric, variant: VariantSummary) -> tuple[Side, Side]:
+        """The variant with its lowest and with its highest figures; of a quiet one both are what was measured."""
+        if variant.name not in self.best:
+            return Side(variant), Side(variant)
+        best, worst = self.best[variant.name], self.worst[variant.name]
+        margin = self._margin(metric, variant.name)
+        low, high = (best, worst) if (best.of(metric) or 0.0) <= (worst.of(metric) or 0.0) else (worst, best)
+        return Side(low, -margin), Side(high, margin)
+
+
+@dataclass(frozen=True)
+class Side:
+    """A variant whose figures count as so much larger, within what they can be."""
+
+    variant: VariantSummary
+    shift: float = 0.0
+
+    def by_block(self, metric: Metric) -> dict[int, float | None]:
+        """A figure that was mixed from times without a bound is none."""
+        return {block: self._shifted(metric, value) for block, value in self.variant.by_block(metric).items()}
+
+    def _shifted(self, metric: Metric, value: float | None) -> float | None:
+        if value is None or value > _BOUNDLESS:
+            return None
+        moved = max(value + self.shift, 0.0)
+        return min(moved, 1.0) if metric.definition.nature == "share" else moved
+
+
+QUIET = Brackets()
 
 
 @dataclass(frozen=True)
@@ -70,6 +139,7 @@ class Compared:
             "significant": None if p is None or self.limit is not None else p < SIGNIFICANCE,
             "mark": self.mark,
             "reason": _reason_of(self),
+            "bracket": found.bracket,
         }
 
 
@@ -80,20 +150,38 @@ def compare(
     floor: NoiseFloor | None,
     *,
     paired: bool = True,
+    brackets: Brackets = QUIET,
 ) -> Compared:
     """A figure of one side (`variant`), or of two against each other, over the blocks that every side has.
 
     Not `paired`: the sides' blocks have nothing in common, so all of each count.
     """
     figures = [side.by_block(metric) for side in sides]
+    disturbed = _disturbed(metric, sides, brackets)
     if paired or kind == "variant":
         blocks = sorted(set(figures[0]).intersection(*figures[1:]))
-        found = estimate(kind, str(metric), *([values[block] for block in blocks] for values in figures))
+        found = _estimate(kind, metric, [Side(side) for side in sides], blocks)
+        if disturbed is None and any(side.name in brackets.best for side in sides):
+            lows, highs = zip(*(brackets.ends(metric, side) for side in sides), strict=True)
+            lowest, highest = (lows[0], *highs[1:]), (highs[0], *lows[1:])
+            found = bracketed(kind, found, *(_estimate(kind, metric, ends, blocks) for ends in (lowest, highest)))
     else:
-        found = estimate_unpaired(kind, str(metric), *(list(values.values()) for values in figures))
-    limit = _limit(metric, sides)
+        first, second = (list(values.values()) for values in figures)
+        found = estimate_unpaired(kind, str(metric), first, second, counts_of(metric, sides, set().union(*figures)))
+    limit = disturbed or _limit(metric, sides)
     near = None if floor is None else floor.interval(kind, str(metric))
     return Compared(kind, metric, found, limit, limit[0] if limit is not None else mark(kind, found, near))
+
+
+def _estimate(kind: EstimateKind, metric: Metric, sides: Sequence[Side], blocks: Sequence[int]) -> Estimate:
+    first, second = ([side.by_block(metric)[block] for block in blocks] for side in (sides[0], sides[-1]))
+    return estimate(kind, str(metric), first, second, counts_of(metric, [side.variant for side in sides], blocks))
+
+
+def _disturbed(metric: Metric, sides: Sequence[VariantSummary], brackets: Brackets) -> tuple[str, str] | None:
+    reasons = (brackets.why_not(metric, side.name) for side in sides)
+    reason = next((reason for reason in reasons if reason is not None), None)
+    return None if reason is None else ("disturbed", f"disturbed: {reason}")
 
 
 def _limit(metric: Metric, sides: Sequence[VariantSummary]) -> tuple[str, str] | None:
@@ -134,11 +222,12 @@ def comparison_of(
     *,
     valid: bool,
     floor: NoiseFloor | None = None,
+    brackets: Brackets = QUIET,
 ) -> PartVerdict | HypothesisVerdict | None:
     """`comparison` of the summary: one part, or `all` with the verdict on all of them; null without a hypothesis."""
     if hypothesis is None:
         return None
-    found = [_compared(part, variants, floor) for part in hypothesis.parts]
+    found = [_compared(part, variants, floor, brackets) for part in hypothesis.parts]
     corrected = holm([compared.found.p for compared in found])
     judged = [
         _judged(part, compared, p_holm, valid=valid)
@@ -155,7 +244,11 @@ def comparison_of(
 
 
 def comparisons_of(
-    variants: Sequence[VariantSummary], *, with_faults: bool, floor: NoiseFloor | None = None
+    variants: Sequence[VariantSummary],
+    *,
+    with_faults: bool,
+    floor: NoiseFloor | None = None,
+    brackets: Brackets = QUIET,
 ) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
     """`comparisons` of the summary: each of `pairs_of`, with Holm's correction over all of them; no verdicts here.
 
@@ -163,7 +256,10 @@ def comparisons_of(
     """
     found, alone = (
         [
-            (f"{one.name}{SEPARATOR[metric.definition.comparison]}{other.name}", compare_by(metric, one, other, floor))
+            (
+                f"{one.name}{SEPARATOR[metric.definition.comparison]}{other.name}",
+                compare_by(metric, one, other, floor, brackets=brackets),
+            )
             for one, other in pairs_of(variants)
             for metric in metrics
         ]
@@ -177,10 +273,16 @@ def comparisons_of(
 
 
 def compare_by(
-    metric: Metric, first: VariantSummary, second: VariantSummary, floor: NoiseFloor | None, *, paired: bool = True
+    metric: Metric,
+    first: VariantSummary,
+    second: VariantSummary,
+    floor: NoiseFloor | None,
+    *,
+    paired: bool = True,
+    brackets: Brackets = QUIET,
 ) -> Compared:
     """Two sides by a metric, in the way in which it compares."""
-    return compare(metric.definition.comparison, metric, (first, second), floor, paired=paired)
+    return compare(metric.definition.comparison, metric, (first, second), floor, paired=paired, brackets=brackets)
 
 
 def _reason_of(compared: Compared) -> str | None:
@@ -188,9 +290,11 @@ def _reason_of(compared: Compared) -> str | None:
     if compared.limit is not None:
         return compared.limit[1]
     interval = compared.found.interval
-    if interval is not None and interval[0] == interval[1]:
+    if interval is None or not compared.found.all_equal:
+        return compared.found.reason
+    if interval[0] == interval[1]:
         return "every block gave the same value, so the interval has no width"
-    return compared.found.reason
+    return "every block gave the same value: the interval is what so many registrations leave open (exact binomial)"
 
 
 def outlier_warnings(sides: Sequence[VariantSummary]) -> list[str]:
@@ -209,12 +313,14 @@ def outlier_warnings(sides: Sequence[VariantSummary]) -> list[str]:
     return warnings
 
 
-def _compared(part: HypothesisPart, sides: Mapping[str, VariantSummary], floor: NoiseFloor | None) -> Compared:
+def _compared(
+    part: HypothesisPart, sides: Mapping[str, VariantSummary], floor: NoiseFloor | None, brackets: Brackets
+) -> Compared:
     chosen = [sides[name] for name in part.sides if name in sides]
     if len(chosen) < len(part.sides):
         missing = Estimate(None, None, (), "a side has no finished trial")
         return Compared(part.comparison, part.metric, missing, None, None)
-    return compare(part.comparison, part.metric, chosen, floor)
+    return compare(part.comparison, part.metric, chosen, floor, brackets=brackets)
 
 
 def _judged(
@@ -238,7 +344,7 @@ def judge(found: Estimate, expect: Expectation) -> tuple[Verdict | None, str]:
     if found.interval is None:
         return None, found.reason or "there is no interval"
     low, high = found.interval
-    same = " (every block gave the same value)" if low == high else ""
+    same = " (every block gave the same value)" if found.all_equal else ""
     span = f"the 95 % interval {_figure(low)} to {_figure(high)}{same}"
     if _all_satisfy(expect, low, high):
         return Verdict.CONFIRMED, f"all of {span} is {expect}"

@@ -1,6 +1,6 @@
 """Starting and stopping brokers: a file or folder per kind, in the table below; clients live in `event_impl.brokers`.
 
-What stands here is values alone: the file of a kind is imported when one of that kind is wanted.
+This module holds values alone: the file of a kind is imported when a broker of that kind is wanted.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Server(Protocol):
     """The file of a kind."""
 
     async def prepare(self, progress: FetchProgress | None = None) -> object:
-        """Fetch what it needs and does not have yet. Only asked of kinds that `fetches` says it of."""
+        """Fetch what it needs and does not have yet. Only called for kinds with `fetches`."""
 
     async def start(self, server: ServerSpec, directory: Path, log_path: Path) -> Broker:
         """Start one with all of its files in `directory`; it answers when this returns. See `start`."""

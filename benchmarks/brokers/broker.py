@@ -14,7 +14,7 @@ from typing import Protocol
 
 
 class BrokerUnavailable(Exception):  # noqa: N818 - reads as the state the user finds the broker in
-    """No broker can be had; `next_step` tells the ways out. The command line exits with 111."""
+    """No broker can be had; `next_step` says what to do. The command line exits with 111."""
 
     def __init__(self, message: str, next_step: str) -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class BrokerUnavailable(Exception):  # noqa: N818 - reads as the state the user 
 
 @dataclass(frozen=True)
 class BrokerKind:
-    """What one kind of broker is, as its server goes.
+    """What one kind of broker is, on the server's side.
 
     module: the file that starts it. durabilities: where an event may be when it is acknowledged, the default first: in
     memory, with the operating system (a crash of the process loses nothing, a loss of power may), or on disk.
@@ -54,7 +54,7 @@ class ServerSpec:
 
     @property
     def label(self) -> str:
-        """Tells it from the other brokers of a run: `kafka-full-os`."""
+        """Its name among the brokers of a run: `kafka-full-os`."""
         return "-".join(filter(None, (self.kind, self.profile, self.durability)))
 
 
@@ -62,11 +62,11 @@ class ServerSpec:
 class BrokerInfo:
     """What a run records about its broker.
 
-    kind: one of `KINDS`. version: None where the protocol does not tell it.
+    kind: one of `KINDS`. version: None where the protocol does not give it.
     bootstrap: where its clients connect, `[protocol://]host:port[,host:port…]`; named where it is not plaintext.
     ours: whether the harness started it, and counts its CPU time. hit_by_faults: whether faults may hit its process.
     description: settings worth knowing when the figures are read.
-    profile, durability: as in `ServerSpec`; None where it is not ours to know.
+    profile, durability: as in `ServerSpec`; None where they cannot be known.
     """
 
     kind: str
@@ -96,7 +96,7 @@ class BrokerInfo:
 
 
 class Broker(Protocol):
-    """A broker that answers. Only one that `info.hit_by_faults` says it of is asked to `signal`, `end` or `respawn`."""
+    """A broker that answers. Only one with `info.hit_by_faults` is asked to `signal`, `end` or `respawn`."""
 
     @property
     def info(self) -> BrokerInfo: ...
@@ -125,7 +125,7 @@ class Broker(Protocol):
 
 
 class Untouched:
-    """What a broker is that no fault may hit."""
+    """A broker that no fault may hit."""
 
     def signal(self, number: int) -> None:
         raise AssertionError(f"signal {number} for a broker that is not to be hit by faults")
@@ -138,7 +138,7 @@ class Untouched:
 
 
 class FetchProgress(Protocol):
-    """Told what a first fetch is doing. Calls never overlap, but may come from another thread.
+    """Learns what a first fetch is doing. Calls never overlap, but may come from another thread.
 
     `begin`, `advance`… and `end` frame the download; `step` may come before and after them.
     """
@@ -150,14 +150,14 @@ class FetchProgress(Protocol):
         """`done_bytes` more of file `name` have arrived (negative: a broken download begins again)."""
 
     def step(self, message: str) -> None:
-        """Something else than a download takes a few seconds, such as a training run."""
+        """Something other than a download takes a few seconds, such as a training run."""
 
     def end(self) -> None:
         """The download is over, or has failed."""
 
 
 class SilentProgress:
-    """Tells nobody."""
+    """Passes nothing on."""
 
     def begin(self, total_files: int, total_bytes: int) -> None:
         pass

@@ -37,7 +37,7 @@ class ChildBroker(Untouched):
         return self._child.pid
 
     def trouble(self) -> BrokerUnavailable | None:
-        """What to tell when it has died under a run."""
+        """What to report when it has died under a run."""
         return self._trouble
 
     async def stop(self) -> float | None:

@@ -1,6 +1,6 @@
 """`--broker embedded`: the broker inside librdkafka, in a process of its own. Not a real broker, and labelled so.
 
-It is there in a tenth of a second, without a download, and keeps everything in memory. What it is good for is trying a
+It is ready in a tenth of a second, without a download, and keeps everything in memory. It is good for trying a
 scenario; its latencies, its guarantees and its cost are not those of a broker that anybody would run.
 """
 

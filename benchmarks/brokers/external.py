@@ -30,8 +30,8 @@ class ExternalBroker(Untouched):
 async def connect(bootstrap: str) -> Broker:
     """Check that a cluster answers at `host:port[,host:port…]`, and that its brokers can be reached from here.
 
-    How it is secured is said in the environment (`security`). One that asks for a name and a password is only proven to
-    be there; the clients log in later. BrokerUnavailable after at most five seconds for each address, saying which kind
+    The environment says how it is secured (`security`). One that asks for a name and a password is only proven to
+    exist; the clients log in later. BrokerUnavailable after at most five seconds for each address, saying which kind
     of trouble it is.
     """
     addresses = parse_bootstrap(bootstrap)
@@ -71,7 +71,7 @@ def names_a_secret(bootstrap: str) -> bool:
 
 
 def parse_bootstrap(bootstrap: str) -> list[tuple[str, int]]:
-    """`host:port[,host:port…]` as pairs; BrokerUnavailable quotes the part that is not."""
+    """`host:port[,host:port…]` as pairs; BrokerUnavailable quotes the part that cannot be read."""
     addresses: list[tuple[str, int]] = []
     for part in bootstrap.split(","):
         host, separator, port = part.strip().rpartition(":")

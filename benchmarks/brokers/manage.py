@@ -1,6 +1,6 @@
 """What `bench broker fetch|start|stop|status` do; the command line prints what they return.
 
-A broker that was started so lives on after the command, for use with `--broker host:port`. One at a time and user:
+A broker started in this way lives on after the command, for use with `--broker host:port`. One per user at a time:
 
 ```
 <state>/broker/lock
@@ -37,7 +37,7 @@ DEFAULT_PORT = 9092
 
 _ANSWER_WITHIN_S = 2.0
 _LOCK_WITHIN_S = 120.0
-_CLOCK_SLACK_S = 2.0  # start times are told relative to the boot, whose time moves when the clock is set
+_CLOCK_SLACK_S = 2.0  # start times are relative to the boot, whose time moves when the clock is set
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,12 @@ def fetch(progress: FetchProgress | None = None) -> Fetched:
 def start_detached(
     port: int = DEFAULT_PORT, *, profile: str = "quick", progress: FetchProgress | None = None
 ) -> Detached:
-    """Start a broker that outlives this process. BrokerUnavailable: one runs already, and as `start_kafka`."""
+    """Start a broker that outlives this process. BrokerUnavailable: one is already running, or as in `start_kafka`."""
     with _locked() as home:
         running = _read(home)
         if running:
             raise BrokerUnavailable(
-                f"A broker of bench runs already at {running.bootstrap} (process {running.pid})",
+                f"A broker of bench is already running at {running.bootstrap} (process {running.pid})",
                 f"Use it with --broker {running.bootstrap}, or end it with `bench broker stop`.",
             )
         _clear(home)

@@ -1,4 +1,4 @@
-"""The processes of a calibration: one that answers requests and does nothing else, one that tells the time."""
+"""The processes of a calibration: one that answers requests and does nothing else, one that says the time."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def serve(settings: bytes, harness: Harness) -> None:
 
 
 async def tell_time(_settings: bytes, harness: Harness) -> None:
-    """The role `clock`: tell the time to whoever asks."""
+    """The role `clock`: say the time when asked."""
     harness.send(type="ready")
     async for _ in harness.questions():
         harness.send(type="time", t_ns=time.monotonic_ns())

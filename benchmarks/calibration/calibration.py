@@ -16,7 +16,7 @@ from benchmarks import machine
 from benchmarks.values.json_object import Json
 
 FORMAT_VERSION = 1
-# In the file's order. The noise floor is kept by scenario, so it stands apart.
+# In the file's order. The noise floor is kept by scenario, so it is separate.
 PARTS = ("timer", "clock", "generator", "harness", "broker_idle")
 
 _FINGERPRINT_WORDS = {
@@ -74,7 +74,7 @@ class Fingerprint:
 
 
 class DamagedCalibration(ValueError):  # noqa: N818 - reads as the state of the file
-    """The data is no calibration."""
+    """The data is not a calibration."""
 
 
 @dataclass(frozen=True)
@@ -137,5 +137,5 @@ def _object(value: object, name: str) -> Json:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r:.40} is no time")
+        raise TypeError(f"{value!r:.40} is not a time")
     return value

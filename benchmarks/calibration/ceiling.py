@@ -2,7 +2,7 @@
 
     1,000/s · 2,000/s · 4,000/s … ──not clean──→ halve the gap, a few times → the highest clean rate
 
-A step is an open load of a few seconds in a fresh generator, told what a trial would tell it. It is clean when the
+A step is an open load of a few seconds in a fresh generator, with the settings of a trial. It is clean when the
 schedule delay's p99 is at most 1 ms, nothing was dropped and every arrival was answered.
 """
 
@@ -58,7 +58,7 @@ class Step:
 
 
 async def measure(bench: Workbench) -> Json:
-    """The highest clean rate, null where not even the first was, and every step. Raises ChildError, NoFreePort."""
+    """The highest clean rate, null where even the first was not, and every step. Raises ChildError, NoFreePort."""
     steps: list[Step] = []
 
     async def is_clean(rate_per_s: float) -> bool:

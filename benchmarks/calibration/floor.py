@@ -1,19 +1,19 @@
-"""An A/A run, but for the running: its scenario, and from its summary how far apart two identical sides come out. Pure.
+"""The pure part of an A/A run: its scenario, and from its summary how far apart two identical sides come out.
 
 scenario → one variant of each side, twice under two names, everything else as it was
-summary  → pairs × blocks → log of each ratio, or each difference → t interval → its end furthest from no effect
+summary  → pairs × blocks → log of each ratio, or each difference → interval → its end furthest from no effect
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 
-from benchmarks.analysis.statistics import estimate, t_interval
 from benchmarks.analysis.summary_model import Summary, VariantSummary
+from benchmarks.analysis.verdict import compare
 from benchmarks.metrics import METRICS
 from benchmarks.scenario import Scenario, load_text
 from benchmarks.scenario.metric import WINDOWS, Metric
@@ -26,7 +26,7 @@ _AGAIN = "-again"
 def twice(scenario: Scenario) -> tuple[Scenario, list[tuple[str, str]]]:
     """The scenario with the first variant of each side and its twin, and the pairs of their names.
 
-    Hypothesis and thresholds are left out: what is known to be the same need not be asked.
+    Hypothesis and thresholds are left out: the answer is known.
     """
     data = resolve(scenario)
     listed = dict(zip(scenario.variant_names, cast(Sequence[object], data["variants"]), strict=True))
@@ -58,9 +58,7 @@ def floor_of(summary: Summary, pairs: Sequence[tuple[str, str]]) -> Json:
     floors: dict[str, Json] = {}
     for metric in _metrics():
         kind = metric.definition.comparison
-        spreads = [
-            _spread(kind, metric, *(_by_block(summary.variants[name], metric) for name in pair)) for pair in pairs
-        ]
+        spreads = [_spread(kind, metric, [summary.variants[name] for name in pair]) for pair in pairs]
         known = [spread for spread in spreads if spread is not None]
         if len(known) == len(pairs):
             reach, sd = (max(values) for values in zip(*known, strict=True))
@@ -80,21 +78,16 @@ def _metrics() -> Iterator[Metric]:
                 yield from (Metric.parse(f"{definition.name}{stat}{window}") for window in windows)
 
 
-def _by_block(variant: VariantSummary, metric: Metric) -> list[float | None]:
-    figures = variant.by_block(metric)
-    return [figures[block] for block in sorted(figures)]
-
-
 def _spread(
-    kind: str, metric: Metric, first: Sequence[float | None], second: Sequence[float | None]
+    kind: Literal["ratio", "difference"], metric: Metric, sides: Sequence[VariantSummary]
 ) -> tuple[float, float] | None:
     """How far from no effect the interval of two identical sides reaches, and the standard deviation over blocks.
 
     On logarithms for ratios. None where there is no interval.
     """
-    found = estimate("ratio" if kind == "ratio" else "difference", str(metric), first, second)
+    found = compare(kind, metric, sides, None).found
     if found.interval is None:
         return None
     blocks = [value for value in found.per_block if value is not None]
-    scaled = [math.log(value) for value in blocks] if kind == "ratio" else blocks
-    return max(abs(end) for end in t_interval(scaled)), float(np.std(scaled, ddof=1))
+    ends, scaled = (np.log(of) if kind == "ratio" else np.array(of) for of in (found.interval, blocks))
+    return float(np.abs(ends).max()), float(np.std(scaled, ddof=1))

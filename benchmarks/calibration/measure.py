@@ -2,7 +2,7 @@
 
     what is stored and still fits → timer → clock → generator → harness → broker → noise, scenario by scenario
 
-One part that cannot be measured does not keep the others from it. Cancelling the task that awaits this ends it in
+A part that cannot be measured does not stop the others. Cancelling the task that awaits this ends it in
 order.
 """
 
@@ -65,7 +65,7 @@ class Failure:
 
 
 class CalibrationObserver(Protocol):
-    """Told what goes on. Must not block and must not raise."""
+    """Learns what goes on. Must not block and must not raise."""
 
     def part_began(self, name: str) -> None: ...
 
@@ -76,7 +76,7 @@ class CalibrationObserver(Protocol):
     def part_failed(self, failure: Failure) -> None: ...
 
     def observing(self) -> AbstractContextManager[Observer]:
-        """Who is told of an A/A run while it lasts."""
+        """What follows an A/A run while it lasts."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class CalibrationRequest:
 
 
 async def calibrate(order: CalibrationRequest, listener: CalibrationObserver) -> list[Failure]:
-    """Measure what was ordered and store it; the parts that could not be. Raises OSError where it cannot be stored."""
+    """Measure and store what was ordered; returns the parts that failed. Raises OSError where it cannot be stored."""
     here = Fingerprint.here()
     found = kept(_stored(listener), here)
     failures: list[Failure] = []

@@ -1,4 +1,4 @@
-"""Part `noise`: an A/A run of a scenario, run and judged as any run is, and the floor that it comes to."""
+"""Part `noise`: an A/A run of a scenario, run and judged like any run, and the floor that comes of it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from benchmarks.values.json_object import Json
 from benchmarks.values.units import format_s
 
 ROOT = Path("results") / "calibration"
-_REPEATS = 2  # of a block that was disturbed, as `bench run` has it
 
 
 class NoFloor(Exception):  # noqa: N818 - reads as what came of the run
-    """The A/A run gives no floor. `exit_code` is what the program ends with."""
+    """The A/A run gives no floor. The program ends with `exit_code`."""
 
     def __init__(self, message: str, next_step: str, exit_code: ExitCode) -> None:
         super().__init__(message)
@@ -32,7 +31,7 @@ class NoFloor(Exception):  # noqa: N818 - reads as what came of the run
 def prepared(
     scenario: Scenario, effort: Effort, *, blocks: int | None, rate: float | None, duration: str | None
 ) -> Scenario:
-    """The scenario as its A/A run will have it, but for the twins. Raises ScenarioError where an override is wrong."""
+    """The scenario of an A/A run, without the twins. Raises ScenarioError where an override is wrong."""
     return override(
         scenario,
         quick=True,  # a short warm-up, and no questions that so few arrivals could not answer
@@ -46,15 +45,16 @@ async def measure(scenario: Scenario, observer: Observer, predict: Predict, comm
     """Run a `prepared` scenario against itself; its floor. Raises NoFloor, ResultsError."""
     doubled, pairs = twice(scenario)
     results = Results.create(default_directory(scenario.name, ROOT))
-    outcome = await run(doubled, results, observer, predict, command=command, repeat_invalid=_REPEATS)
+    outcome = await run(doubled, results, observer, predict, command=command, repeat_invalid=None)
     if outcome.problem:
         raise NoFloor(outcome.problem, outcome.next_step, outcome.exit_code)
     summary = outcome.summary
     assert summary is not None, "a run without a problem has one"
-    if not summary.valid:
-        reasons = "; ".join(summary.invalid_reasons)
+    if not summary.valid or summary.disturbed is not None:
+        reasons = "; ".join(summary.invalid_reasons) or (summary.disturbed.sentence if summary.disturbed else "")
+        what = "was disturbed" if summary.valid else "is not valid"
         raise NoFloor(
-            f"the A/A run of {scenario.name} is not valid, so it gives no noise floor: {reasons}",
+            f"the A/A run of {scenario.name} {what}, so it gives no noise floor: {reasons}",
             f"end what else is running and try again; what it measured is in {results.directory}",
             ExitCode.NOT_VALID,
         )

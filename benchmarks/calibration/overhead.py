@@ -1,6 +1,6 @@
 """Parts `harness` and `broker`: what a registration costs before any work is done, and what an idle broker takes.
 
-The harness: trials as any run has them, of services that take no time; in turns as they are and without the traces,
+The harness: ordinary trials, of services that take no time; in turns as they are and without the traces,
 where only the generator's rows are left: accept, and no completion.
 """
 
@@ -33,7 +33,7 @@ _SETTLE_S = 2.0  # the broker's own start goes on for a moment after its first a
 
 
 async def measure_harness(bench: Workbench) -> Json:
-    """By variant: accept and completion with the trace, accept without it. Raises as `run_trial`."""
+    """By variant: accept and completion with the trace, accept without it. Raises like `run_trial`."""
     scenario = _scenario(bench.effort.share_s)
     results: dict[tuple[str, bool], list[TrialResult]] = {}
     async with bench.broker() as broker:

@@ -36,7 +36,7 @@ def load() -> Calibration | None:
 
 
 def save(calibration: Calibration) -> None:
-    """Store it, aside and renamed: whoever reads finds the old one or the new one. Raises OSError."""
+    """Store it, written aside and renamed: a reader finds the old one or the new one. Raises OSError."""
     target = path()
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
@@ -50,7 +50,7 @@ def save(calibration: Calibration) -> None:
 def stored() -> Json | None:
     """What a run records of it: None where this machine was never calibrated.
 
-    A file that cannot be read has no figures, and says why under `stale`: nobody shall use it, or miss it silently.
+    A file that cannot be read has no figures, and says why under `stale`: it must be neither used nor silently missed.
     """
     try:
         found = load()

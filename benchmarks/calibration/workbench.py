@@ -1,4 +1,4 @@
-"""What the parts of a calibration share: how much to measure, whom to tell, and a place for what is thrown away."""
+"""What the parts of a calibration share: how much to measure, where to report, and room for what is thrown away."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.values.confidence import FEWEST_BLOCKS
 @dataclass(frozen=True)
 class Effort:
     """`attempts`: how often a step of the generator is tried before it counts as not clean. `traced`: whether the
-    trials of the harness's share keep a trace, one after the other, there and back so that a drift cancels out.
+    trials of the harness's share keep a trace, one after the other, in both orders so that a drift cancels out.
 
     An A/A trial lasts `part` of its scenario's duration, and `longest_s` at most.
     """
@@ -74,7 +74,7 @@ QUICK = Effort(
 
 @dataclass(frozen=True)
 class Workbench:
-    """`directory` is private to this calibration and ends with it. `step` tells the person what is going on."""
+    """`directory` is private to this calibration and ends with it. `step` reports what is going on."""
 
     effort: Effort
     directory: Path
@@ -89,7 +89,7 @@ class Workbench:
 
     @asynccontextmanager
     async def broker(self) -> AsyncIterator[Broker]:
-        """The broker that a run starts if nothing else is asked for. Raises BrokerUnavailable."""
+        """The broker that a run starts by default. Raises BrokerUnavailable."""
         folder = self.folder()
         self.step("starting the broker")
         broker: Broker = await start(BrokerSpec().server, folder / "data", folder / "broker.log")

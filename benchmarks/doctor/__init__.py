@@ -1,6 +1,6 @@
 """What `bench doctor` examines: themes, each with its facts, a `look` and a `judge`; the table is below.
 
-Packages of others are imported inside the functions: where one is missing, the doctor still has to say so.
+Third-party packages are imported inside the functions: where one is missing, the doctor still has to say so.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     look() → facts → judge(facts) → findings
 
-Looking reads and, at most, binds a loopback socket; judging is pure. What cannot be looked at is a finding too.
+Looking reads and, at most, binds a loopback socket; judging is pure. What cannot be examined is a finding too.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def missing(subject: str, words: str, remedy: str) -> Finding:
 
 @dataclass(frozen=True)
 class Theme(Generic[Facts]):
-    """What belongs together: how it is looked at, and how it is judged."""
+    """What belongs together: how it is examined, and how it is judged."""
 
     name: str
     look: Callable[[], Facts]
@@ -100,7 +100,7 @@ class Examination:
 
 
 def examine(themes: Sequence[Theme[Any]]) -> Examination:
-    """Look at every theme and judge it. One that fails does not keep the others from being told."""
+    """Look at every theme and judge it. One that fails does not stop the others."""
     return Examination(tuple(Section(theme.name, tuple(_findings(theme))) for theme in themes))
 
 
@@ -114,4 +114,4 @@ def _findings(theme: Theme[Any]) -> list[Finding]:
             )
         ]
     except Exception as error:  # noqa: BLE001 - on a strange machine the doctor is most needed
-        return [note(theme.name, f"could not be looked at: {type(error).__name__}: {error}", "look at it by hand")]
+        return [note(theme.name, f"could not be examined: {type(error).__name__}: {error}", "check it by hand")]

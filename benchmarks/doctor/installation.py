@@ -85,7 +85,7 @@ def _system(facts: ProgramFacts) -> Finding:
         return note(
             "system",
             f"{words}: pacing is coarser than on Linux, and a `kill -9` of bench can leave processes behind",
-            "for figures that others shall trust, run on Linux",
+            "for figures that others should trust, run on Linux",
         )
     return missing("system", f"{words}: bench needs POSIX signals and processes", "use Linux, or WSL on Windows")
 
@@ -93,7 +93,7 @@ def _system(facts: ProgramFacts) -> Finding:
 def _python(facts: ProgramFacts) -> Finding:
     words = f"{facts.implementation} {facts.python} (needs {facts.python_bounds})"
     if not _within(facts.python, facts.python_bounds):
-        return missing("Python", words, "make a virtual environment with a newer Python, and install bench into it")
+        return missing("Python", words, "make a virtual environment with a newer Python, and install bench in it")
     if facts.implementation != "CPython":
         return note("Python", f"{words}: bench is tested on CPython only", "use CPython")
     return ok("Python", words)
@@ -105,7 +105,11 @@ def _packages(packages: Sequence[Package]) -> list[Finding]:
         wanted = f"{package.name}{package.bounds}"
         if package.version is None:
             findings.append(
-                missing(package.name, f"is not installed (needs {wanted})", f"pip install '{wanted}', or bench anew")
+                missing(
+                    package.name,
+                    f"is not installed (needs {wanted})",
+                    f"pip install '{wanted}', or install bench again",
+                )
             )
         elif not _within(package.version, package.bounds):
             words = f"{package.version} is outside its bounds {package.bounds}: untested, and it may fail"
@@ -200,7 +204,7 @@ def _cache(facts: KafkaFacts) -> Finding:
     if facts.begun:
         return note(
             "cache",
-            f"Kafka {facts.version} in {facts.home} is not whole: a download was interrupted, or files were changed",
+            f"Kafka {facts.version} in {facts.home} is incomplete: a download was interrupted, or files were changed",
             "bench broker fetch, which keeps what is good",
         )
     return note(
@@ -215,7 +219,7 @@ _CALIBRATE = "bench calibrate"
 
 @dataclass(frozen=True)
 class CalibrationFacts:
-    """record: as a run would store it; None where there is none. age_days: since it was measured."""
+    """record: as a run would store it; None without one. age_days: since it was measured."""
 
     record: Mapping[str, object] | None
     age_days: float | None
@@ -241,7 +245,7 @@ def judge_calibration(facts: CalibrationFacts) -> list[Finding]:
     from benchmarks.words.calibration import stale_words
 
     if facts.record is None:
-        words = "none: what this machine can show is not known, and no comparison is held against its noise"
+        words = "none: what this machine can show is not known, and comparisons cannot be held against its noise"
         return [note("calibration", words, _CALIBRATE)]
     if stale := stale_words(facts.record):
         return [note("calibration", f"stale, so not used: {stale}", _CALIBRATE)]

@@ -1,4 +1,4 @@
-"""Loopback, and the ports below the ephemeral range: all that a run needs of a network."""
+"""Loopback, and the ports below the ephemeral range: all the network that a run needs."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _loopback(facts: NetworkFacts) -> Finding:
 def _ports(facts: NetworkFacts) -> Finding:
     words = f"{facts.first_port} to {facts.last_port}: {facts.free} of {facts.tried} that were tried are free"
     if not facts.free:
-        return missing("ports", words, "end what holds them; `ss -ltn` lists it")
+        return missing("ports", words, "stop what holds them; `ss -ltn` lists it")
     if facts.free < facts.tried / 2:
-        return note("ports", words, "end what holds them, before a scenario with many instances")
+        return note("ports", words, "stop what holds them, before a scenario with many instances")
     return ok("ports", words)

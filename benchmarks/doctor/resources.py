@@ -17,7 +17,7 @@ _FILES_RESERVED = 64
 _FILES_NEEDED = 256
 _FILES_ENOUGH = 4096
 _LIFT = f"have the hard limit raised to {_FILES_ENOUGH} (`ulimit -Hn` shows it, limits.conf sets it)"
-# Threads count as processes: a broker has about 100, each of the others a few.
+# Threads count as processes: a broker has about 100, every other process a few.
 _PROCESSES_NEEDED = 250
 
 
@@ -25,7 +25,7 @@ _PROCESSES_NEEDED = 250
 class LimitFacts:
     """Limits, None where there is none. files: the hard one, to which a run lifts each of its processes.
 
-    processes: threads of this user that run already; None if not known.
+    processes: threads of this user that are running already; None if not known.
     """
 
     files: int | None
@@ -95,7 +95,7 @@ _CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class MemoryFacts:
-    """available_mb: what can be had without swapping. group_left_mb: what the control group leaves; None: no limit."""
+    """available_mb: what is free without swapping. group_left_mb: what the control group leaves; None: no limit."""
 
     total_mb: float
     available_mb: float
@@ -115,7 +115,7 @@ def look_at_memory() -> MemoryFacts:
 
 def judge_memory(facts: MemoryFacts) -> list[Finding]:
     left_mb = min(facts.available_mb, facts.group_left_mb if facts.group_left_mb is not None else facts.available_mb)
-    words = f"{left_mb:,.0f} MB can be had, of {facts.total_mb:,.0f} MB"
+    words = f"{left_mb:,.0f} MB are free, of {facts.total_mb:,.0f} MB"
     if left_mb < _MEMORY_NEEDED_MB:
         return [
             missing("memory", f"{words}; a run with a broker needs about {_MEMORY_NEEDED_MB} MB", "end other programs")
@@ -133,7 +133,7 @@ _AMPLE = 5  # times what is needed
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder, there or to be made. obstacle: why it cannot be written; empty where it can."""
+    """A folder that exists or will be made. obstacle: why it cannot be written; empty where it can."""
 
     subject: str
     path: Path
@@ -160,7 +160,9 @@ def look_at_disk() -> DiskFacts:
     latest = results / "latest"
     return DiskFacts(
         (
-            _look_at_folder("results", results, _RESULTS_NEEDED_MB, "go to a folder of yours, or name one with --out"),
+            _look_at_folder(
+                "results", results, _RESULTS_NEEDED_MB, "change to a folder of your own, or name one with --out"
+            ),
             _look_at_folder(
                 "cache",
                 cache_root(),
@@ -195,7 +197,9 @@ def judge_disk(facts: DiskFacts) -> list[Finding]:
     if facts.latest_in_the_way:
         findings.append(
             note(
-                "latest", "results/latest is not a link of bench, so it will not follow the newest run", "move it away"
+                "latest",
+                "results/latest is not a link that bench made, so it will not follow the newest run",
+                "move it away",
             )
         )
     return findings

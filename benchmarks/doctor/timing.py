@@ -1,4 +1,4 @@
-"""How exactly times can be kept here: the processors, who else uses them, the clock, and waking from sleep."""
+"""How exactly times can be kept here: the processors, what else uses them, the clock, and waking from sleep."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 @dataclass(frozen=True)
 class ProcessorFacts:
-    """Shares are of all cores' time, in the half second of the look; None where the system does not tell.
+    """Shares are of all cores' time, in the half second of the look; None where the system does not say.
 
-    usable: cores that this process may run on. quota_cores: what the control group allows in sum. pressure: share of
+    usable: cores that this process may run on. quota_cores: what the control group allows in all. pressure: share of
     the last ten seconds in which some task waited for a core.
     """
 
@@ -103,7 +103,7 @@ def _cores(facts: ProcessorFacts) -> Finding:
 
 def _governor(facts: ProcessorFacts) -> Finding:
     if facts.governor is None:
-        why = "the hypervisor's to set" if facts.virtual else "not known on this system"
+        why = "set by the hypervisor" if facts.virtual else "not known on this system"
         return ok("frequency", f"governor: {why}")
     if facts.governor == "performance":
         return ok("frequency", "governor: performance")
@@ -124,18 +124,18 @@ def _others(facts: ProcessorFacts) -> Finding:
 
 
 def _steal(steal: float) -> Finding:
-    from benchmarks.analysis.validity import STEAL_LIMIT
+    from benchmarks.analysis.overload import STEAL_LIMIT
 
     words = f"{steal:.1%} of the time goes to other guests of the host right now"
     if steal <= STEAL_LIMIT / 2:
         return ok("steal", words)
-    return note("steal", f"{words}; above {STEAL_LIMIT:.0%} a run is not valid", "try later, or on another machine")
+    return note("steal", f"{words}; above {STEAL_LIMIT:.0%} a run is disturbed", "try later, or on another machine")
 
 
 _COARSE_S = 1e-6
 _NAPS = 100
 _NAP_NS = 2_000_000
-# Read through a device rather than by the processor itself: each look at the clock costs a microsecond and more.
+# Read through a device rather than by the processor itself: each reading of the clock costs a microsecond and more.
 _SLOW_SOURCES = frozenset({"hpet", "acpi_pm", "jiffies", "pit"})
 
 
@@ -179,7 +179,9 @@ def _clock(facts: ClockFacts) -> Finding:
     if facts.source in _SLOW_SOURCES:
         return note("clock", f"{words}, which is slow to read", "see /sys/devices/system/clocksource for a faster one")
     if facts.resolution_s > _COARSE_S:
-        return note("clock", f"{words}: steps that large show in each latency", "believe no latency below ten steps")
+        return note(
+            "clock", f"{words}: steps of that size show in each latency", "do not trust a latency below ten steps"
+        )
     return ok("clock", words)
 
 

@@ -1,10 +1,10 @@
-"""The door of the load generator's process: patch first, then run."""
+"""The entry of the load generator's process: patch first, then run."""
 
 import os
 import signal
 import sys
 
-# Ctrl-C goes to the whole group of the terminal. Only the harness decides what it means.
+# Ctrl-C goes to the terminal's whole process group. Only the harness decides what it means.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 # No linear algebra here: the threads of NumPy's BLAS would only cost start-up.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -85,7 +85,7 @@ class Carrier(Generic[AnyRunner]):
         _fire(events.init, environment=self._environment, runner=self.runner, web_ui=None)
 
     def attach(self, recorder: Recorder, news: Event, settings: Settings) -> None:
-        """Whose events to fire; `news` is set where the recorder has new ones."""
+        """The recorder whose events to fire; `news` is set where it has new ones."""
         self._recorder = recorder
         self._news = news
         self._name = settings.path
@@ -105,11 +105,11 @@ class Carrier(Generic[AnyRunner]):
 
     @staticmethod
     def anybody_listens() -> bool:
-        """Whether an event that says what became of an arrival would reach anybody."""
+        """Whether anything listens to the event that says what became of an arrival."""
         return bool(events.request._handlers)  # Locust has no public way to ask
 
     def check_not_stopped(self) -> None:
-        """Raises RoleError where the user came and went: a listener stopped the test."""
+        """Raises RoleError where the user has ended: a listener stopped the test."""
         if self._began and self.runner.user_count == 0:
             raise RoleError("a Locust listener stopped the test", f"run without it ({PLUGINS_VARIABLE})")
 

@@ -18,7 +18,7 @@ or three sends, a loop that went on for as long as any was due would be fed fast
 
 
 class Dispatcher(Protocol):
-    """Sends exchanges, and tells each exchange's listener about it."""
+    """Sends exchanges, and notifies each exchange's listener."""
 
     def dispatch(self, exchange: Exchange) -> None: ...
     def open_spares(self) -> None: ...

@@ -24,7 +24,7 @@ from benchmarks.load.settings import ConstantVusSettings, OpenSettings
 from registration.address import Address, this_host
 from registration.runtime.role import RoleError
 
-if TYPE_CHECKING:  # it imports Locust, which patches whoever imports it
+if TYPE_CHECKING:  # it imports Locust, which patches any process that imports it
     from benchmarks.load.carrier import Carrier
 
 _API_READY_LIMIT_S = 10.0
@@ -75,7 +75,7 @@ class LocalLoad:
         return self._engine.in_flight
 
     def progress(self) -> Mapping[str, int]:
-        """How far it has come, for whoever watches."""
+        """How far it has come, for display."""
         return {
             "sent": self.recorder.sent_count,
             "answered": self.recorder.answered_count,
@@ -113,7 +113,7 @@ class LocalLoad:
         return {"rows": self.recorder.settled_count, "hosts": [this_host()], "pacer": self.pacer, **used}
 
     def quit(self) -> None:
-        """Tell Locust's listeners that it is over."""
+        """Let Locust's listeners know that it is over."""
         self._carrier.quit()
 
     def _wake(self) -> None:
@@ -213,7 +213,7 @@ class CpuShare:
 
 
 def collections() -> int:
-    """How often the collector has run so far in this process."""
+    """How often the garbage collector has run so far in this process."""
     return sum(generation["collections"] for generation in gc.get_stats())
 
 

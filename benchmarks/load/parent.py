@@ -37,7 +37,7 @@ class Parent:
         self._wait_readable = wait_readable
 
     def messages(self) -> Iterator[object]:
-        """Each message as it comes, until the end of input. Raises ValueError where a line is no JSON."""
+        """Each message as it comes, until the end of input. Raises ValueError where a line is not JSON."""
         lines = LineBuffer()
         while True:
             self._wait_readable(self._input_fd)
@@ -48,12 +48,12 @@ class Parent:
                 yield json.loads(line)
 
     def say(self, message: ControlMessage) -> None:
-        """Send a message. Raises OSError where nobody reads any more."""
+        """Send a message. Raises OSError where nothing reads any more."""
         data = json.dumps(message).encode() + b"\n"
         while data:
             data = data[os.write(self._output_fd, data) :]
 
     def mention(self, message: ControlMessage) -> None:
-        """Send a message if that takes no waiting, else leave it: for news that is soon old."""
+        """Send a message if that needs no waiting, else drop it: for news that is soon old."""
         if select.select([], [self._output_fd], [], 0)[1]:
             self.say(message)

@@ -1,8 +1,8 @@
-"""The process: talks to the harness, carries out the role that it is given and says how it went.
+"""The process: talks to the harness, carries out the role that it is given and reports how it went.
 
-load          makes the load by itself
+load          makes the load alone
 load-master   has workers elsewhere make it
-load-worker   is one of those: its harness is `bench load-worker`, and the master tells it the rest
+load-worker   is one of those: its harness is `bench load-worker`, and the master sends it the rest
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Load(Protocol):
         """Make it, with scenario time 0 at `start_ns`; what it took."""
 
     def quit(self) -> None:
-        """Tell Locust's listeners that it is over."""
+        """Let Locust's listeners know that it is over."""
 
 
 class LoadProcess:

@@ -1,7 +1,7 @@
-"""The recorder: each fact goes to the rows first, then into the counts and on to whoever fires Locust's events.
+"""The recorder: each fact goes to the rows first, then into the counts, then to what fires Locust's events.
 
-It is called straight from the engine and is no Locust listener: Locust swallows what a listener raises, and a run with
-holes in its record is no run. An error here ends it.
+It is called straight from the engine, not as a Locust listener: Locust swallows what a listener raises, and a run with
+holes in its record is worthless. An error here ends it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RequestEvent:
 class Recorder:
     """Writes rows, counts outcomes and queues events until `take_event` fetches them.
 
-    An event that nobody wants is not made: `is_wanted` says whether somebody listens at that moment.
+    An event that nothing wants is not made: `is_wanted` says whether anything listens at that moment.
     """
 
     def __init__(self, rows: Rows, on_event: Callable[[], None], is_wanted: Callable[[], bool]) -> None:

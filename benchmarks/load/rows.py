@@ -134,12 +134,12 @@ class GrowingRows(Rows):
         _ISSUED.pack_into(self._bytes, position * ROW_DTYPE.itemsize, index, intended_ns)
 
     def make_room(self, used: int) -> None:
-        """Have rows to spare beyond the first `used`. Raises NoRoomError where the disk is full."""
+        """Keep rows to spare beyond the first `used`. Raises NoRoomError where the disk is full."""
         if self._reserved - used >= _CHUNK_ROWS // 2:
             return
         unused = np.zeros(_CHUNK_ROWS, ROW_DTYPE)
         unused["intended_ns"] = unused["sent_ns"] = unused["answered_ns"] = NO_TIME
-        # Written rather than mapped and filled, so that nobody ever reads a row of zeros: that would be an arrival.
+        # Written rather than mapped and filled, so that nothing ever reads a row of zeros: that would be an arrival.
         data = memoryview(unused.tobytes())
         with _full_disk_named(self._path), self._path.open("ab", buffering=0) as file:
             while data:
@@ -152,7 +152,7 @@ class GrowingRows(Rows):
 
 
 def _reserve(file: int, first: int, count: int) -> None:
-    """Have the disk set room aside for `count` rows from row `first` on; what they hold already stays.
+    """Have the disk reserve room for `count` rows from row `first` on; what they hold already stays.
 
     Without it a full disk would end the process with SIGBUS in the middle of the load.
     """
@@ -165,7 +165,7 @@ def _reserve(file: int, first: int, count: int) -> None:
 
 @contextmanager
 def _full_disk_named(path: Path) -> Iterator[None]:
-    """Where writing fails for want of room, say so by raising NoRoomError."""
+    """Turn a lack of room into NoRoomError."""
     try:
         yield
     except OSError as error:

@@ -63,7 +63,7 @@ class ConstantVusSettings(Settings, frozen=True, kw_only=True, tag="constant-vus
 
 
 class MasterSettings(OpenSettings, frozen=True, kw_only=True, tag="open"):
-    """What the master of load workers elsewhere has to know; only a schedule can be dealt out.
+    """What the master of load workers elsewhere needs; only a schedule can be dealt out.
 
     `listen` is where they find it; they have to come within `join_limit_s`. `max_in_flight` is that of all together.
     """
@@ -74,7 +74,7 @@ class MasterSettings(OpenSettings, frozen=True, kw_only=True, tag="open"):
 
     @property
     def share(self) -> dict[str, Any]:
-        """What it tells each worker, but for its files."""
+        """What it sends each worker, apart from its files."""
         whole = msgspec.to_builtins(self, enc_hook=str)
         return {name: whole[name] for name in SHARED}
 

@@ -96,6 +96,8 @@ class Definition(Generic[Partial]):
     of_survivors: bool = False
     # It counts from the intended time, so the generator's own lateness is a part of it.
     holds_delay: bool = False
+    # A busy machine can only make it worse, and the prediction has it: a disturbed trial gives both its ends.
+    bracketed: bool = False
     # Without a fault it is nothing, and has no row.
     needs_fault: bool = False
     # Further keys that stand beside its own.

@@ -1,11 +1,15 @@
-"""Where every registration ended after the drain, and every effect of it."""
+"""Where every registration ended after the drain, and every effect of it: counts, and shares of what was offered."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from benchmarks.metrics.aggregation import summed
+from benchmarks.metrics.aggregation import share_of_sums, summed
 from benchmarks.metrics.definition import Definition, MetricRow
+
+if TYPE_CHECKING:
+    from benchmarks.metrics.series import WindowSeries
 
 REGISTRATION_CATEGORIES = (
     *("complete", "pending", "dead_lettered", "lost"),
@@ -56,3 +60,29 @@ EFFECTS = Definition(
     stats=EFFECT_CATEGORIES,
     tags=("service",),
 )
+
+
+def _share_of_offered(category: str, words: str, *rows: MetricRow) -> Definition[tuple[int, int]]:
+    def measure(window: WindowSeries) -> tuple[int, int]:
+        return window.trial.endings.registrations[category], window.offered
+
+    return Definition(
+        name=f"{category}_ratio",
+        nature="share",
+        unit="%",
+        words=words,
+        meaning=f"`registrations.{category}` ÷ offered",
+        measure=measure,
+        combine=share_of_sums,
+        bracketed=True,
+        rows=rows,
+    )
+
+
+# The counts have rows of their own, so only the share that a reader looks for first has one too.
+COMPLETE_RATIO = _share_of_offered(
+    "complete", "the share with every effect exactly once", MetricRow("every effect exactly once", better="high")
+)
+LOST_RATIO = _share_of_offered("lost", "the share lost")
+STRANDED_RATIO = _share_of_offered("stranded", "the share stranded")
+DUPLICATED_RATIO = _share_of_offered("duplicated", "the share duplicated")

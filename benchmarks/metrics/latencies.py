@@ -70,6 +70,7 @@ ACCEPT_LATENCY = _latency(
         "intended → answered, of acked arrivals. Never stands without `accept_ratio`: it is about those who got through"
     ),
     rows=_time_rows("accept", "nobody accepted", p95_in_fault=True),
+    bracketed=True,
     of_survivors=True,
     holds_delay=True,
 )
@@ -103,6 +104,7 @@ COMPLETION_LATENCY = _latency(
         "its first effect, of registrations with that effect"
     ),
     rows=_time_rows("completion", "nothing complete"),
+    bracketed=True,
     of_survivors=True,
     holds_delay=True,
     tags=("window", "service"),

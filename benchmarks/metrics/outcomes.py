@@ -82,6 +82,7 @@ SLO_RATIO = Definition(
     ),
     measure=_in_slo,
     combine=share_of_sums,
+    bracketed=True,
     tags=("window",),
     rows=(
         MetricRow(
@@ -97,6 +98,7 @@ ACCEPT_RATIO = Definition(
     meaning="acked ÷ offered",
     measure=_accepted,
     combine=share_of_sums,
+    bracketed=True,
     tags=("window",),
     rows=(MetricRow("accepted", better="high", in_fault=True, listed=True),),
 )

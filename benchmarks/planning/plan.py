@@ -12,6 +12,8 @@ from benchmarks.faults import Fault
 from benchmarks.planning.detect import Detectable, detectable_parts
 from benchmarks.planning.utilisation import Utilisation, backlog_s, hot_keys, utilisation_table
 from benchmarks.scenario.model import Scenario
+from benchmarks.scenario.quick import quick_warnings
+from benchmarks.scenario.session import session_warnings
 from benchmarks.scenario.variant import VariantSpec
 from registration import luck
 
@@ -157,7 +159,7 @@ def _order(variants: tuple[VariantSpec, ...], block: int) -> tuple[VariantSpec, 
 
 
 def _warnings(scenario: Scenario, table: tuple[Utilisation, ...]) -> list[str]:
-    warnings: list[str] = []
+    warnings = quick_warnings(scenario)
     busy = [sentence for row in table for sentence in row.sentences()]
     warnings += busy[:_MOST_LISTED]
     if len(busy) > _MOST_LISTED:
@@ -165,6 +167,7 @@ def _warnings(scenario: Scenario, table: tuple[Utilisation, ...]) -> list[str]:
     warnings += hot_keys(scenario, table)
     cautions = (variant.broker.caution for variant in scenario.variants if variant.broker is not None)
     warnings += filter(None, dict.fromkeys(cautions))
+    warnings += session_warnings(scenario)
     for variant in scenario.variants:
         if variant.broker is None:
             continue

@@ -14,6 +14,7 @@ from benchmarks.values.times import NEVER
 
 if TYPE_CHECKING:
     from benchmarks.planning.plan import Plan
+    from benchmarks.planning.stalls import Stalls
     from benchmarks.scenario.model import Scenario
 
 # One attempt at the work: the arrival's place in the schedule, the attempt from 1, when it began, when it ended (NEVER
@@ -58,7 +59,8 @@ class Prediction:
     """What one block of one variant would come to. `windows` has `before`, `during`, `after`; None without faults.
 
     Arrays have one entry per counted arrival, in order of the schedule: index; intended time; reply (NEVER without
-    one); whether it was accepted; first effect of each service (NEVER without one). All times are scenario ns.
+    one); whether it was accepted; first effect of each service (NEVER without one), and how many it made; whether its
+    user row was stored. All times are scenario ns.
     `attempts` are those of each service at these arrivals, in order of their begin, as ATTEMPT_DTYPE has them. `notes`
     say what the parameters do not settle. Not `one_by_one`: its arrivals are not those of a run, only its figures are.
     """
@@ -73,6 +75,9 @@ class Prediction:
     accepted: NDArray[np.bool_]
     applied_ns: Mapping[str, NDArray[np.int64]]
     attempts: Mapping[str, NDArray[np.void]]
+    stored: NDArray[np.bool_]
+    applied_counts: Mapping[str, NDArray[np.int64]]
+    drain_expired: bool = False
     notes: tuple[str, ...] = ()
     one_by_one: bool = True
 
@@ -102,9 +107,19 @@ class Predict(Protocol):
     """What predicts: handed to whoever needs it, since it stands above the harness (`virtual.predict`)."""
 
     def __call__(
-        self, plan: Plan, variant: str, block: int = 0, progress: Callable[[int], None] = ...
+        self,
+        plan: Plan,
+        variant: str,
+        block: int = 0,
+        progress: Callable[[int], None] = ...,
+        stalls: Stalls | None = None,
+        wire_ms: float = 0.0,
     ) -> Prediction | Unpredicted:
-        """One block of one variant. `progress` is called now and then with the number of arrivals so far."""
+        """One block of one variant. `progress` is called now and then with the number of arrivals so far.
+
+        `stalls` hold up every process, the load generator too; without them nothing does but faults. `wire_ms`: what
+        each message takes on its way to a process.
+        """
         ...
 
 

@@ -97,15 +97,6 @@ def utilisation_table(scenario: Scenario) -> tuple[Utilisation, ...]:
     return tuple(row for name, service in scenario.services.items() for row in _rows(scenario, name, service))
 
 
-def saturation_planned(scenario: Scenario) -> bool:
-    """Whether the scenario wants more work at some time than there is room for.
-
-    A closed load does: its users ask again as soon as they are answered. A service that stands still does not, since it
-    takes nothing.
-    """
-    return scenario.workload.closed or any(1 <= row.utilisation < math.inf for row in utilisation_table(scenario))
-
-
 def backlog_s(table: tuple[Utilisation, ...], duration_s: float) -> float:
     """Seconds that the worst service needs after the last arrival to work off what has piled up (a fluid queue)."""
     longest = 0.0

@@ -28,7 +28,7 @@ _LOG_TAIL_LINES = 5
 
 
 class ChildError(Exception):
-    """A child said that it cannot do its part, ended by itself, or stayed silent."""
+    """A child said that it cannot do its part, ended unasked, or stayed silent."""
 
     def __init__(self, message: str, next_step: str) -> None:
         super().__init__(message)
@@ -88,11 +88,11 @@ class Child:
         threading.Thread(target=self._wait, args=(loop,), daemon=True, name=f"wait-{self.name}").start()
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        # wait4 tells the processor time of a child that is gone, which no sample before its death could.
+        # wait4 gives the processor time of a child that is gone, which no sample before its death could.
         _, status, usage = os.wait4(self.pid, 0)
         ended = Ended(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime)
         self._process.returncode = ended.returncode  # so that Popen does not wait for it again
-        with suppress(RuntimeError):  # the loop is closed: nobody asks any more
+        with suppress(RuntimeError):  # the loop is closed: nothing asks any more
             loop.call_soon_threadsafe(self._set_ended, ended)
 
     def _set_ended(self, ended: Ended) -> None:
@@ -100,7 +100,7 @@ class Child:
             self.ended.set_result(ended)
 
     def begin(self, role: str, settings: object) -> None:
-        """Tell the child what it is; its imports are done or under way by then."""
+        """Give the child its role; its imports are done or under way by then."""
         self._write({"role": role, "settings": settings})
 
     def send(self, question: Question) -> None:
@@ -133,7 +133,7 @@ class Child:
 
     def signal(self, number: int) -> None:
         """Send it a signal; one that is gone does not get it."""
-        # Between its end and our wait the pid is still its own: nobody else can be hit.
+        # Between its end and our wait the pid is still its own: no other process can be hit.
         if not self.ended.done():
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
@@ -177,7 +177,7 @@ class Child:
             try:
                 message: ControlMessage = json.loads(line)
             except ValueError:
-                continue  # something printed by a library; not a word of ours
+                continue  # printed by a library; not one of our messages
             self._take(message)
         ended = await asyncio.shield(self.ended)
         if not self._stopping:
@@ -197,7 +197,7 @@ class Child:
             self._arrived[type_] = message
 
     def _fail(self, error: ChildError) -> None:
-        """Whoever waits for a word of this child, now or later, learns why it will not come: the first reason."""
+        """Code that waits for a message of this child, now or later, learns why it will not come: the first reason."""
         if self._failure is not None:
             return
         self._failure = error

@@ -4,7 +4,7 @@
 parent ── python -S -E -P launcher.py <parent's pid> program args… ──(exec)──→ program, killed when the parent is gone
 ```
 The kernel keeps the request (PR_SET_PDEATHSIG) across exec, but ties it to the *thread* that started the child, so
-spawn from the main thread only. Elsewhere than on Linux the program is started as it is.
+spawn from the main thread only. On other systems than Linux the program is started as it is.
 """
 
 import os
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
     import resource
 
     expected_parent, *program = arguments
-    # A server under a fault holds a connection for everybody who waits; the usual 1,024 would be the first to give way.
+    # A server under a fault holds a connection for everybody who waits; the usual limit, 1,024, would give way first.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)

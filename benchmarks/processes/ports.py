@@ -33,7 +33,7 @@ def ephemeral_start() -> int:
 
 
 def port_range() -> range:
-    """The ports that a run takes its own from."""
+    """The ports from which a run takes its own."""
     end = ephemeral_start()
     # A machine may have widened its ephemeral range over ours; then the ports below are as good as any.
     return range(_LOWEST, end) if end > _LOWEST + 1000 else range(2_000, 10_000)
@@ -60,13 +60,13 @@ class Ports:
 
 
 def _free(begins: Sequence[int], end: int) -> Iterator[int]:
-    """The free ports of each stretch in turn. The guards stay for as long as somebody holds the iterator."""
+    """The free ports of each stretch in turn. The guards stay for as long as the iterator lives."""
     with ExitStack() as guards:
         for begin in begins:
             guard = guards.enter_context(socket.socket())
             try:
                 guard.bind((HOST, begin))
-            except OSError:  # the stretch is somebody else's
+            except OSError:  # the stretch is another run's
                 guard.close()
                 continue
             yield from (port for port in range(begin + 1, min(begin + _STRETCH, end)) if bindable(port))

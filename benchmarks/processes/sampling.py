@@ -8,7 +8,7 @@ Rows of the machine have a time of their own in `cpu_ms`, and no memory:
     machine:busy       all cores' work for any process, interrupts left out: nobody's, and mostly our own packets
     machine:pressure   time in which a task that could have run had to wait for a core (Linux PSI, `some`)
 
-A machine that cannot tell one of them has no such rows.
+A machine that does not report one of them has no such rows.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ class Sampler:
     def __post_init__(self) -> None:
         self._processes = {}
         for name, pid in self.pids.items():
-            with suppress(psutil.NoSuchProcess):  # it has just died, which is told elsewhere
+            with suppress(psutil.NoSuchProcess):  # it has just died, which is reported elsewhere
                 self._processes[name] = psutil.Process(pid)
         # What earlier processes of a name have used: a respawned one goes on counting where they ended.
         self._before_ms = dict.fromkeys(self.pids, 0.0)
 
     def gone(self, name: str, cpu_ms: float) -> None:
-        """The process of this name has ended after `cpu_ms`, as the kernel told; no sample knew the last of it."""
+        """The process of this name has ended after `cpu_ms`, says the kernel; no sample saw the last of it."""
         self._processes.pop(name, None)
         self._before_ms[name] += cpu_ms
 
@@ -97,7 +97,7 @@ def _cpu_ms(process: psutil.Process) -> float:
 
 
 def machine_ms(pressure_file: Path = _PRESSURE_FILE) -> dict[str, float]:
-    """The machine's cumulative times by name of their row, as far as this machine tells them."""
+    """The machine's cumulative times by the name of their row, as far as this machine reports them."""
     times = psutil.cpu_times()
     busy_s = times.user + times.system + getattr(times, "nice", 0.0)
     told = {STEAL: float(getattr(times, "steal", 0.0)) * 1000, BUSY: busy_s * 1000}

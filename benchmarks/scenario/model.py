@@ -82,6 +82,12 @@ def merged_services(value: object) -> object:
     return merged
 
 
+class Quick(Model):
+    """That `--quick` shortened a run. `left_out`: what it cannot answer, in sentences without a verb."""
+
+    left_out: tuple[str, ...] = ()
+
+
 def _version(value: object) -> object:
     return 1 if value == "1" else value
 
@@ -128,6 +134,9 @@ class Scenario(Model):
     ] = 3
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**63, description="all arrivals and all luck follow from it")] = 1
     hypothesis: Annotated[Hypothesis | None, Field(description="what is expected to be seen, and judged")] = None
+    quick: Annotated[
+        Quick | None, Field(description="what `--quick` left out; written into a run's own copy by the command line")
+    ] = None
 
     @property
     def variant_names(self) -> tuple[str, ...]:
@@ -152,7 +161,12 @@ class Scenario(Model):
     def after_ns(self) -> int | None:
         """Where the window `after` begins: the end of `during`, else the last instant of a fault; None without any."""
         during = self.during_ns
-        return during[1] if during is not None else max((fault.end_ns for fault in self.faults), default=None)
+        return during[1] if during is not None else self.healed_ns
+
+    @property
+    def healed_ns(self) -> int | None:
+        """The last end of a fault, or instant of one that does not last; None without any."""
+        return max((fault.end_ns for fault in self.faults), default=None)
 
     @field_validator("name")
     @classmethod

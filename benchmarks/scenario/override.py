@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 
-from benchmarks.scenario.document import read_document
+from benchmarks.scenario import quick as quickly
+from benchmarks.scenario.document import Document, read_document
 from benchmarks.scenario.faults import windows_of
-from benchmarks.scenario.loader import build, sample_flaws
+from benchmarks.scenario.loader import build
 from benchmarks.scenario.metric import Metric
 from benchmarks.scenario.model import Scenario
 from benchmarks.scenario.resolve import dump, resolve
@@ -19,8 +20,6 @@ from benchmarks.subject import VARIANTS
 from benchmarks.values.problems import Problem, ScenarioError, choice_hint
 from benchmarks.values.units import format_s, parse_s
 
-QUICK_DURATION_S = 8.0
-QUICK_WARMUP_S = 1.0
 _SOURCE = "the command line"
 
 
@@ -40,12 +39,12 @@ def override(
 
     `rate` is the highest of a ramp. `duration` is text with a unit and scales the fault times. `variants` are names of
     the run, or bases that it does not have; faults, thresholds and a hypothesis that speak of others are left out.
-    `broker` is the kind that all event variants use instead of theirs. `quick` makes one block of about 8 s with a
-    warm-up of 1 s, and leaves out what so few arrivals cannot answer. `sets` are `key=value` for any key of the file,
-    such as `faults.0.latency=400ms`, and are applied last.
+    `broker` is the kind that all event variants use instead of theirs. `quick` makes three blocks of about 8 s with a
+    warm-up of 1 s, and leaves out what these cannot answer: `Scenario.quick` says what. `sets` are `key=value` for any
+    key of the file, such as `faults.0.latency=400ms`, and are applied last.
     """
     chosen = list(dict.fromkeys(variants or scenario.variant_names))
-    duration_s = min(scenario.workload.duration_s, QUICK_DURATION_S) if quick else scenario.workload.duration_s
+    duration_s = min(scenario.workload.duration_s, quickly.DURATION_S) if quick else scenario.workload.duration_s
     problems = _unknown_variants(scenario, chosen)
     if duration is not None:
         try:
@@ -59,24 +58,30 @@ def override(
 
     data = resolve(scenario)
     data["workload"] = _workload(scenario, rate, duration_s, quick=quick)
-    data["faults"] = faults = _faults(scenario, duration_s, chosen)
+    left_out = (
+        quickly.faults_left_out(scenario, duration_s, [_spec(scenario, name) for name in chosen]) if quick else {}
+    )
+    data["faults"] = faults = _faults(scenario, duration_s, chosen, left_out)
     windows = windows_of(faults)
     data["variants"] = _variants(scenario, chosen)
     if broker is not None:
         _replace_broker(data, broker)
     data["thresholds"] = _thresholds(scenario, chosen, windows)
-    data["blocks"] = blocks if blocks is not None else 1 if quick else scenario.blocks
+    data["blocks"] = blocks if blocks is not None else quickly.BLOCKS if quick else scenario.blocks
     data["seed"] = seed if seed is not None else scenario.seed
     if not _can_ask(scenario, chosen, windows):
         data.pop("hypothesis", None)
     if sets:
         data = with_settings(data, sets, _SOURCE)
-    # Back through the loader, without line numbers, since there is no file to point into.
-    document = replace(read_document(dump(data), _SOURCE), lines={})
     if quick:
-        for flaw in sample_flaws(build(document, check_sample=False)):
-            document.data.pop(str(flaw.location[0]), None)
-    return build(document)
+        shortened = build(_document(data), check_sample=False)
+        data = {**data, **quickly.leave_out(shortened, scenario, left_out.values())}
+    return build(_document(data))
+
+
+def _document(data: Mapping[str, object]) -> Document:
+    """For the loader, without line numbers, since there is no file to point into."""
+    return replace(read_document(dump(data), _SOURCE), lines={})
 
 
 def _unknown_variants(scenario: Scenario, chosen: Sequence[str]) -> list[Problem]:
@@ -97,7 +102,7 @@ def _workload(scenario: Scenario, rate: float | None, duration_s: float, *, quic
     else:
         changed["duration"] = format_s(duration_s)
     if quick:
-        changed["warmup"] = format_s(min(scenario.workload.warmup_s, QUICK_WARMUP_S))
+        changed["warmup"] = format_s(min(scenario.workload.warmup_s, quickly.WARMUP_S))
     if rate is not None:
         changed |= _at_rate(scenario.workload, changed, float(rate))
     if scenario.workload.max_in_flight == scenario.workload.default_max_in_flight:
@@ -126,12 +131,14 @@ def _scaled_stages(stages: Sequence[Stage], factor: float, duration_s: float) ->
     ]
 
 
-def _faults(scenario: Scenario, duration_s: float, chosen: Sequence[str]) -> list[dict[str, object]]:
-    """The faults that still meet a variant, their times scaled as the run is."""
+def _faults(
+    scenario: Scenario, duration_s: float, chosen: Sequence[str], left_out: Container[str]
+) -> list[dict[str, object]]:
+    """The faults that still meet a variant and are not left out by name, their times scaled as the run is."""
     factor = duration_s / scenario.workload.duration_s
     scaled: list[dict[str, object]] = []
     for fault in scenario.faults:
-        if not any(fault.concerns(_spec(scenario, name)) for name in chosen):
+        if fault.name in left_out or not any(fault.concerns(_spec(scenario, name)) for name in chosen):
             continue
         data = fault.resolved()
         if fault.variants is not None:

@@ -45,6 +45,7 @@ def resolve(scenario: Scenario) -> dict[str, object]:
         "hypothesis": None if scenario.hypothesis is None else scenario.hypothesis.as_dict(),
         "blocks": scenario.blocks,
         "seed": scenario.seed,
+        "quick": None if scenario.quick is None else {"leftOut": list(scenario.quick.left_out)},
     }
     return {key: value for key, value in data.items() if value not in (None, [], {})}
 

@@ -1,1 +1,1 @@
-"""One trial: who plays in it, its phases in order, and the drain that ends it."""
+"""One trial: its processes, its phases in order, and the drain that ends it."""

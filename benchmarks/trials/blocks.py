@@ -1,51 +1,67 @@
-"""The blocks of a run, one after the other: each runs, is judged at once, and is repeated where it was disturbed.
+"""The blocks of a run, one after the other: each runs, is judged at once, and is repeated where that may help.
 
     (short start) → block → judge → next block
-                      ▲       │ disturbed, and attempts left
-                      └───────┘ the attempt is kept, and does not count
+                      ▲       │ disturbed so that it may decide the verdict, or a cause that may pass; and repeats left
+                      └───────┘ of all attempts the least disturbed counts, the others are kept
 
-A cause that may pass (another program, a busy host, a generator that stood still) is worth another attempt; one that
-would be the same again is not.
+Judged by schedule delay, by the share that other programs took, and by what the parameters alone predict; never by the
+figures that are compared (`docs/disturbed-runs.md`). At most half the planned blocks are repeated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
-from benchmarks.analysis.validity import Reason, block_reasons
+from benchmarks.analysis.at_risk import at_risk
+from benchmarks.analysis.validity import Disturbed, block_reasons
 from benchmarks.planning.plan import Plan, PlannedTrial
-from benchmarks.planning.utilisation import saturation_planned
+from benchmarks.planning.prediction import Predict, Prediction, Unpredicted
 from benchmarks.store import Results
 from benchmarks.trial_result import TrialFacts, TrialResult
 from benchmarks.trials.trial import RunContext, run_trial
 
 
-async def run_blocks(context: RunContext, results: Results, ended: list[TrialFacts], *, repeats: int) -> None:
-    """Run every trial of the context's plan, and repeat a disturbed block at most `repeats` times.
+@dataclass(frozen=True)
+class _Attempt:
+    """One go at a block: its trials' facts, why it might be repeated, and what was taken from it.
 
-    `ended` grows as they end and are saved; attempts that do not count are in it as superseded. Raises as `run_trial`.
-    Only the block under way is held in memory.
+    `fails`: it counts only where no other can; `taken`: the largest share of the machine that others had.
+    """
+
+    trials: tuple[tuple[TrialFacts, Sequence[str]], ...]  # each with the problems of its rows
+    reasons: tuple[str, ...]
+    fails: bool
+    taken: float
+
+
+async def run_blocks(
+    context: RunContext, results: Results, ended: list[TrialFacts], predict: Predict, *, repeats: int | None
+) -> None:
+    """Run every trial of the context's plan. At most `repeats` blocks are repeated, by default half of them.
+
+    `ended` grows as trials end and are saved; attempts that do not count are in it as superseded. Raises as
+    `run_trial`. Only the block under way is held in memory.
     """
     numbers = _numbers_after(context.plan)
+    left = context.plan.scenario.blocks // 2 if repeats is None else repeats
     for _, planned in groupby(context.plan.trials, key=lambda trial: trial.block):
         block = list(planned)
-        for attempt in range(repeats + 1):
-            if attempt:
-                block = [replace(trial, number=next(numbers)) for trial in block]
+        attempts: list[_Attempt] = []
+        while True:
             done: list[TrialResult] = []
             for trial in block:
-                done.append(await _run_one(trial, attempt, context, results))
+                done.append(await _run_one(trial, len(attempts), context, results))
                 ended.append(done[-1].facts)
-            # The last attempt stands whatever it was: the run then judges itself.
-            if attempt == repeats or not (disturbances := _disturbances(done, context.plan)):
+            attempts.append(await _judged(done, context.plan, predict))
+            if not attempts[-1].reasons or left <= 0:
                 break
-            ended[-len(done) :] = [_supersede(result, disturbances, results) for result in done]
-            context.observer.warn(
-                f"block {block[0].block + 1} was disturbed and is repeated ({attempt + 1} of at most {repeats}): "
-                + "; ".join(disturbances)
-            )
+            left -= 1
+            context.observer.warn(f"block {block[0].block + 1} again: " + "; ".join(attempts[-1].reasons))
+            block = [replace(trial, number=next(numbers)) for trial in block]
+        _choose(attempts, ended, results)
 
 
 async def _run_one(trial: PlannedTrial, attempt: int, context: RunContext, results: Results) -> TrialResult:
@@ -65,20 +81,39 @@ def _numbers_after(plan: Plan) -> Iterator[int]:
         yield number
 
 
-def _disturbances(block: Sequence[TrialResult], plan: Plan) -> tuple[str, ...]:
-    """Why to repeat a block; empty where it is valid, or where one of its reasons would be there again."""
-    scenario = plan.scenario
-    per_trial = scenario.workload.arrival_count
-    reasons: list[Reason] = block_reasons(
-        block,
-        drain_may_expire=scenario.drain_may_expire,
-        saturation_planned=saturation_planned(scenario),
-        planned=None if per_trial is None else per_trial * scenario.blocks,
-    )
-    return tuple(reason.text for reason in reasons) if all(reason.passing for reason in reasons) else ()
+async def _judged(block: Sequence[TrialResult], plan: Plan, predict: Predict) -> _Attempt:
+    """Why to repeat a block; without a reason where it is good enough, or where a reason would be there again."""
+    against = block_reasons(block, drain_may_expire=plan.scenario.drain_may_expire)
+    disturbances = [Disturbed.of(trial) for trial in block]
+    reasons = [reason.text for reason in against]
+    if any(not reason.passing for reason in against):
+        reasons = []
+    elif any(disturbances) and (reasons or await asyncio.to_thread(_may_decide, block, plan, predict)):
+        reasons += [
+            f"trial {trial.facts.label}: {text}"
+            for trial, found in zip(block, disturbances, strict=True)
+            for text in found.reasons
+        ]
+    shares = [share or 0.0 for found in disturbances for share in (found.foreign_share, found.steal_share)]
+    trials = tuple((trial.facts, trial.frames.problems) for trial in block)
+    return _Attempt(trials, tuple(reasons), bool(against), max(shares))
 
 
-def _supersede(result: TrialResult, reasons: tuple[str, ...], results: Results) -> TrialFacts:
-    facts = replace(result.facts, superseded=True, reasons=reasons)
-    results.save_facts(replace(result, facts=facts))
-    return facts
+def _may_decide(block: Sequence[TrialResult], plan: Plan, predict: Predict) -> bool:
+    predicted: Mapping[str, Prediction | Unpredicted] = {
+        trial.facts.variant: predict(plan, trial.facts.variant, trial.facts.block) for trial in block
+    }
+    return at_risk(plan.scenario, block, predicted)
+
+
+def _choose(attempts: Sequence[_Attempt], ended: list[TrialFacts], results: Results) -> None:
+    """Of several attempts the one counts from which others took the least; the later one of equals."""
+    best = min(reversed(attempts), key=lambda attempt: (attempt.fails, attempt.taken))
+    for attempt in attempts:
+        if attempt is best:
+            continue
+        reasons = attempt.reasons or ("other programs took more from it than from another attempt",)
+        for facts, problems in attempt.trials:
+            superseded = replace(facts, superseded=True, reasons=reasons)
+            results.save_facts(superseded, problems)
+            ended[ended.index(facts)] = superseded

@@ -1,4 +1,4 @@
-"""The drain: after the load, wait until nobody works and nothing waits, or until the scenario's patience ends.
+"""The drain: after the load, wait until nothing works and nothing waits, or until the scenario's patience ends.
 
 busy == 0 everywhere and lag == 0, without a break for 500 ms → drained, as of the first of those instants
 """
@@ -32,7 +32,7 @@ class Sample:
 
 
 def together(last: Sequence[Sample | None]) -> Sample | None:
-    """The last samples of all who sample as one, as old as the oldest; None while one of them has none yet."""
+    """The last samples of all samplers as one, as old as the oldest; None while one of them has none yet."""
     known = [sample for sample in last if sample is not None]
     if len(known) < len(last):
         return None

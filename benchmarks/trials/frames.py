@@ -93,7 +93,7 @@ def fault_frame(
 
 
 def _identified(frame: pd.DataFrame, facts: TrialFacts) -> pd.DataFrame:
-    """The frame behind the columns that every frame of a run begins with; the harness's host where it names none."""
+    """The frame behind the columns with which every frame of a run begins; the harness's host where it names none."""
     frame.insert(0, "trial", np.int16(facts.number))
     frame.insert(1, "variant", facts.variant)
     frame.insert(2, "block", np.int16(facts.block))
@@ -103,6 +103,6 @@ def _identified(frame: pd.DataFrame, facts: TrialFacts) -> pd.DataFrame:
 
 
 def _host_of(path: Path) -> str | None:
-    """The host of the process that wrote a trace; None where it did not come as far as to say so."""
+    """The host of the process that wrote a trace; None where it ended before it said so."""
     host = trace.read_header(path).get("host") if path.is_file() else None
     return None if host is None else str(host)

@@ -1,4 +1,4 @@
-"""Who makes the load: one process, several on this machine, or several on other hosts under a Locust master here."""
+"""What makes the load: one process, several on this machine, or several on other hosts under a Locust master here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LoadWorkers:
 
     @classmethod
     def of(cls, count: int, master: str | None) -> LoadWorkers:
-        """From the command line. Raises LoadWorkersError where `master` is no address of a machine and a port."""
+        """From the command line. Raises LoadWorkersError where `master` is not an address of a machine and a port."""
         if master is None:
             return cls(count)
         host, _, port = master.rpartition(":")

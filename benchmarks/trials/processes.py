@@ -2,8 +2,8 @@
 
     scenario, trial, ports, brokers → [broker, topics, email/0 …, analytics/0 …, cache/0 …, (relay …), api/0 …, load]
 
-An entry stands behind whatever it waits for. Both sides get the same services, instances, concurrency, faults and luck;
-only the modules and the wiring differ. Whoever runs the list, with real processes or in virtual time, asks the entries
+An entry comes after everything it waits for. Both sides get the same services, instances, concurrency, faults and luck;
+only the modules and the wiring differ. What runs the list, with real processes or in virtual time, asks the entries
 and knows none of them by name.
 """
 
@@ -34,7 +34,7 @@ TOPICS, LOAD = "topics", "load"
 
 READY_LIMIT_S = 30.0
 _STOP_LIMIT_S = 3.0
-_CLEAN_UP_LIMIT_S = 8.0  # for the role that removes the trial's topic from somebody else's cluster
+_CLEAN_UP_LIMIT_S = 8.0  # for the role that removes the trial's topic from a cluster that is not ours
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class ProcessSpec:
     """One process of a trial, and how it is to be treated.
 
     module: what `python -m` runs; None for one that stood before the trial and outlives it.
-    after: the entries that are ready before this one is told its role.
+    after: the entries that are ready before this one is given its role.
     hears: its further proof of readiness. probes: it sends probes when it is asked to.
     drains: it is asked `idle` until it has nothing in hand. samples_lag: its messages `lag` say what waits for others,
     and the drain needs one that says nothing waits. reports_pending: it knows which registrations it still holds.
     reports_dead_lettered: it knows which were put aside.
     ends: it says `done` when its part in the trial is over.
     counts: its processor time and memory are the system's under test. targets: what a fault calls it; empty for one
-    that no fault may hit. waiting: what to tell the person while others wait for it.
+    that no fault may hit. waiting: what to print while others wait for it.
     """
 
     name: str
@@ -97,7 +97,7 @@ def trial_processes(
 
     An open load follows `schedule`; several load workers each a file of their own beside it (`path_of`).
 
-    `broker` is the trial's own, None where its variant has none; `others` are the run's further ones, which stand idle.
+    `broker` is the trial's own, None where its variant has none; `others` are the run's further ones, which stay idle.
     `own` are the processes that the variant declares. `traced` False: without the traces, which only a calibration can
     do without.
     """
@@ -117,7 +117,7 @@ def trial_processes(
 
 
 def _brokers(broker: BrokerInfo | None, others: Sequence[BrokerInfo]) -> tuple[ProcessSpec, ...]:
-    """The trial's own broker, and those that stand idle meanwhile: what these use is nobody's cost."""
+    """The trial's own broker, and those that stay idle meanwhile: what these use counts for no side."""
     mine = () if broker is None else (_broker(BROKER, broker, used=True),)
     alone = broker is None and len(others) == 1
     idle = (_broker(BROKER if alone else f"{BROKER}:{other.label}", other, used=False) for other in others)

@@ -28,9 +28,9 @@ _NUMBER = 0
 
 
 async def short_start(context: RunContext) -> None:
-    """Load each broker of the run for a moment, by way of the first variant that has it. Raises as `run_trial`.
+    """Load each broker of the run for a moment, through the first variant that has it. Raises like `run_trial`.
 
-    Does nothing where there is none to warm: no variant uses a broker, or it is somebody else's, or a stand-in, which
+    Does nothing where there is none to warm: no variant uses a broker, or it is not ours, or a stand-in, which
     has nothing to compile.
     """
     first = {variant.broker.server: variant for variant in reversed(context.plan.scenario.variants) if variant.broker}

@@ -2,8 +2,8 @@
 
     Supervisor.assemble → prove → start → (faults: signal / end / respawn) → drain → done, pending → stop
 
-It knows no process by name: what is done with one is what its `ProcessSpec` says. The first process that fails by
-itself fails the trial: whoever waits through `unless_failed` learns it at once. One that a fault ends does not fail.
+It knows no process by name: a process's `ProcessSpec` says what is done with it. The first process that fails
+unasked fails the trial: code that waits through `unless_failed` learns it at once. One that a fault ends does not fail.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Supervisor:
         self.lag_rows: list[tuple[int, str, int]] = []
         self.fault_edges: dict[tuple[str, str], list[int]] = {}
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # A failure that nobody waits for any more is no failure; retrieving it keeps asyncio from complaining.
+        # A failure that nothing waits for any more does not count; retrieving it keeps asyncio from complaining.
         self.failure.add_done_callback(lambda failure: None if failure.cancelled() else failure.exception())
         self._label = label
         self._logs = logs
@@ -66,9 +66,9 @@ class Supervisor:
         return {**standing, **{name: child.pid for name, child in self._children.items()}}
 
     async def assemble(self, tell: Callable[[str], None] = lambda _waiting: None) -> None:
-        """Start every process at once; each is told its role when those that it waits for are ready.
+        """Start every process at once; each is given its role when those that it waits for are ready.
 
-        They import while they wait. `tell` is given what a spec wants the person to know while it is waited for.
+        They import while they wait. `tell` is called with what a spec wants printed while it is waited for.
         """
         if self._brokers:
             self._watching = asyncio.create_task(self._watch_brokers())
@@ -103,7 +103,7 @@ class Supervisor:
         return True
 
     def start(self, start_ns: int, sampler: Sampler) -> None:
-        """Tell everybody the instant of scenario time 0; `sampler` learns of processes that are started again."""
+        """Send every process the instant of scenario time 0; `sampler` learns of processes that are started again."""
         self._start_ns, self._sampler = start_ns, sampler
         self._tell_all(lambda _spec: True, Start(start_ns))
 
@@ -130,7 +130,7 @@ class Supervisor:
             await self._brokers[name].respawn()
         else:
             child = await self._spawn(spec, spec.module)
-            # The start goes into the settings: work that arrives with the first breath is judged by the right time.
+            # The start goes into the settings: work that arrives at once is judged by the right time.
             assert isinstance(spec.settings, Settings), "only a process under test is hit"
             child.begin(spec.role, replace(spec.settings, start_ns=self._start_ns))
             await child.expect("ready", spec.ready_limit_s)
@@ -138,7 +138,7 @@ class Supervisor:
             self._sampler.back(name, self.pids()[name])
 
     async def drain(self, patience_s: float, load_end_ns: int) -> Drained:
-        """Wait until nobody has work in hand and nothing waits, at most `patience_s` after the load's end."""
+        """Wait until no process has work in hand and nothing waits, at most `patience_s` after the load's end."""
         self._tell_all(lambda spec: spec.samples_lag, Drain())
         asked = [name for name, spec in self._specs.items() if spec.drains]
         sampling = [name for name, spec in self._specs.items() if spec.samples_lag]
@@ -149,7 +149,7 @@ class Supervisor:
             return sum(await asyncio.gather(*(self._busy(name, question) for name in asked)))
 
         def lag() -> Sample | None:
-            """The last samples as one, as old as the oldest; where nobody samples nothing waits."""
+            """The last samples as one, as old as the oldest; where nothing samples, nothing waits."""
             if not sampling:
                 return Sample(time.monotonic_ns(), 0)
             return together([self._waiting.get(name) for name in sampling])
@@ -157,14 +157,14 @@ class Supervisor:
         return await self.unless_failed(drain(busy, lag, load_end_ns + round(patience_s * 1e9)))
 
     async def done(self, limit_s: float) -> list[ControlMessage]:
-        """What those say whose part comes to an end of its own, when it has."""
+        """What the processes report whose part ends of its own accord, when it has ended."""
         ending = [name for name, spec in self._specs.items() if spec.ends]
         return await self.unless_failed(
             asyncio.gather(*(self._children[name].expect("done", limit_s) for name in ending))
         )
 
     async def pending(self, services: Sequence[str]) -> dict[str, list[str]]:
-        """Which registrations are still held for which of `services`, by whoever can tell."""
+        """Which registrations are still held for which of `services`, by the processes that know."""
         asked = [name for name, spec in self._specs.items() if spec.reports_pending]
         return await self._reported("pending", asked, Pending(services))
 
@@ -180,12 +180,12 @@ class Supervisor:
             child.send(question)
             message = await self.unless_failed(child.expect(what, READY_LIMIT_S))
             for service, ids in cast(Mapping[str, list[str]], message["services"]).items():
-                # One may stand in an outbox and in the log at once.
+                # One may be in an outbox and in the log at once.
                 found.setdefault(service, {}).update(dict.fromkeys(ids))
         return {service: list(ids) for service, ids in found.items()}
 
     async def stop(self) -> None:
-        """End every process that is the trial's own, in order, and by force whoever takes too long. Nobody is left."""
+        """End every process of the trial's own, in order, and by force where it takes too long. None is left."""
         if self._watching is not None:
             self._watching.cancel()
         await asyncio.gather(*(child.stop(self._specs[name].stop_limit_s) for name, child in self._children.items()))
@@ -193,7 +193,7 @@ class Supervisor:
     async def unless_failed(self, work: Awaitable[T]) -> T:
         """What `work` returns, or the error of the first process that fails before it is done."""
         task = asyncio.ensure_future(work)
-        # It may fail in the same breath as the trial does, and then nobody asks what it says.
+        # It may fail at the same moment as the trial, and then nothing asks what it says.
         task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
         either: list[asyncio.Future[T] | asyncio.Future[None]] = [task, self.failure]
         try:
@@ -218,7 +218,7 @@ class Supervisor:
         return next(filter(None, (broker.trouble() for broker in self._brokers.values())), None)
 
     async def _watch_brokers(self) -> None:
-        """Fail the trial as soon as a broker is gone by itself."""
+        """Fail the trial as soon as a broker is gone unasked."""
         while (trouble := self.broker_trouble()) is None:  # noqa: ASYNC110 - the end of a process has no event to await
             await asyncio.sleep(_BROKER_LOOK_S)
         self.fail(trouble)
@@ -247,7 +247,7 @@ class Supervisor:
                 child.send(question)
 
     async def _busy(self, name: str, question: int) -> int:
-        """Registrations in a process's hands; one that does not answer is taken for busy."""
+        """Registrations in a process's hands; one that does not answer counts as busy."""
         child = self._children[name]
         child.send(Idle(question))
         try:

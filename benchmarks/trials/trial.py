@@ -41,13 +41,13 @@ from benchmarks.trials.supervisor import Supervisor
 from registration.runtime.alarm import MonotonicClock
 from registration.runtime.harness import ControlMessage
 
-# From the word to the first warm-up arrival: time enough for every process to hear it.
+# From the start message to the first warm-up arrival: time enough for every process to hear it.
 _START_LEAD_S = 0.1
-# And for load workers elsewhere: the word takes a network, and passes through Locust's master and its runner there.
+# And for load workers elsewhere: it crosses a network, and passes through Locust's master and its runner there.
 _START_LEAD_ELSEWHERE_S = 1.0
-# What the generator needs to close its books after the last person's patience has run out.
+# What the generator needs to finish after the last person's patience has run out.
 _CLOSING_S = 10.0
-# For the rows of workers elsewhere to come home.
+# For the rows of workers elsewhere to arrive.
 _RETURN_S = 60.0
 
 
@@ -55,8 +55,8 @@ _RETURN_S = 60.0
 class RunContext:
     """What the trials of one run share. `brokers` holds one for each server that a variant of the plan asks for.
 
-    `idle_ms_per_s`: what each uses while nobody uses it, learned in trials that do not. `traced` False: the processes
-    keep no trace, so that only the generator's rows tell of the trial.
+    `idle_ms_per_s`: what each takes while nothing uses it, learned in trials that do not. `traced` False: the processes
+    keep no trace, so that only the generator's rows are left of the trial.
     """
 
     plan: Plan
@@ -73,7 +73,7 @@ class RunContext:
         return None if variant.broker is None else self.brokers[variant.broker.server]
 
     def brokers_beside(self, broker: Broker | None) -> list[Broker]:
-        """The run's other brokers, each once: somebody else's cluster may serve as several."""
+        """The run's other brokers, each once: a cluster that is not ours may serve as several."""
         return [other for other in {id(one): one for one in self.brokers.values()}.values() if other is not broker]
 
 
@@ -100,7 +100,7 @@ async def run_trial(trial: PlannedTrial, context: RunContext, directory: Path) -
     """Run one trial in `directory` (its raw files go to `directory/raw`).
 
     Raises ChildError where a process cannot do its part, dies or stays silent, BrokerUnavailable where the broker dies.
-    No process of the trial's own is left in any case.
+    In any case, no process of the trial's own is left.
     """
     raw = directory / "raw"
     raw.mkdir(parents=True)
@@ -111,12 +111,12 @@ async def run_trial(trial: PlannedTrial, context: RunContext, directory: Path) -
     try:
         measured = await _perform(trial, running, specs, context, raw, records)
     except ChildError as error:
-        # A broker that dies can take a client with it: then the broker is what to tell of.
+        # A broker that dies can take a client with it: then the broker is what to report.
         if (trouble := running.broker_trouble()) is not None:
             raise trouble from error
         raise
     finally:
-        # Also on Ctrl-C: nobody is left behind, and nobody is waited for longer than the grace.
+        # Also on Ctrl-C: no process is left behind, and none is waited for longer than the grace.
         await running.stop()
     if schedule is None:  # a closed loop's arrivals are known only now
         np.save(raw / "schedule.npy", schedule_of(read_rows(raw / "load.rows")))
@@ -149,7 +149,7 @@ def _save_schedule(trial: PlannedTrial, context: RunContext, raw: Path) -> NDArr
 
 
 def _listed(trial: PlannedTrial, context: RunContext, raw: Path) -> tuple[tuple[ProcessSpec, ...], dict[str, Broker]]:
-    """The trial's processes, and by name those of them that stand already."""
+    """The trial's processes, and by name those of them that are up already."""
     broker = context.broker_of(trial.variant)
     standing = [*([] if broker is None else [broker]), *context.brokers_beside(broker)]
     specs = trial_processes(
@@ -200,7 +200,7 @@ async def _perform(
         context.observer.step("draining")
         drained = await running.drain(scenario.drain_s, end_ns)
         cpu_end_ms = sampler.cpu_ms()
-        # After the drain nobody works; only a person's unanswered request can keep the generator.
+        # After the drain nothing works; only a person's unanswered request can keep the generator.
         made = await running.done(workload.timeout_ms / 1000 + _CLOSING_S + (_RETURN_S if elsewhere else 0.0))
         pending = await running.pending(list(scenario.services)) if drained.expired else {}
         dead_lettered = await running.dead_lettered(list(scenario.services))
@@ -220,7 +220,7 @@ async def _sampled(running: Supervisor) -> AsyncIterator[Sampler]:
 async def _faults(
     running: Supervisor, planned: Sequence[PlannedFault], start_ns: int, records: list[FaultRecord]
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """The faults at their times. One that is cut short lets go of its process, which then can be ended."""
+    """The faults at their times. One that is cut short releases its process, which can then be ended."""
     task = asyncio.create_task(carry_out(planned, running, MonotonicClock(), start_ns, records))
     task.add_done_callback(partial(_fail_with, running))
     async with _under_way(task):
@@ -284,7 +284,7 @@ def _facts(trial: PlannedTrial, context: RunContext, specs: Sequence[ProcessSpec
 
 
 def _learn_idle(context: RunContext, used: Broker | None, specs: Sequence[ProcessSpec], measured: _Measured) -> None:
-    """What the brokers took that stood by, for the trials that use them."""
+    """What the idle brokers took, for the trials that use them."""
     idle = [spec.name for spec in specs if spec.module is None and not spec.counts]
     for name, broker in zip(idle, context.brokers_beside(used), strict=True):
         if name in measured.cpu_begin_ms:

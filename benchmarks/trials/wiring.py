@@ -1,4 +1,4 @@
-"""What each side's processes are told of one another, and what all of them are told, as the settings that they read."""
+"""What each side's processes must know of one another, and what all of them must know, as their settings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from registration.settings import Settings
 from registration.work import WorkSettings
 from sync_impl import wiring as sync_wiring
 
-# Probes have keys as registrations have: with so many, each partition gets one but for one round in a thousand.
+# Probes have keys like registrations: with so many, each partition gets one in all but one round in a thousand.
 _PROBES_PER_PARTITION = 8
 # A sample is a handful of requests to the broker under test: few under load, more once it only drains.
 _LAG_SAMPLE_PERIOD_S = 0.5
@@ -56,7 +56,7 @@ class Basis:
         return [(name, number) for name, spec in self.scenario.services.items() for number in range(spec.instances)]
 
     def common(self, name: str) -> _Common:
-        """What a process is told on either side."""
+        """What a process is given on either side."""
         variant = self.trial.variant
         return {
             "name": name,
@@ -94,7 +94,7 @@ class DirectWiring:
         return sync_wiring.OwnWiring(**self._basis.common(name), services=self._services)
 
     def api(self, name: str, address: Address) -> Settings:
-        # The instances of a service take turns, so that this many calls reach each of them.
+        # The instances of a service take turns, so this many calls reach each of them.
         probes = max(len(addresses) for addresses in self._services.values())
         return sync_wiring.ApiWiring(
             **self._basis.common(name), address=address, probes=probes, services=self._services
@@ -118,7 +118,7 @@ class EventWiring:
         self._topic = f"user-registered-{self._tag}"
 
     def hearing(self, instances: int) -> int:
-        """Of instances that share partitions only as many hear as there are partitions; the plan warns of the rest."""
+        """Of instances that share partitions, only as many hear as there are partitions; a plan warns of the rest."""
         return min(instances, self._partitions)
 
     def topics(self, name: str) -> TopicsWiring:

@@ -1,4 +1,4 @@
-"""How much work was left when the last person had come? The time until nothing waited and nobody worked any more."""
+"""How much work was left when the last person had come? The time until nothing waited and nothing was at work."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def title(data: RunData) -> str:
 
 
 def draw(data: RunData) -> Figure:
-    sheet = Sheet(data, title(data), f"Until nothing waited and nobody worked; {data.load}.")
+    sheet = Sheet(data, title(data), f"Until nothing waited and nothing was at work; {data.load}.")
     left, _, right, top = sheet.body
     names = sheet.widest(data.variants, weight="bold") + 16
     drains_ms = _drains_ms(data)

@@ -50,7 +50,7 @@ class _Connection:
         with suppress(ConnectionError):
             while line := await reader.readline():
                 said, waiting = json.loads(line), self._asked.popleft()
-                if waiting.done():  # whoever asked has gone
+                if waiting.done():  # the caller has gone
                     continue
                 if "error" in said:
                     waiting.set_exception(BrokerError(said["error"]))
@@ -79,7 +79,7 @@ class JournalPublisher:
 
 
 class JournalSubscriber:
-    """Reads everything from where its group stands, and commits the part of it that is done without a gap."""
+    """Reads everything from its group's position on, and commits the part of it that is done without a gap."""
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ class JournalAdmin:
 
     async def create_topic(self, topic: str, partitions: int, replicas: int | None = None) -> None:  # noqa: ARG002
         if partitions != 1:
-            raise BrokerError(f"this broker makes topics of 1 partitions, not of {partitions}")
+            raise BrokerError(f"this broker makes topics of one partition, not of {partitions}")
         await self._connection.ask("create", topic)
 
     async def delete_topic(self, topic: str) -> None:
@@ -217,7 +217,7 @@ class JournalClient:
 
 
 def _written(message: Message) -> list[object]:
-    """As JSON has it: each byte is a character."""
+    """As in JSON: each byte is a character."""
     headers = [[name, value.decode("latin-1")] for name, value in message.headers]
     return [message.key.decode("latin-1"), message.value.decode("latin-1"), headers]
 

@@ -2,7 +2,7 @@
 
     {"do": …} → {…} or {"error": …}     one line each, of one connection in order
 
-A topic is one list of messages; a group is a name for how far somebody has come in one, and whoever reads in its name
+A topic is one list of messages; a group is a name for how far a reader has come in one, and a consumer in that group
 gets everything from there on. The client is in `event_impl/brokers/journal.py`.
 """
 
@@ -47,7 +47,7 @@ class _Journal:
         name, action = asked["topic"], asked["do"]
         if action == "create":
             if name in self._topics:
-                raise ValueError(f"the topic {name} could not be created: it is there already")
+                raise ValueError(f"the topic {name} could not be created: it exists already")
             self._topics[name] = _Topic()
             return {}
         if name not in self._topics:

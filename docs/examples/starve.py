@@ -1,4 +1,4 @@
-"""`starve`: the work waits in vain for something of its own, as with a pool of connections that is empty."""
+"""`starve`: the work waits in vain for something that it needs, such as a connection from an empty pool."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class StutterFault(Lasting, ProcessKind):
         return f"stuttered by {nominal_ms(self.still_s * 1000)}"
 
     async def begin(self, processes: Processes, name: str) -> None:
-        """At first it goes on as before."""
+        """At first it runs on as before."""
 
     async def during(self, processes: Processes, name: str, clock: Clock, end_ns: int) -> None:
         while clock.now_ns() < end_ns:
@@ -42,8 +42,8 @@ class StutterFault(Lasting, ProcessKind):
             processes.signal(name, signal.SIGCONT)
 
     async def heal(self, processes: Processes, name: str) -> None:
-        """It runs already."""
+        """It is running already."""
 
     def release(self, processes: Processes, name: str) -> None:
-        """A stopped process does not see that it shall exit."""
+        """A stopped process does not see that it is to exit."""
         processes.signal(name, signal.SIGCONT)

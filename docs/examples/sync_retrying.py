@@ -1,4 +1,4 @@
-"""`sync-retrying`: as `sync-concurrent`, and a call that fails is made again, after a wait with full jitter."""
+"""`sync-retrying`: like `sync-concurrent`, but a call that fails is made again, after a wait with full jitter."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def in_api(options: Options, tools: ApiTools) -> Register:
 
 SYNC_RETRYING = Variant(
     name="sync-retrying",
-    sentence="the same calls at once, and each that fails again",
+    sentence="the same calls at once; each that fails is made again",
     options=Options,
     promises=frozenset({Promise.NOT_LOST}),
     in_api=in_api,

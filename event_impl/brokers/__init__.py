@@ -6,8 +6,8 @@ from importlib import import_module
 
 from event_impl.brokers.port import BrokerClient
 
-# Named, and imported when asked for: a client brings its library along, which whoever only looks at this table, such as
-# `bench list`, need not wait for.
+# Named, and imported when asked for: a client brings its library along, and what only reads this table, such as
+# `bench list`, need not wait for that.
 CLIENTS: dict[str, str] = {
     "kafka": "event_impl.brokers.kafka:KafkaClient",
     "embedded": "event_impl.brokers.embedded:EmbeddedClient",

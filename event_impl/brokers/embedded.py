@@ -1,8 +1,8 @@
-"""The broker inside librdkafka, a stand-in in memory: spoken to as Kafka is, but for what it cannot do.
+"""The broker inside librdkafka, a stand-in in memory: addressed like Kafka, except for what it cannot do.
 
 It makes a topic when it is asked about it, always of four partitions. Its groups take in one member and no second one,
-and after a crash they keep that member's successor waiting for many seconds. So nobody joins a group here: the one
-consumer of each takes all partitions by itself, and the group's name only keeps its offsets.
+and after a crash they keep that member's successor waiting for many seconds. So no consumer joins a group here: the one
+consumer of each takes all partitions, and the group's name only keeps its offsets.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class EventsDroppedError(BrokerError):
 
 
 class EmbeddedSubscriber(KafkaSubscriber):
-    """The only member of its group. It goes on at the group's offsets, and at no other."""
+    """The only member of its group. It resumes at the group's offsets, and nowhere else."""
 
     _consumer: AIOKafkaConsumer
 
@@ -53,7 +53,7 @@ class EmbeddedSubscriber(KafkaSubscriber):
 
 
 class EmbeddedAdmin(KafkaAdmin):
-    """Topics come by themselves; offsets are seen from outside as on Kafka."""
+    """Topics need no creating; offsets are read from outside as on Kafka."""
 
     async def create_topic(self, topic: str, partitions: int, replicas: int | None = None) -> None:  # noqa: ARG002
         if partitions != PARTITIONS:
@@ -65,7 +65,7 @@ class EmbeddedAdmin(KafkaAdmin):
 class EmbeddedClient(KafkaClient):
     """The way to the embedded broker, named by its bootstrap address `host:port`."""
 
-    # No groups, so nobody holds a place in one; transactions are not tried on it.
+    # No groups, so no member holds a place in one; transactions are not tried on it.
     capabilities: ClassVar[Capabilities] = replace(
         KafkaClient.capabilities,
         groups=False,
@@ -80,8 +80,8 @@ class EmbeddedClient(KafkaClient):
 
     def _membership(self, subscription: Subscription, group: str, member: str) -> MembershipSettings:
         return super()._membership(subscription, group, member) | {
-            # A gap in the log is an error: where to begin is said by `_join`.
+            # A gap in the log is an error: `_join` says where to begin.
             "auto_offset_reset": "none",
-            # A fetch that waits is answered when its time is over, not when something comes.
+            # A fetch that waits is answered when its time is over, not when something arrives.
             "fetch_max_wait_ms": 5,
         }

@@ -51,7 +51,7 @@ class ReaderSettings(AdminSettings):
 
 
 class LogRecord(Protocol):
-    """A message as it stands in a log."""
+    """A message in a log."""
 
     @property
     def offset(self) -> int: ...

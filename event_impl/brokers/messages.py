@@ -1,4 +1,4 @@
-"""The event as a message: what goes into a log, whoever publishes it."""
+"""The event as a message: what goes into a log, whatever publishes it."""
 
 from __future__ import annotations
 

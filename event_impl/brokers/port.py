@@ -1,4 +1,4 @@
-"""What a broker must be able to do for the event side; everything that speaks to one stands behind these ports."""
+"""What a broker must be able to do for the event side; all code that speaks to one is behind these ports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Output:
-    """A message that is published in the transaction that settles what it came of."""
+    """A message that is published in the transaction that settles what caused it."""
 
     topic: str
     message: Message
@@ -38,15 +38,15 @@ class Output:
 
 @dataclass(frozen=True, eq=False)
 class Delivery:
-    """A message in a consumer's hands. Each is itself alone: one that comes again is another delivery."""
+    """A message in a consumer's hands. Each is unique: one that comes again is another delivery."""
 
     message: Message
-    token: object  # what the client knows it by, and nobody else reads
+    token: object  # what the client knows it by; nothing else reads it
 
 
 @dataclass(frozen=True)
 class Publishing:
-    """How messages are published. Whoever waits gives up by itself; `timeout_s` bounds what the library does on."""
+    """How messages are published. Callers decide how long they wait; `timeout_s` bounds what the library does on."""
 
     timeout_s: float
     acks: Literal["all", "leader", "none"] = "all"
@@ -59,15 +59,15 @@ class Subscription:
     """How a consumer joins its group and commits.
 
     Committed as it settles, nothing is lost and some of it may be done twice; committed by a timer, what was handed out
-    counts as done. A static member that comes back under its name has its partitions at once; a dynamic one joins anew,
-    and its killed predecessor's wait for the end of its session.
+    counts as done. A static member that comes back under its name within its session has its partitions at once; a
+    dynamic one joins anew, and its killed predecessor's wait for the end of its session.
     """
 
     max_unsettled: int  # in hand per partition, beyond which no more of it is handed out
     commit: Literal["settled", "timer"] = "settled"
     commit_interval_s: float = 5.0  # of the timer
     membership: Literal["static", "dynamic"] = "static"
-    start: Literal["earliest", "latest"] = "earliest"  # where a group begins that has committed nothing
+    start: Literal["earliest", "latest"] = "earliest"  # where a group that has committed nothing begins
     session_timeout_s: float = 10.0
     read_committed: bool = False  # skip what aborted transactions wrote, and wait for those that are open
     transactional: bool = False  # what is settled is committed in a transaction, together with its outputs
@@ -79,14 +79,14 @@ class Subscription:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a kind of broker can do. Validation refuses what asks for more, and the contract suite holds each to it.
+    """What a kind of broker can do. Validation refuses scenarios that need more; the contract suite tests each kind.
 
     replay: a group that comes later reads what was published before. key_order: messages of one key come in the order
     in which they were published. groups: several members share what a group hears. partitions: how many each topic has,
     whatever is asked; None: as asked. lists_lag: what a group has still to settle can be listed as records that wait.
-    static_membership: a member that comes back under its name resumes at once. timer_commits: a consumer may settle by
-    a timer what it was merely handed. transactions: settling and publishing can be one step. delay: a message can be
-    held back by the broker. dead_letter: the broker sets aside by itself what is never settled.
+    static_membership: a member that comes back under its name within its session resumes at once. timer_commits: a
+    consumer may settle by a timer what it was merely handed. transactions: settling and publishing can be one step.
+    delay: a message can be held back by the broker. dead_letter: the broker sets aside by itself what is never settled.
     durable: what it has acknowledged survives the end of its process.
     """
 

@@ -42,7 +42,7 @@ def connection(bootstrap: str, environment: Mapping[str, str] = os.environ) -> S
 
 
 def next_step(connected: SecurityOptions) -> str:
-    """What to look at where such a connection does not come about."""
+    """What to check where such a connection fails."""
     if "sasl_mechanism" in connected:
         return f"check {_PREFIX}USERNAME, {_PREFIX}PASSWORD and {_PREFIX}SASL_MECHANISM, and the broker's log"
     return "look at the broker's log"

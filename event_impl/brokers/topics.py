@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class TopicsWiring(Settings):
-    """Which topics there are, and who hears them.
+    """Which topics there are, and which groups hear them.
 
     groups: by service. own_topics: those that the variant has for each service, by the name that it gives them; of
     these names, heard_topics are consumed and dead_letters put aside. replicas: of each partition; None lets the
@@ -46,7 +46,7 @@ class TopicsWiring(Settings):
         return [self.topic, *(topic for topics in self.own_topics.values() for topic in topics.values())]
 
     def readings(self, names: Sequence[str]) -> list[_Reading]:
-        """Who reads the topics of these names: "" is the one that all services share."""
+        """The groups that read the topics of these names: "" is the one that all services share."""
         return [
             _Reading(service, self.own_topics[service][name] if name else self.topic, own_group(group, name))
             for service, group in self.groups.items()
@@ -97,7 +97,7 @@ async def run(wiring: TopicsWiring, runtime: Runtime) -> None:
 
 @dataclass
 class _Pace:
-    """How often the lag is sampled: seldom under load, since each sample is work for the broker that is measured."""
+    """How often the lag is sampled: rarely under load, since each sample is work for the broker that is measured."""
 
     period_s: float
 

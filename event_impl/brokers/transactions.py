@@ -24,8 +24,8 @@ _RETRY_S = 0.1
 class OffsetTransactions:
     """One member's transactions, by a producer for each partition of the topic that it has.
 
-    The library's commits in a transaction carry no generation of the group, so the broker cannot tell whether who
-    commits still has the partition. Hence one transactional id a partition: whoever has it next fences who had it.
+    The library's commits in a transaction carry no generation of the group, so the broker cannot know whether a member
+    that commits still has the partition. Hence one transactional id per partition: its next owner fences the last one.
     """
 
     def __init__(self, make_producer: Callable[[str], Producer], group: str, topic: str) -> None:
@@ -35,11 +35,11 @@ class OffsetTransactions:
         self._producers: dict[int, Producer] = {}
 
     async def take(self, partitions: Iterable[int]) -> None:
-        """Fence whoever had these partitions. From then on their committed offsets are final."""
+        """Fence the last owners of these partitions. From then on their committed offsets are final."""
         await asyncio.gather(*(self._take(number) for number in partitions))
 
     async def let_go(self) -> None:
-        """Leave all partitions to whoever has them next."""
+        """Leave all partitions to their next owners."""
         producers, self._producers = self._producers, {}
         await asyncio.gather(*(producer.stop() for producer in producers.values()))
 
@@ -67,7 +67,7 @@ class OffsetTransactions:
             await self._producers.pop(number).stop()
             raise
         except KafkaError:
-            # A new producer aborts what this one has open, and goes on where it may be unable to.
+            # A new producer aborts what this one has open, and goes on where this one may be unable to.
             await producer.stop()
             await self._take(number)
             raise

@@ -33,8 +33,8 @@ def in_api(options: Options, tools: ApiTools) -> Register:
 
 def in_service(options: Options, tools: ServiceTools) -> Hearing:
     async def work(heard: Heard) -> None:
-        # Without an end: an event that cannot be worked on blocks its partition rather than being lost. A loop and no
-        # library, since one would cost each first attempt, which most often succeeds, more than the attempt itself.
+        # Endless: an event that cannot be worked on blocks its partition rather than being lost. A loop instead of a
+        # library, which would cost each first attempt, which usually succeeds, more than the attempt itself.
         attempt, wait_s = 1, options.first_wait_s
         while True:
             try:

@@ -13,7 +13,7 @@ from registration.registration import Registration
 class DestinationSettings:
     """How one is reached. kind: its name in `DESTINATIONS`.
 
-    directory: where one that is a file stands. address: where one that is a server listens.
+    directory: where one that is a file is kept. address: where one that is a server listens.
     """
 
     kind: str
@@ -25,13 +25,13 @@ class Destination(Protocol):
     """Where effects go."""
 
     async def open(self) -> None:
-        """Be there for `apply`. Raises RoleError where it cannot be reached."""
+        """Be ready for `apply`. Raises RoleError where it cannot be reached."""
         ...
 
     async def apply(self, registration: Registration, idempotency_key: str) -> None:
         """Return once the effect is there.
 
-        A receiver that knows keys leaves out what has one that it has seen; "" is no key.
+        A receiver that knows keys skips an effect whose key it has seen; "" is no key.
         """
         ...
 

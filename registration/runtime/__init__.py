@@ -1,1 +1,1 @@
-"""What a process of a trial stands on: the talk with the harness, its clock, its port, its records."""
+"""What a process of a trial runs on: its messages to and from the harness, its clock, its port, its records."""

@@ -2,7 +2,7 @@
 
     sleepers, the soonest first → one timerfd → event loop → each sleeper
 
-uvloop counts in whole milliseconds, as epoll does: work took half a millisecond longer than its scenario has it, which
+uvloop counts in whole milliseconds, as epoll does: work took half a millisecond longer than its scenario says, which
 a chain of three calls shows three times and a fan-out once. `timerfd` counts in nanoseconds (docs/measurement.md).
 """
 

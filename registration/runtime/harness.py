@@ -1,4 +1,4 @@
-"""A child process's side of the talk with the harness: JSON lines in and out, and an end when the harness is gone.
+"""A child process's side of its exchange with the harness: JSON lines in and out, and an end when the harness is gone.
 
     harness → child   {"role", "settings"} · {"type": "start", "start_ns"} · "probe" · "idle" {"question"} · "drain"
                       · "pending" {"services"} · "dead_lettered" {"services"} · "time"
@@ -41,7 +41,7 @@ class Probe(msgspec.Struct, frozen=True, tag="probe"):
 
 
 class Idle(msgspec.Struct, frozen=True, tag="idle"):
-    """How much is in hand? The answer repeats the question's number, so that a late one is known for what it is."""
+    """How much is in hand? The answer repeats the question's number, so that a late one is recognised."""
 
     question: int
 
@@ -81,22 +81,22 @@ class Harness:
         self._reader = reader
 
     def send(self, **message: object) -> None:
-        """Tell the harness. A harness that is gone is not an error: the end of the input follows."""
+        """Send the harness a line. A harness that is gone is not an error: the end of the input follows."""
         with suppress(BrokenPipeError):
             # One write for one short line: pipes keep writes up to 4 KiB whole.
             os.write(sys.stdout.fileno(), msgspec.json.encode(message) + b"\n")
 
     def ready(self) -> None:
-        """Tell the harness that work can come. What is in memory by now stays there: the collector looks past it.
+        """Report that work can come. What is in memory by now stays there: the garbage collector ignores it.
 
-        One that walks through every imported module takes tens of milliseconds, and falls on whoever comes then.
+        A collection that walks through every imported module takes tens of milliseconds, and delays whoever comes then.
         """
         gc.collect()
         gc.freeze()
         self.send(type="ready")
 
     def broken(self, error: BaseException) -> None:
-        """Tell the harness that this process can no longer do its part: a trial that went on would measure that."""
+        """Report that this process can no longer do its part: a trial that went on would measure that."""
         next_step = getattr(error, "next_step", "look at its log; is the disk full?")
         self.send(type="error", message=str(error) or repr(error), next_step=next_step)
 

@@ -48,7 +48,7 @@ def listen(address: Address) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: whether a process ends is for the harness to say, not for Ctrl-C."""
+    """uvicorn without its signal handlers: whether a process ends is for the harness to decide, not for Ctrl-C."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -56,7 +56,7 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """uvicorn with Starlette, inside the running event loop: `POST path` is a call, `GET /ready` says that it is there.
+    """uvicorn with Starlette, inside the running event loop: `POST path` is a call, `GET /ready` says that it is up.
 
     A call that cannot be read is answered with 422; one whose answer raises, with 500.
     """
@@ -65,7 +65,7 @@ class HttpServer:
         async def called(request: Request) -> Response:
             entered_ns = clock.now_ns()
             try:
-                # Once through all of them: Starlette would go through them anew for each that is asked for.
+                # All of them in one pass: Starlette would search them anew for each header that is asked for.
                 headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
                 call = Call.read(await request.body(), headers)
             except ValueError as error:

@@ -1,4 +1,4 @@
-"""How many registrations the API has in hand, looked at now and again: a second witness beside its trace.
+"""How many registrations the API has in hand, sampled now and again: a second witness beside its trace.
 
     file   = sample*
     sample = t_ns i64 | in flight u32 | 4 spare
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# To wake up costs some 80 µs of processor time each time, so this takes 0.2 % of a core.
+# Each time, waking up costs some 80 µs of processor time, so this takes 0.2 % of a core.
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.02, 0.06
 SAMPLE_FIELDS = [("t_ns", "<i8"), ("in_flight", "<u4"), ("pad", "V4")]
 _SAMPLE = struct.Struct("<qI4x")
@@ -45,7 +45,7 @@ class InFlightSampler:
 
     def open(self) -> None:
         """Take the first sample, and go on as long as the loop runs."""
-        # O_APPEND: a respawned process goes on where its predecessor was killed.
+        # O_APPEND: a respawned process continues where its predecessor was killed.
         self._sample(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644))
 
     def _sample(self, fd: int) -> None:

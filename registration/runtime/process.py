@@ -1,4 +1,4 @@
-"""What a process of a trial stands on: its clock, its luck, its port, its tasks, and the records that outlive it.
+"""What a process of a trial runs on: its clock, its luck, its port, its tasks, and the records that outlive it.
 
 On the virtual clock another class takes its place, and everything above it is the same code
 (docs/one-code-two-clocks.md).
@@ -100,7 +100,7 @@ class Runtime:
         return HttpServer(path, answer, address, self.clock)
 
     def watch_in_flight(self, count: Callable[[], int]) -> None:
-        """Have a second witness of what this process has in hand (`registration.runtime.in_flight`), to its end."""
+        """Keep a second witness of what this process has in hand (`registration.runtime.in_flight`), to its end."""
         InFlightSampler(self.trace_path.with_suffix(".inflight"), count).open()
 
 

@@ -30,13 +30,13 @@ class Tasks:
         return len(self._started) + len(self._watched)
 
     def start(self, work: Coroutine[object, None, None], *expected: type[Exception]) -> asyncio.Task[None]:
-        """Do it beside all else. An error of a type that is `expected` is a line in the log."""
+        """Do it beside everything else. An error of a type that is `expected` is a line in the log."""
         task = asyncio.create_task(work)
         self._keep(task, self._started, expected)
         return task
 
     def watch(self, future: asyncio.Future[object], *expected: type[Exception]) -> None:
-        """Count what a library does on its own account."""
+        """Count what a library does of its own accord."""
         self._keep(future, self._watched, expected)
 
     def serve(self, work: Coroutine[object, None, None]) -> None:

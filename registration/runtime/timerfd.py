@@ -21,7 +21,7 @@ def has_timerfd() -> bool:
 
 
 class TimerFd:
-    """One timer. `fd` is readable from the set time on, until the timer is set or disarmed: nobody has to read it.
+    """One timer. `fd` is readable from the set time on, until the timer is set or disarmed: nothing has to read it.
 
     Through ctypes, since `os.timerfd_create` came with Python 3.13. Raises OSError where the kernel gives none.
     """
@@ -30,7 +30,7 @@ class TimerFd:
         libc = ctypes.CDLL(None, use_errno=True)
         flags = os.O_NONBLOCK | os.O_CLOEXEC  # the values of TFD_NONBLOCK and TFD_CLOEXEC
         self.fd = _checked(libc.timerfd_create(time.CLOCK_MONOTONIC, flags))
-        # Everything that ctypes can do once is done once: the timer is set for each arrival.
+        # What ctypes can do once is done once: the timer is set for each arrival.
         self._settime = libc.timerfd_settime
         self._settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
         self._spec = ctypes.create_string_buffer(_ITIMERSPEC.size)

@@ -1,6 +1,6 @@
 """The roster: the services that react to a registration, in the order of the text.
 
-One more service is one file here and one line below; both sides then have it.
+Another service is one file here and one line below; both sides then have it.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from sync_impl.variants.variant import ApiTools, Register, Variant
 def in_api(options: Options, tools: ApiTools) -> Register:
     async def register(registration: Registration) -> None:
         await tools.store(registration)
-        # Every call is waited for, also after one has failed: cancelling the others would leave it open what they did,
-        # and would make this variant's losses depend on who failed first.
+        # Every call is waited for, even after one has failed: cancelling the others would leave open what they did,
+        # and would make this variant's losses depend on which failed first.
         calls = (tools.call(service, registration, timeout_s=options.timeout_s) for service in tools.services)
         for outcome in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(outcome, BaseException):

@@ -72,7 +72,7 @@ Work = Callable[[Call, int], Awaitable[None]]
 
 
 def as_called(_options: object, tools: ServiceTools) -> Work:
-    """Do the work, as the attempt that the call says it is."""
+    """Do the work, as the attempt that the call names."""
 
     async def work(call: Call, delivery: int) -> None:
         await tools.worker.perform(call.registration, delivery, call.attempt, call.idempotency_key)

@@ -29,15 +29,15 @@ class HttpWire:
             max_keepalive_connections=_CONNECTIONS_PER_SERVICE,
             keepalive_expiry=3600,
         )
-        # Without the environment: a proxy that a person has set is not for loopback.
+        # Without the environment: a proxy that somebody has set is not for loopback.
         transport = self._transports[service] = AiohttpTransport(limits=limits, trust_env=False)
-        # Without httpx's timeouts, which are per phase: whoever calls bounds the call as a whole.
+        # Without httpx's timeouts, which are per phase: the caller bounds the call as a whole.
         self._clients[service] = httpx.AsyncClient(transport=transport, trust_env=False, timeout=None)  # noqa: S113
 
     async def send(self, service: str, address: Address, call: Call) -> int:
         if (url := self._urls.get(address)) is None:
             url = self._urls[address] = httpx.URL(f"http://{address}{PATHS['service']}")
-        # Made by hand: the client's own `post` would merge each time what it has no defaults for.
+        # Made by hand: the client's own `post` would merge headers and cookies each time, and it has none.
         request = httpx.Request("POST", url, headers=call.headers(), content=call.body())
         try:
             if not self._calling.bare_transport:

@@ -9,11 +9,11 @@ from registration.call import Call
 
 
 class WireError(Exception):
-    """The call found nobody, or its answer never came."""
+    """Nothing took the call, or its answer never came."""
 
 
 class Wire(Protocol):
-    """The way to every service. Nothing bounds a call in here: that is its caller's decision."""
+    """The way to every service. Nothing in here bounds a call: that is for its caller."""
 
     def open(self, service: str) -> None:
         """Make room for calls of one service; connections are opened as calls need them."""

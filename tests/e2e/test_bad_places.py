@@ -16,7 +16,19 @@ import pytest
 
 TREE = Path(__file__).resolve().parents[2]
 BOUND_S = 300.0
-QUICK = ("run", "baseline", "--quick", "--variant", "sync", "--duration", "2s", "--repeat-invalid", "0")
+QUICK = (
+    "run",
+    "baseline",
+    "--quick",
+    "--blocks",
+    "1",
+    "--variant",
+    "sync",
+    "--duration",
+    "2s",
+    "--repeat-invalid",
+    "0",
+)
 ENVIRONMENT, USAGE, NOT_A_SCENARIO = 111, 2, 104
 # Whether this machine is quick enough for a valid run is not what is asked here.
 DONE = (0, 110)

@@ -71,7 +71,9 @@ class Done:
     def __init__(self, here: Path) -> None:
         (here / "small.yaml").write_text(SCENARIO)
         self.here = here
-        self.result = bench(here, "run", "./small.yaml", "--quick", "--repeat-invalid", "0", "--out", "mine")
+        self.result = bench(
+            here, "run", "./small.yaml", "--quick", "--blocks", "1", "--repeat-invalid", "0", "--out", "mine"
+        )
         self.out = here / "mine"
         self.summary = json.loads((self.out / "summary.json").read_text())
 
@@ -94,7 +96,7 @@ def test_its_table_shows_both_sides_next_to_each_other(done: Done) -> None:
 
 def test_it_says_in_a_sentence_that_one_block_gives_no_verdict(done: Done) -> None:
     # For one block, or for a machine that was busy with something else.
-    assert "No verdict: " in done.result.stdout
+    assert "No verdict (quick): " in done.result.stdout
 
 
 def test_it_names_the_report_that_it_wrote(done: Done) -> None:
@@ -130,7 +132,7 @@ def test_a_stored_run_is_reported_again_without_a_broker(done: Done) -> None:
 
 def test_a_directory_in_use_is_refused_and_left_as_it_was(done: Done) -> None:
     before = files(done.out)
-    result = bench(done.here, "run", "./small.yaml", "--quick", "--variant", "sync", "--out", "mine")
+    result = bench(done.here, "run", "./small.yaml", "--quick", "--blocks", "1", "--variant", "sync", "--out", "mine")
     assert result.returncode == 111
     assert "holds something already" in result.stderr
     assert "--out" in result.stderr
@@ -143,6 +145,8 @@ def test_json_alone_reaches_standard_output(here: Path) -> None:
         "run",
         "./small.yaml",
         "--quick",
+        "--blocks",
+        "1",
         "--variant",
         "sync",
         "--json",
@@ -164,7 +168,9 @@ def test_a_failed_threshold_is_99(here: Path) -> None:
     (here / "small.yaml").write_text(
         SCENARIO.replace("duration: 3s", "duration: 2s") + 'thresholds: {accept_latency_ms.p50: ["< 0.001"]}\n'
     )
-    result = bench(here, "run", "./small.yaml", "--quick", "--variant", "sync", "--json", "--repeat-invalid", "0")
+    result = bench(
+        here, "run", "./small.yaml", "--quick", "--blocks", "1", "--variant", "sync", "--json", "--repeat-invalid", "0"
+    )
     assert result.returncode == (99 if json.loads(result.stdout)["valid"] else 110), result.stderr
 
 
@@ -177,7 +183,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_killing_bench_itself_leaves_no_process(here: Path) -> None:
     process = subprocess.Popen(
-        command("run", "./small.yaml", "--quick", "--variant", "sync", "--out", "mine"),
+        command("run", "./small.yaml", "--quick", "--blocks", "1", "--variant", "sync", "--out", "mine"),
         cwd=here,
         env=environment(),
         stdin=subprocess.DEVNULL,
@@ -241,7 +247,9 @@ def test_an_unknown_variant_is_104(here: Path) -> None:
 
 
 def test_a_broker_that_does_not_answer_is_111_with_a_next_step(here: Path) -> None:
-    result = bench(here, "run", "./small.yaml", "--quick", "--variant", "events", "--broker", "127.0.0.1:1")
+    result = bench(
+        here, "run", "./small.yaml", "--quick", "--blocks", "1", "--variant", "events", "--broker", "127.0.0.1:1"
+    )
     assert result.returncode == 111
     assert "127.0.0.1:1" in result.stderr
     assert "next:" in result.stderr
@@ -307,7 +315,7 @@ def test_a_setting_that_makes_no_scenario_is_refused_with_the_nearest_key(here: 
 
 
 def test_plan_as_json_is_the_plan_of_the_run(done: Done) -> None:
-    result = bench(done.here, "plan", "./small.yaml", "--quick", "--json")
+    result = bench(done.here, "plan", "./small.yaml", "--quick", "--blocks", "1", "--json")
     assert json.loads(result.stdout) == json.loads((done.out / "plan.json").read_text())
 
 

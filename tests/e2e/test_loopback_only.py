@@ -66,6 +66,8 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             "run",
             "baseline",
             "--quick",
+            "--blocks",
+            "1",
             "--variant",
             request.param,
             *("--duration", "3s", "--repeat-invalid", "0"),

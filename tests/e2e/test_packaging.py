@@ -62,7 +62,7 @@ def test_an_installed_program_plans_and_runs_and_reports(installed: Installed, t
     installed.run("bench", "plan", "slow-downstream", cwd=tmp_path)
     # Direct calls alone: the processes are found and started, and no broker is needed. Whether this machine is quick
     # enough for a valid run (else 110) is not what is asked here.
-    quick = ("--quick", "--variant", "sync", "--duration", "2s", "--repeat-invalid", "0")
+    quick = ("--quick", "--blocks", "1", "--variant", "sync", "--duration", "2s", "--repeat-invalid", "0")
     done = installed.tried("bench", "run", "baseline", *quick, cwd=tmp_path)
     assert done.returncode in (0, 110), done.stderr
     results = tmp_path / "results" / "latest"

@@ -61,6 +61,8 @@ def runs(environment: Installed, here: Path, variant: str) -> None:
         "run",
         "baseline",
         "--quick",
+        "--blocks",
+        "1",
         "--variant",
         variant,
         "--duration",

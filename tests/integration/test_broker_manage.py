@@ -47,7 +47,7 @@ def test_a_broker_outlives_the_command_until_it_is_stopped() -> None:
         assert status.answers
         assert status.detached is not None
         assert status.detached.bootstrap == f"127.0.0.1:{port}"
-        with pytest.raises(BrokerUnavailable, match="runs already") as caught:
+        with pytest.raises(BrokerUnavailable, match="is already running") as caught:
             manage.start_detached(port)
         assert f"--broker 127.0.0.1:{port}" in caught.value.next_step
     finally:

@@ -138,7 +138,7 @@ class TestADisturbedBlock:
 
     def test_whoever_watches_is_told(self, outcome: RunResult, observer: Disturbing) -> None:
         (warning,) = observer.warnings
-        assert warning.startswith("block 1 was disturbed and is repeated (1 of at most 1): ")
+        assert warning.startswith("block 1 again: trial 01-sync: ")
         assert "repeated as a block, and not counted: 01-sync" in (outcome.directory / "report.html").read_text()
 
     def test_only_the_attempt_that_stands_counts(self, outcome: RunResult) -> None:

@@ -168,7 +168,7 @@ TROUBLE = [
     ),
     (judge_network, replace(NETWORK, round_trip_ms=3.0), "loopback", "note", "3000 µs", "firewall"),
     (judge_network, replace(NETWORK, free=0), "ports", "missing", "0 of 64", "ss -ltn"),
-    (judge_network, replace(NETWORK, free=10), "ports", "note", "10 of 64", "end what holds them"),
+    (judge_network, replace(NETWORK, free=10), "ports", "note", "10 of 64", "stop what holds them"),
     (
         *(
             judge_kafka,
@@ -182,7 +182,7 @@ TROUBLE = [
     ),
     (
         *(judge_kafka, replace(KAFKA, complete=False, fast_start=False)),
-        *("cache", "note", "is not whole", "bench broker fetch"),
+        *("cache", "note", "is incomplete", "bench broker fetch"),
     ),
     (judge_kafka, replace(KAFKA, fast_start=False), "cache", "note", "not trained", "bench broker fetch"),
     (
@@ -278,7 +278,7 @@ def test_this_machine_can_be_examined_and_runs_are_possible_where_tests_are(tmp_
     found = examine(THEMES)
     assert [section.theme for section in found.sections] == [theme.name for theme in THEMES]
     findings = [finding for section in found.sections for finding in section.findings]
-    assert not [finding for finding in findings if "could not be looked at" in finding.words]
+    assert not [finding for finding in findings if "could not be examined" in finding.words]
     assert all(finding.remedy for finding in findings if finding.state is not State.OK)
     assert found.possible, [finding for finding in findings if finding.state is State.MISSING]
 

@@ -216,6 +216,39 @@ async def test_work_on_what_was_taken_away_meanwhile_settles_nothing(tmp_path: P
     assert consumer.kinds() == [RecordKind.RECEIVED, RecordKind.STARTED, RecordKind.APPLIED]
 
 
+async def test_what_was_taken_away_before_it_began_is_dropped(tmp_path: Path) -> None:
+    async with consuming(tmp_path, concurrency=1, latency_ms=50.0) as consumer:
+        for index in range(3):
+            consumer.subscriber.put(message(index))
+        await until(lambda: RecordKind.STARTED in consumer.kinds())
+        consumer.subscriber.revoke()
+        await until(lambda: consumer.runtime.busy == 0)
+        assert consumer.subscriber.committed == []
+    assert consumer.shelf.applied == ["u0@x"]
+
+
+async def test_what_was_taken_away_between_two_attempts_is_not_tried_again(tmp_path: Path) -> None:
+    broken = WorkFault("broken", 0, FOREVER_NS, status=503)
+    async with consuming(tmp_path, broken) as consumer:
+        consumer.subscriber.put(message(0))
+        await until(lambda: RecordKind.FAILED in consumer.kinds())
+        consumer.subscriber.revoke()
+        await until(lambda: consumer.runtime.busy == 0)
+    assert consumer.kinds() == [RecordKind.RECEIVED, RecordKind.STARTED, RecordKind.FAILED]
+
+
+async def test_what_comes_back_is_worked_on_and_settled_for_itself_after_the_first_of_its_key(tmp_path: Path) -> None:
+    async with consuming(tmp_path, latency_ms=50.0) as consumer:
+        consumer.subscriber.put(message(0))
+        await until(lambda: RecordKind.STARTED in consumer.kinds())
+        consumer.subscriber.revoke()
+        consumer.subscriber.put(message(0))
+        await until(lambda: len(consumer.subscriber.committed) == 1)
+    assert consumer.shelf.applied == ["u0@x", "u0@x"]
+    once = [RecordKind.STARTED, RecordKind.APPLIED]
+    assert [kind for kind in consumer.kinds() if kind != RecordKind.RECEIVED] == [*once, *once, RecordKind.SETTLED]
+
+
 async def test_four_times_the_slots_may_be_in_hand(tmp_path: Path) -> None:
     async with consuming(tmp_path, concurrency=5) as consumer:
         assert consumer.subscriber.subscription.max_unsettled == 20

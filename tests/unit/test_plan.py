@@ -14,6 +14,7 @@ from benchmarks.analysis.calibration import NoiseFloor
 from benchmarks.planning.detect import ASSUMED_SD, smallest_effect
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.scenario import load_text
+from benchmarks.scenario.override import override
 from registration.luck import block_seed
 
 SLOW = """
@@ -113,6 +114,34 @@ def test_more_instances_than_partitions_are_warned_of() -> None:
 def test_too_few_blocks_for_a_verdict_are_warned_of() -> None:
     text = "hypothesis: {metric: drain_s, variant: sync, expect: '< 9'}\nblocks: 2"
     assert plan(text).warnings == ("2 blocks give no interval and no verdict; use 3",)
+
+
+AWAY = "faults: [{target: email, type: TYPE, at: 2s, duration: 12s}]\nservices: {email: {instances: 2}}\n"
+
+
+@pytest.mark.parametrize("type_", ["kill", "pause"])
+def test_a_fault_that_outlasts_the_session_of_a_consumer_is_warned_of(type_: str) -> None:
+    (warning,) = [one for one in plan(AWAY.replace("TYPE", type_)).warnings if "session" in one]
+    assert warning.startswith(
+        f"{type_}-email: email is away for 12 s, and after 10 s (the session) its consumer group goes on without it"
+    )
+    assert "counts as duplicated" in warning
+
+
+@pytest.mark.parametrize(
+    "text", [AWAY.replace("12s", "10s"), AWAY + "variants: [sync]\n", AWAY.replace("email,", "api,")]
+)
+def test_a_fault_that_no_session_ends_of_is_not(text: str) -> None:
+    assert not [one for one in plan(text.replace("TYPE", "kill")).warnings if "session" in one]
+
+
+def test_what_a_quick_run_leaves_out_is_said() -> None:
+    text = "version: 1\nname: x\nworkload: {duration: 25s}\nthresholds: {registrations.complete: ['> 80']}\n"
+    (warning,) = make_plan(override(load_text(text, "x"), quick=True)).warnings
+    assert warning == (
+        "--quick leaves out the threshold 'registrations.complete' > 80: "
+        "the count was meant for 25s, and this run lasts 8s"
+    )
 
 
 def test_the_plan_says_what_difference_of_shares_stands_out() -> None:

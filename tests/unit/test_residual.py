@@ -9,15 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import LAG_COLUMNS, RESOURCES_COLUMNS, facts_of
+from as_predicted import frames_of, trial_of
 
 from benchmarks.analysis import residual
 from benchmarks.analysis.residual import Residuals, RunResiduals, columns, compare_run, residuals
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.planning.prediction import Prediction, Unpredicted
 from benchmarks.scenario import Scenario, load_text
-from benchmarks.trial_result import TrialFrames, TrialResult
-from benchmarks.values.times import NEVER
+from benchmarks.trial_result import TrialResult
 from virtual import predict as prediction_module
 from virtual.predict import predict
 
@@ -29,42 +28,6 @@ Change = Callable[[pd.DataFrame, pd.DataFrame], None]
 
 def scenario_of(text: str) -> Scenario:
     return load_text(HEAD + text, "x")
-
-
-def frames_of(prediction: Prediction) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """History and effects of a trial that went exactly as predicted."""
-    size = len(prediction.index)
-    replied = pd.array(np.where(prediction.replied_ns == NEVER, 0, prediction.replied_ns), dtype="Int64")
-    history = pd.DataFrame(
-        {
-            "trial": 1,
-            "variant": prediction.variant,
-            "block": prediction.block,
-            "index": prediction.index,
-            "registration_id": [str(index) for index in prediction.index],
-            "answered_ns": replied,
-            "outcome": np.where(prediction.accepted, "acked", "failed"),
-            "status": np.where(prediction.accepted, 201, 503),
-        },
-        index=range(size),
-    )
-    parts = []
-    for service, attempts in prediction.attempts.items():
-        applied = prediction.applied_ns[service][attempts["place"]]
-        ended = np.where(attempts["ended_ns"] == applied, applied, 0)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "trial": 1,
-                    "index": prediction.index[attempts["place"]],
-                    "service": service,
-                    "attempt": attempts["attempt"],
-                    "started_ns": pd.array(attempts["begun_ns"], dtype="Int64"),
-                    "applied_ns": pd.arrays.IntegerArray(ended.astype(np.int64), ended == 0),
-                }
-            )
-        )
-    return history, pd.concat(parts, ignore_index=True)
 
 
 def held(text: str, variant: str, change: Change | None = None) -> Residuals:
@@ -144,17 +107,11 @@ def test_the_end_of_work_matters_only_to_what_stops_the_process() -> None:
 
 def trials_of(plan: Plan) -> list[TrialResult]:
     """Every trial of a plan, each as predicted, and answered a millisecond later."""
-    results = []
-    for trial in plan.trials:
-        prediction = predict(plan, trial.variant.name, trial.block)
-        if not isinstance(prediction, Prediction):
-            continue
-        history, effects = frames_of(prediction)
-        history["answered_ns"] += 1_000_000
-        facts = facts_of(number=trial.number, variant=trial.variant.name, block=trial.block)
-        frames = TrialFrames(history, effects, history.iloc[:0], ())
-        empty = [pd.DataFrame(columns=list(names)) for names in (LAG_COLUMNS, RESOURCES_COLUMNS, ())]
-        results.append(TrialResult(facts, frames, *empty))
+    results = [
+        trial_of(plan, trial) for trial in plan.trials if isinstance(predict(plan, trial.variant.name), Prediction)
+    ]
+    for result in results:
+        result.frames.history["answered_ns"] += 1_000_000
     return results
 
 

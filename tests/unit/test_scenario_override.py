@@ -51,11 +51,13 @@ def test_fault_times_scale_with_the_duration(scenario: Scenario) -> None:
     assert windows(shorter) == [(5.0, 10.0), (10.0, 12.5)]
 
 
-def test_quick_is_one_block_of_eight_seconds_with_a_second_of_warmup(scenario: Scenario) -> None:
+def test_quick_is_three_blocks_of_eight_seconds_with_a_second_of_warmup(scenario: Scenario) -> None:
     quick = override(scenario, quick=True)
-    assert (quick.blocks, quick.workload.duration_s, quick.workload.warmup_s) == (1, 8.0, 1.0)
+    assert (quick.blocks, quick.workload.duration_s, quick.workload.warmup_s) == (3, 8.0, 1.0)
     assert windows(quick) == [(3.2, 6.4), (6.4, 8.0)]
     assert quick.hypothesis == scenario.hypothesis
+    assert quick.quick is not None
+    assert scenario.quick is None
 
 
 def test_what_is_given_beside_quick_wins(scenario: Scenario) -> None:
@@ -69,11 +71,83 @@ def test_quick_does_not_lengthen_a_short_run() -> None:
     assert (quick.workload.duration_s, quick.workload.warmup_s) == (5.0, 0.0)
 
 
-def test_quick_leaves_out_a_hypothesis_that_it_cannot_answer() -> None:
-    text = "version: 1\nname: x\nhypothesis: {metric: accept_latency_ms.p99, variant: sync, expect: '< 9'}\n"
-    scenario = load_text(text, "x.yaml")
-    assert scenario.hypothesis is not None
-    assert override(scenario, quick=True).hypothesis is None
+def left_out(text: str, **changes: object) -> tuple[Scenario, tuple[str, ...]]:
+    """A quick look at a scenario of 25 s, 60 arrivals a second, and what it leaves out."""
+    quick = override(
+        load_text(f"version: 1\nname: x\nworkload: {{duration: 25s}}\n{text}", "x.yaml"), quick=True, **changes
+    )
+    assert quick.quick is not None
+    assert load_text(dump(resolve(quick)), "stored") == quick
+    return quick, quick.quick.left_out
+
+
+def test_quick_leaves_out_what_it_has_too_few_arrivals_for() -> None:
+    text = (
+        "hypothesis: {metric: accept_latency_ms.p99, variant: sync, expect: '< 9'}\n"
+        "thresholds: {accept_latency_ms.p99: ['< 9'], accept_latency_ms.p95: ['< 9']}\n"
+    )
+    quick, sentences = left_out(text)
+    assert quick.hypothesis is None
+    assert quick.thresholds == {"accept_latency_ms.p95": ("< 9",)}
+    assert sentences == (
+        "the hypothesis 'accept_latency_ms.p99', sync < 9: it needs 1,000 arrivals, and has 400",
+        "the threshold 'accept_latency_ms.p99' < 9: it needs 1,000 arrivals, and has 400",
+    )
+
+
+def test_quick_leaves_out_counts_that_were_meant_for_the_whole_run_and_keeps_those_that_are_zero() -> None:
+    parts = (
+        "{metric: registrations.complete, difference: events-sync, expect: '> 80'}",
+        "{metric: registrations.complete, ratio: events/sync, expect: '> 1.1'}",
+        "{metric: registrations.lost, variant: events, expect: '== 0'}",
+    )
+    quick, sentences = left_out(f"hypothesis: {{all: [{', '.join(parts)}]}}\n")
+    assert quick.hypothesis is not None
+    assert [part.label for part in quick.hypothesis.parts] == ["events/sync", "events"]
+    assert sentences == (
+        "the hypothesis 'registrations.complete', events-sync > 80: the count was meant for 25s, and this run lasts 8s",
+    )
+
+
+def test_quick_leaves_out_recovery() -> None:
+    fault = "faults: [{target: email, type: kill, at: 2s, duration: 2s}]\n"
+    quick, sentences = left_out(fault + "thresholds: {recovery_s: ['< 5'], drain_s: ['< 9']}\n")
+    assert list(quick.thresholds) == ["drain_s"]
+    assert sentences == ("the threshold 'recovery_s' < 5: what follows the fault is too short for it",)
+
+
+def test_quick_leaves_out_a_fault_that_would_no_longer_outlast_the_session_and_what_is_asked_of_its_window() -> None:
+    fault = "faults: [{target: email, type: kill, at: 2s, duration: 12s}]\n"
+    asked = "hypothesis: {metric: 'slo_ratio{window:during}', difference: events-sync, expect: '> 0.5'}\n"
+    quick, sentences = left_out(fault + asked)
+    assert (quick.faults, quick.hypothesis) == ((), None)
+    assert sentences == (
+        "the fault 'kill-email': in 8s it would last 3.84 s, shorter than a consumer's session (10 s)",
+        "what is asked of the window 'during', which the run does not have",
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "changes"),
+    [
+        ("{target: email, type: kill, at: 2s, duration: 9s}", {}),
+        ("{target: email, type: kill, at: 2s, duration: 12s}", {"duration": "25s"}),
+        ("{target: email, type: kill, at: 2s, duration: 12s}", {"variants": ["sync"]}),
+        ("{target: api, type: pause, at: 2s, duration: 12s}", {}),
+        ("{target: email, type: hang, at: 2s, duration: 12s}", {}),
+    ],
+)
+def test_quick_keeps_faults_on_the_same_side_of_the_session(fault: str, changes: dict[str, object]) -> None:
+    quick, sentences = left_out(f"faults: [{fault}]\n", **changes)
+    assert len(quick.faults) == 1
+    assert sentences == ()
+
+
+def test_quick_keeps_all_questions_of_a_run_that_it_does_not_shorten() -> None:
+    text = "thresholds: {registrations.complete: ['> 80'], recovery_s: ['< 5']}\n"
+    quick, sentences = left_out("faults: [{target: email, type: kill, at: 2s, duration: 2s}]\n" + text, duration="25s")
+    assert list(quick.thresholds) == ["registrations.complete", "recovery_s"]
+    assert sentences == ()
 
 
 def test_chosen_variants_keep_what_speaks_of_them(scenario: Scenario) -> None:

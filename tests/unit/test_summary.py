@@ -104,6 +104,16 @@ class TestShape:
         offered = summary["variants"]["sync"]["counts"]["offered"]
         assert summary["variants"]["sync"]["zero_upper95"] == pytest.approx(1 - 0.05 ** (1 / offered), rel=1e-5)
 
+    @pytest.mark.parametrize("category", ["complete", "lost", "stranded", "duplicated"])
+    def test_a_share_of_endings_is_their_number_among_all_that_were_offered(
+        self, category: str, overloaded: dict
+    ) -> None:
+        for variant in overloaded["variants"].values():
+            for one in (variant, *variant["trials"]):
+                share = one["registrations"][category] / one["counts"]["offered"]
+                assert one[f"{category}_ratio"] == pytest.approx(share, rel=1e-5)
+        assert overloaded["variants"]["sync"]["complete_ratio"] < 1
+
     def test_what_does_not_apply_is_null(self, summary: dict) -> None:
         sync, events = summary["variants"]["sync"], summary["variants"]["events"]
         assert sync["broker"] is None

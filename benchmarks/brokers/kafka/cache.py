@@ -2,7 +2,7 @@
 
 ```
 <cache>/kafka/4.4.0.lock          one process prepares at a time
-<cache>/kafka/4.4.0.partial/      a download under way; what is whole in it is used again after an interruption
+<cache>/kafka/4.4.0.partial/      a download under way; after an interruption, what is whole in it is used again
 <cache>/kafka/4.4.0/
     repository/…/*.jar            in the layout of a Maven repository
     template/…                    what `format` writes into an empty data directory
@@ -26,7 +26,7 @@ _APPLICATION = "sync-vs-events"
 
 
 def cache_root() -> Path:
-    """The folder that everything is kept in: `SYNC_VS_EVENTS_CACHE`, else the user's cache folder."""
+    """The folder for everything: `SYNC_VS_EVENTS_CACHE`, else the user's cache folder."""
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -37,7 +37,7 @@ def cache_root() -> Path:
 
 @dataclass(frozen=True)
 class Installation:
-    """Where one release of Kafka lies in the cache, whether it is there yet or not."""
+    """Where one release of Kafka belongs in the cache, whether it is there yet or not."""
 
     release: Release
     home: Path
@@ -98,7 +98,7 @@ def seal(found: Installation) -> None:
 
 
 def damaged(found: Installation) -> list[str]:
-    """The names of the jars that are missing or do not have the sum that the repository of the code keeps."""
+    """The names of the jars that are missing or whose sum is not the one kept with the code."""
     return [jar.name for jar in found.release.jars if sha256_of(found.repository / jar.path) != jar.sha256]
 
 

@@ -1,4 +1,4 @@
-"""The first fetch: download the jars aside, check each against its sum, then move all of them into place at once."""
+"""The first fetch: download the jars into a folder aside, check each against its sum, then move them all at once."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.ER
 
 WAYS_OUT = (
     "Connect this machine to the internet once and run `bench broker fetch`, "
-    "or use a Kafka that runs already: --broker host:port. "
-    "Behind a company proxy, HTTPS_PROXY and REQUESTS_CA_BUNDLE are heeded."
+    "or use a Kafka that is already running: --broker host:port. "
+    "Behind a company proxy, set HTTPS_PROXY and REQUESTS_CA_BUNDLE."
 )
 
 
@@ -108,7 +108,7 @@ def _download_all(
             if errors:
                 failed.set()
                 pool.shutdown(cancel_futures=True)
-                # A thread that stopped because another failed has nothing to tell.
+                # A thread that stopped because another failed has nothing to report.
                 raise next((error for error in errors if not isinstance(error, Abandoned)), errors[0])
     finally:
         progress.end()

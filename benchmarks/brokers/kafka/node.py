@@ -91,7 +91,7 @@ class Node:
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
             if pid:
                 self._cpu_s = usage.ru_utime + usage.ru_stime
-                # Told to Popen as well, which would otherwise look for a process that is gone.
+                # Popen must know too, or it would look for a process that is gone.
                 self.exit_code = self._process.returncode = os.waitstatus_to_exitcode(status)
         return self._cpu_s is None
 
@@ -145,7 +145,7 @@ class Node:
                 time.sleep(_POLL_S)
 
     def release(self) -> None:
-        """Let it run on after this process: nobody here will wait for it."""
+        """Let it run on after this process: nothing here will wait for it."""
         self._process.returncode = 0
 
     @property

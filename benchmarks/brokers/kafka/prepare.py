@@ -33,7 +33,7 @@ _FORMAT_WITHIN_S = 60.0
 _TRAINING_WITHIN_S = 120.0
 _TRAININGS_KEPT = 3  # 65 MB each; several virtual environments may hold different Java runtimes
 _TRAINED = PROFILES["quick"]
-_WAYS_OUT = "Run `bench broker fetch`, which checks every file, or use a Kafka that runs already: --broker host:port."
+_WAYS_OUT = "Run `bench broker fetch`, which checks every file, or use one that is already running: --broker host:port."
 _ANY_CLUSTER = "AAAAAAAAAAAAAAAAAAAAAA"  # each broker gets one of its own
 
 
@@ -120,7 +120,7 @@ async def _fetch(found: Installation, downloads: Downloads, progress: FetchProgr
 
 
 async def _format(found: Installation, java: Java) -> None:
-    """Let Kafka's own tool write the template, aside, then move it into place."""
+    """Let Kafka's own tool write the template into a folder aside, then move it into place."""
     with tempfile.TemporaryDirectory(dir=found.home, prefix="format-") as name:
         folder = Path(name)
         (folder / "server.properties").write_text(server_properties(9092, 9093), encoding="utf-8")
@@ -157,7 +157,7 @@ async def _format(found: Installation, java: Java) -> None:
 
 
 def _tried_training(found: Installation, java: Java, *, again: bool = False) -> bool:
-    """Whether the training run for this Java runtime was made, or was tried in vain (which `again` does not count)."""
+    """Whether this Java runtime was trained, or the training failed (which does not count with `again`)."""
     cache = found.training(java.training_name(_TRAINED))
     return cache.exists() or (not again and cache.with_suffix(".failed").exists())
 

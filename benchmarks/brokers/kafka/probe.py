@@ -17,7 +17,7 @@ _MOST_BYTES = 1 << 20
 
 
 class NotKafka(Exception):  # noqa: N818 - says what the other side is
-    """Something answered, but not as a Kafka broker does."""
+    """Something answered, but not like a Kafka broker."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Cluster:
 async def ask(host: str, port: int, timeout_s: float, tls: ssl.SSLContext | None = None) -> Cluster:
     """Ask one broker, over TLS where `tls` is given.
 
-    OSError: nobody listens or the line broke; TimeoutError: no answer; NotKafka: not a broker.
+    OSError: nothing listens or the line broke; TimeoutError: no answer; NotKafka: not a broker.
     """
     async with asyncio.timeout(timeout_s):
         reader, writer = await asyncio.open_connection(host, port, ssl=tls)
@@ -56,7 +56,7 @@ def request() -> bytes:
 
 
 def parse(answer: bytes) -> Cluster:
-    """The answer without its length. NotKafka where it is none."""
+    """The answer without its length. NotKafka where it is not one."""
     reading = _Reading(answer)
     try:
         if reading.number(">i") != _CORRELATION_ID:

@@ -1,7 +1,7 @@
 """The server properties of the one-node broker, as text.
 
 What differs from Kafka's defaults does so because there is one node, because nothing may be reachable from outside, or
-because a run is short. What shapes latency (among it `group.coordinator.append.linger.ms`) stays as it is.
+because a run is short. What shapes latency (such as `group.coordinator.append.linger.ms`) stays as it is.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ DATA = "data"
 def server_properties(port: int, controller_port: int, durability: str = "os", *, successor: bool = False) -> str:
     """The text of `server.properties`, for a broker whose working directory holds its data in `data/`.
 
-    No path stands in it: Kafka splits the list of directories at commas and reads the file as Latin-1. The controllers
+    It names no path: Kafka splits the list of directories at commas and reads the file as Latin-1. The controllers
     are listed rather than discovered, so that the template of `format` holds no port. successor: for a node that takes
-    up what a killed one has left.
+    over what a killed one has left.
     """
     properties = {
         "process.roles": "broker,controller",
@@ -43,7 +43,7 @@ def server_properties(port: int, controller_port: int, durability: str = "os", *
         "log.cleaner.dedupe.buffer.size": "2097152",  # 128 MB by default, half of the small heap
     }
     if successor:
-        # The controller takes in a new process of a node only when the old one's session has expired: 9 s by default.
+        # The controller admits a node's new process only when the old one's session has expired: 9 s by default.
         properties |= {"broker.session.timeout.ms": "1500", "broker.heartbeat.interval.ms": "300"}
     if durability == "fsync":
         properties["log.flush.interval.messages"] = "1"  # each append is on disk before it is acknowledged

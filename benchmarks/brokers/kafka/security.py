@@ -1,7 +1,7 @@
 """What a person says about a secured cluster: environment variables, checked here, before anything is started.
 
 The secrets among them are read by the clients themselves (`event_impl.brokers.security`), from their own environment:
-they stand in no settings, no command line, no result and no log.
+they appear in no settings, on no command line, in no result and in no log.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ def security(environment: Mapping[str, str] = os.environ) -> Security:
     protocol = given("SECURITY_PROTOCOL") or PLAINTEXT
     if protocol not in PROTOCOLS:
         raise BrokerUnavailable(
-            f"{PREFIX}SECURITY_PROTOCOL is {protocol!r}, which is none of {', '.join(PROTOCOLS)}", _WAYS
+            f"unknown {PREFIX}SECURITY_PROTOCOL {protocol!r}; it can be {', '.join(PROTOCOLS)}", _WAYS
         )
     for name in _FILES:
         if given(name) and not Path(given(name)).is_file():
-            raise BrokerUnavailable(f"{PREFIX}{name} names a file that is not there: {given(name)}", _WAYS)
+            raise BrokerUnavailable(f"{PREFIX}{name} names a file that does not exist: {given(name)}", _WAYS)
     if protocol.startswith("SASL"):
         if (mechanism := given("SASL_MECHANISM") or "PLAIN") not in MECHANISMS:
             raise BrokerUnavailable(
-                f"{PREFIX}SASL_MECHANISM is {mechanism!r}, which is none of {', '.join(MECHANISMS)}", _WAYS
+                f"unknown {PREFIX}SASL_MECHANISM {mechanism!r}; it can be {', '.join(MECHANISMS)}", _WAYS
             )
         for name in ("USERNAME", "PASSWORD"):
             if not given(name):

@@ -43,7 +43,7 @@ class KafkaBroker:
         return self._node.alive()
 
     def trouble(self) -> BrokerUnavailable | None:
-        """What to tell when it has died under a run."""
+        """What to report when it has died under a run."""
         if self._ended_by_us or self.alive():
             return None
         return BrokerUnavailable(
@@ -109,7 +109,7 @@ async def start_kafka(
         try:
             node, trained = await setup.start(fresh=True)
         except NodeFailed as failure:
-            # Somebody else may have taken a port between the choice and the bind.
+            # Another program may have taken a port between the choice and the bind.
             lost_a_port = not (bindable(folder.port) and bindable(folder.controller_port))
             if lost_a_port and port is None and attempt < _ATTEMPTS:
                 attempt += 1
@@ -120,7 +120,7 @@ async def start_kafka(
 
 @dataclass(frozen=True)
 class _Setup:
-    """All that a node is started with, once and again."""
+    """All that a node is started with, each time."""
 
     installation: Installation
     java: Java
@@ -152,7 +152,7 @@ class _Setup:
             node.kill()
             if not (trained and isinstance(failure, NodeFailed) and failure.signalled):
                 raise
-            _distrust(cache, str(failure))  # a JVM that crashes on its cache shall not do so for ever
+            _distrust(cache, str(failure))  # a JVM that crashes on its cache must not do so for ever
             return await self.start(fresh=fresh)
         if trained and node.log_says(REFUSED):
             _distrust(cache, "the JVM refused it, see the broker's log; `bench broker fetch` makes a new one")
@@ -192,14 +192,14 @@ class _Setup:
 def _node_folder(directory: Path, log_path: Path, port: int | None) -> NodeFolder:
     if port is not None and not bindable(port):
         raise BrokerUnavailable(
-            f"Port {port} is taken on {HOST}", "End what listens there, choose another port, or let bench pick one."
+            f"Port {port} is taken on {HOST}", "Stop what listens there, choose another port, or let bench pick one."
         )
     ports = Ports()
     try:
         return NodeFolder(directory, log_path, port or ports.take(), ports.take())
     except NoFreePort as error:
         raise BrokerUnavailable(
-            f"Kafka cannot listen: {error}", "End what listens on those ports, or use --broker host:port."
+            f"Kafka cannot listen: {error}", "Stop what listens on those ports, or use --broker host:port."
         ) from error
 
 

@@ -1,1 +1,1 @@
-"""One load made by several hosts: a master deals the schedule out, workers elsewhere send, their rows come back."""
+"""One load made by several hosts: a master deals out the schedule, workers elsewhere send, their rows come back."""

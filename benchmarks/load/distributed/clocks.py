@@ -3,7 +3,7 @@
     ping (our clock) ──→ read (their clock) ──→ pong (our clock)
 
 Cristian's method ("Probabilistic clock synchronization", Distributed Computing 3, 1989), as NTP uses it (RFC 5905,
-section 8): their reading lies between our two, so half the round trip bounds the error whatever the way there and back
+section 8): their reading lies between our two, so half the round trip bounds the error however long each way
 took, and the quickest exchange bounds it best.
 """
 
@@ -61,7 +61,7 @@ def clock_identity() -> str:
     """The same text for all processes that share one CLOCK_MONOTONIC, another for those that do not.
 
     A boot of a kernel and a time namespace have one such clock. Where the system names neither, the machine does. It is
-    a digest: who gets it learns whether it is the same, and no name.
+    a digest: it shows whether it is the same, and gives no name away.
     """
     names = [platform.node(), f"{uuid.getnode():x}"]
     with suppress(OSError):

@@ -34,13 +34,13 @@ _WORKERS_READY_LIMIT_S = 60.0
 
 
 class _Runner(MasterRunner):
-    """Locust's master, which nobody can join once `is_full`: it would share its users out anew while load runs."""
+    """Locust's master, which no worker can join once `is_full`: it would redistribute its users while load runs."""
 
     is_full = False
 
     def handle_message(self, client_id: str, msg: Message) -> None:
         if msg.type == "client_ready" and self.is_full and client_id not in self.clients:
-            return  # it goes on asking, and finds the master of the next load
+            return  # it keeps asking, and finds the master of the next load
         super().handle_message(client_id, msg)
 
 
@@ -69,7 +69,7 @@ class Master:
     """One load made elsewhere, see `Load` in `process.py`."""
 
     def __init__(self, settings: MasterSettings, plugins: list[str]) -> None:
-        """Reserve the rows, wait for the workers, tell them their shares and have each prove the API ready.
+        """Reserve the rows, wait for the workers, give them their shares and have each prove the API ready.
 
         Raises RoleError where that cannot be had.
         """
@@ -129,7 +129,7 @@ class Master:
         }
 
     def quit(self) -> None:
-        """Tell Locust's listeners and the workers that it is over, and leave the port."""
+        """Let Locust's listeners and the workers know that it is over, and leave the port."""
         self._carrier.quit()
 
     def _make_runner(self, environment: Environment) -> _Runner:
@@ -141,8 +141,8 @@ class Master:
                 f"the master of the load workers cannot listen on {host}:{port}",
                 "give an address of this machine and a free port with --load-master",
             ) from error
-        # Before anybody else has a turn, or the first word of a worker that waits could be missed. A ping is answered
-        # at once, not through the inbox: whatever waits between the two readings of a worker's clock is its error.
+        # Before anything else has a turn, or the first message of a waiting worker could be missed. A ping is answered
+        # at once, not through the inbox: any wait between the two readings of a worker's clock is its error.
         runner.register_message(wire.PING, self._pong)
         self._inbox = WireInbox(runner, (wire.HERE, wire.READY, wire.PROGRESS, wire.ROWS, wire.DONE, wire.ERROR))
         return runner
@@ -164,7 +164,7 @@ class Master:
                     f"on each of the other hosts run: bench load-worker {host}:{port}",
                 )
             message = self._inbox.next()
-            # One that has come may go again before the others are there: then another can take its place.
+            # One that has come may leave before the others are there: then another can take its place.
             self._workers = {name: worker for name, worker in self._workers.items() if self._is_here(name)}
             if message is None or message.kind != wire.HERE:
                 continue
@@ -190,7 +190,7 @@ class Master:
         while not condition():
             if time.monotonic() > deadline_s:
                 raise RoleError(
-                    f"the load workers were not ready within {limit_s:g} s", "look at what they say on their hosts"
+                    f"the load workers were not ready within {limit_s:g} s", "look at what they print on their hosts"
                 )
             self._look()
 
@@ -203,7 +203,7 @@ class Master:
                     host, port = self._settings.listen
                     raise RoleError(
                         f"{self._name(worker)} has gone away",
-                        f"look at what it said on its host, and start it again with: bench load-worker {host}:{port}",
+                        f"see what it printed on its host, and start it again with: bench load-worker {host}:{port}",
                     )
         elif message.sender in self._workers:
             self._take(self._workers[message.sender], message)

@@ -6,7 +6,7 @@
       PING {number}               ──→
                                   ←──   PONG {number, clock_ns, host}
       READY {pacer}               ──→     waits until all are: the API can be reached from each
-                                  ←──   START {start_ns}, and Locust's own word to spawn the user
+                                  ←──   START {start_ns}, and Locust's own message to spawn the user
       PROGRESS {…} …              ──→
       ROWS {data} …, DONE {…}     ──→
                                   ←──   THANKS: the worker may go
@@ -32,7 +32,7 @@ READY, START, PROGRESS, ROWS = "bench-ready", "bench-start", "bench-progress", "
 DONE, THANKS, ERROR = "bench-done", "bench-thanks", "bench-error"
 
 _LOOK_S = 0.25
-"""How long to wait for a message before looking whether the other side is still there."""
+"""How long to wait for a message before checking whether the other side is still there."""
 
 CHUNK_BYTES = 2**22
 """A message of this size takes a local network a few hundredths of a second, so heartbeats pass between two."""
@@ -40,7 +40,7 @@ CHUNK_BYTES = 2**22
 
 @dataclass(frozen=True)
 class WireMessage:
-    """One message: who sent it, of what kind, and what it holds."""
+    """One message: its sender, its kind, and what it holds."""
 
     sender: str
     kind: str

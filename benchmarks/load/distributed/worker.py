@@ -41,29 +41,29 @@ _MOST_ARRIVALS_OF_SHARE = 20_000_000
 _PINGS = 20
 _PING_LIMIT_S = 2.0
 _FLUSH_MS = 2_000
-_NEXT_STEP = "look at what the run says on the master's host"
+_NEXT_STEP = "look at what the run prints on the master's host"
 
 
 class LoadWorker:
-    """One share of one load. `say` tells the command that started it how things go."""
+    """One share of one load. `say` reports how things go to the command that started it."""
 
     def __init__(self, master: Address, plugins: list[str], say: Callable[[Mapping[str, object]], None]) -> None:
-        """Join the master; this waits for it as long as Locust does (5 minutes). Raises RoleError then."""
+        """Join the master; this waits for it as long as Locust does (5 minutes), then raises RoleError."""
         self._say = say
         self._master = master
         self._carrier = Carrier(plugins, self._make_runner)
         self._runner = self._carrier.runner
-        # Else Locust would read its configuration files, which are none of ours.
+        # Else Locust would read its configuration files, which do not concern us.
         self._runner.environment.parsed_options = Namespace(headless=False)
         self._heard_s = time.monotonic()
         self._runner.environment.events.heartbeat_received.add_listener(self._on_heartbeat)  # type: ignore[no-untyped-call]
         self._pong: AsyncResult[tuple[int, Mapping[str, Any]]] = AsyncResult()
-        # Stamped in its listener: whatever waits between the two readings of our clock is its error.
+        # Stamped in its listener: any wait between the two readings of our clock is its error.
         self._runner.register_message(wire.PONG, self._on_pong)
         self._inbox = WireInbox(self._runner, (wire.SHARE, wire.SCHEDULE, wire.START, wire.THANKS))
 
     def serve(self) -> None:
-        """Make the share. Raises RoleError where something is wrong, after telling the master."""
+        """Make the share. Raises RoleError where something is wrong, after reporting it to the master."""
         try:
             with tempfile.TemporaryDirectory(prefix="bench-load-worker-") as directory:
                 self._serve(Path(directory))

@@ -1,6 +1,6 @@
 """The load models: which arrivals there are, and when. One file each, in the same order of sections.
 
-    what it is told → rows, requests → begin → due → next_ns → settled → over → prepare
+    its settings → rows, requests → begin → due → next_ns → settled → over → prepare
 
 All times are absolute CLOCK_MONOTONIC ns but those in the rows, which are scenario times.
 """

@@ -12,16 +12,16 @@ from benchmarks.load.rows import GrowingRows
 from benchmarks.load.settings import ConstantVusSettings
 
 RETRY_NS = 100_000_000
-"""How long a user rests whose arrival was never sent. With no pause a server that refuses connections, or a machine
+"""How long a user pauses whose arrival was never sent. With no pause a server that refuses connections, or a machine
 without descriptors, would have each user try a thousand times a second, and take the core from the server that is to
 come back (docs/load.md)."""
 
 _LOOK_AHEAD = 1_000
-"""How many requests of each kind are encoded before the load: nobody knows how many it will take."""
+"""How many requests of each kind are encoded before the load: how many it will take is not known."""
 
 
 class ConstantVus:
-    """Issues an arrival for each free user from the begin of the warm-up to the end of the load.
+    """Issues an arrival for each free user from the start of the warm-up to the end of the load.
 
     A slow server is asked less often, so what it did not get is missing from every figure: coordinated omission. See
     "The closed loop" in docs/load.md.

@@ -12,7 +12,7 @@ from benchmarks.load.settings import OpenSettings, read_schedule
 class Open:
     """Walks through a schedule (sorted by intended time) once.
 
-    Nobody waits for anybody: that is what makes a slow server's queue show. See "Open arrivals" in docs/load.md.
+    No arrival waits for another: that is what makes a slow server's queue show. See "Open arrivals" in docs/load.md.
     """
 
     def __init__(self, settings: OpenSettings) -> None:

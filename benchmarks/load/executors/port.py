@@ -18,7 +18,7 @@ class DueArrival(NamedTuple):
 
 
 class Executor(Protocol):
-    """Says which arrival is due. It waits for nothing and sends nothing: the engine asks, and tells what happened."""
+    """Says which arrival is due. It waits for nothing and sends nothing: the engine asks, and reports what happened."""
 
     @property
     def rows(self) -> Rows:

@@ -1,4 +1,4 @@
-"""The HTTP client: small state machines on the event loop, nothing in which ever waits.
+"""The HTTP client: small state machines on the event loop, in which nothing ever waits.
 
 RoundRobin → Pool → HttpConnection → ReplyParser
 """

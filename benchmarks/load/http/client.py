@@ -15,7 +15,7 @@ SPARE_CONNECTIONS = 8
 
 IDLE_LIMIT_NS = 4_000_000_000
 """Older free connections are not used again. Servers close theirs from 5 s on (uvicorn, Node), and a request that
-crosses such a close on its way is cut off, which nobody can tell from a request that was lost at work."""
+crosses such a close on its way is cut off, which looks just like a request that was lost at work."""
 
 OPENED_AT_ONCE = 2
 
@@ -83,7 +83,7 @@ class Pool:
         try:
             for _ in range(min(missing, limit)):
                 self._opening.append(self._open())
-        except OSError:  # no file descriptor left: what there is goes to arrivals
+        except OSError:  # no file descriptor left: arrivals come first
             self._hold_spares()
 
     def _hold_spares(self) -> None:

@@ -21,7 +21,7 @@ _LOCAL_ERRORS = (errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
 
 
 class ConnectionOwner(Protocol):
-    """Who keeps the connections."""
+    """What keeps the connections."""
 
     def idle(self, connection: HttpConnection) -> None:
         """It is open and free."""
@@ -54,7 +54,7 @@ class HttpConnection:
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         error = self._socket.connect_ex(address)
-        # A refusal is told by the watcher too, so the owner never hears of an end before it has the connection.
+        # The watcher reports a refusal too, so the owner never hears of an end before it has the connection.
         self._connect_error = 0 if error in (0, errno.EINPROGRESS) else error
         self._writing = loop.watch_write(self._socket.fileno(), self._on_connected)
 
@@ -81,7 +81,7 @@ class HttpConnection:
         self.close()
 
     def close(self) -> None:
-        """Close it, and say so once to the owner. An exchange on it stays unsettled."""
+        """Close it, and notify the owner once. An exchange on it stays unsettled."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -147,7 +147,7 @@ class HttpConnection:
             return
         now_ns = self._clock_ns()
         exchange = self._exchange
-        if exchange is None:  # the end of a free connection, or bytes nobody asked for
+        if exchange is None:  # the end of a free connection, or bytes that nothing asked for
             self._lose("closed while free")
             return
         try:

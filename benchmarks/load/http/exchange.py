@@ -1,4 +1,4 @@
-"""One request on its way, and who hears what becomes of it."""
+"""One request on its way, and what hears what becomes of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Abandonable(Protocol):
     """Where an exchange is under way."""
 
     def abandon(self) -> None:
-        """Close it without a word to the exchange."""
+        """Close it without notifying the exchange."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,7 +30,7 @@ class Exchange:
 
 
 class ExchangeListener(Protocol):
-    """Who is told about an exchange. After `sent` at most once, exactly one of the others, unless it is abandoned."""
+    """What follows an exchange. `sent` at most once, then exactly one of the others, unless it is abandoned."""
 
     def sent(self, exchange: Exchange) -> None:
         """The first byte is out; `exchange.sent_ns` was taken just before."""
@@ -39,7 +39,7 @@ class ExchangeListener(Protocol):
         """A whole reply is in."""
 
     def unanswered(self, exchange: Exchange, reason: str) -> None:
-        """There will be no whole reply; `exchange.sent_ns` tells whether a byte was sent."""
+        """There will be no whole reply; `exchange.sent_ns` shows whether a byte was sent."""
 
     def unsendable(self, exchange: Exchange, reason: str) -> None:
         """This machine could not even try to connect."""

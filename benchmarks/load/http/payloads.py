@@ -1,4 +1,4 @@
-"""The requests on the wire, encoded ahead of their turn so that no hashing stands between an arrival and its send."""
+"""The requests on the wire, encoded ahead of their turn so that no hashing delays a send."""
 
 from __future__ import annotations
 

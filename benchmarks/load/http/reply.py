@@ -28,7 +28,7 @@ class ReplyParser:
         self._delimited = False
 
     def feed(self, data: bytes) -> bool:
-        """Take the next bytes; true once the reply is whole. Raises ReplyError where they are no HTTP reply."""
+        """Take the next bytes; true once the reply is whole. Raises ReplyError where they are not an HTTP reply."""
         assert self._parser is not None
         try:
             self._parser.feed_data(data)
@@ -46,7 +46,7 @@ class ReplyParser:
         return self.complete
 
     def release(self) -> None:
-        """Let go of the parser, which refers back here: the collector is off under load."""
+        """Release the parser, which refers back here: the garbage collector is off under load."""
         self._parser = None
 
     # What httptools calls, in order.

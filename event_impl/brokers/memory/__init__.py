@@ -1,4 +1,4 @@
-"""A broker in memory, with the surface of aiokafka: what stands above it (`event_impl.brokers.kafka`) is measured code.
+"""A broker in memory, with the surface of aiokafka: the code above it (`event_impl.brokers.kafka`) is what is measured.
 
 ```
 MemoryClient(address) → producer, consumer, admin ──request──→ MemoryBroker: logs, groups

@@ -1,8 +1,8 @@
 """The broker: logs, groups, and what becomes of requests while it stands still or is gone.
 
 ```
-request → up: carried out at once → the answer is heard by who asked
-          stopped: held in its socket until it goes on; who asked gives up after its own timeout
+request → up: carried out at once → the caller hears the answer
+          stopped: held in its socket until it resumes; the caller gives up after its own timeout
           gone: the connection is lost, and with it what was held; logs, offsets and groups are on the disk
 ```
 """
@@ -37,7 +37,7 @@ class Life(Enum):
 
 
 class MemoryBroker:
-    """One broker, found by its address as long as somebody holds it. What is in it outlives its clients' processes."""
+    """One broker, found by its address as long as it is referred to. What is in it outlives its clients' processes."""
 
     def __init__(self, platform: Platform | None = None) -> None:
         self.platform = platform or AsyncioPlatform()
@@ -86,7 +86,7 @@ class MemoryBroker:
             carry_out()
 
     def kill(self) -> None:
-        """SIGKILL: its connections are lost; what it had answered for is on the disk."""
+        """SIGKILL: its connections are lost; what it had acknowledged is on the disk."""
         if self.life is Life.GONE:
             return
         self.life = Life.GONE
@@ -99,7 +99,7 @@ class MemoryBroker:
             fail(KafkaConnectionError("the broker is gone"))
 
     def start_again(self) -> None:
-        """A new process on the same disk; it gives each member of its groups a session anew."""
+        """A new process on the same disk; it gives each member of its groups a new session."""
         if self.life is Life.GONE:
             self.life = Life.UP
             for group in self._groups.values():
@@ -122,7 +122,7 @@ class MemoryBroker:
     def take_in(self, request: BrokerRequest[T], carry_out: Callable[[], None], timeout_ns: int) -> None:
         """Carry it out, hold it, or let it fail; its answer ends with what comes of it."""
         if not request.caller.reach():
-            return  # nobody waits for it
+            return  # no caller waits for it
         if self.life is Life.UP:
             carry_out()
         elif self.life is Life.STOPPED:
@@ -161,7 +161,7 @@ class MemoryBroker:
             reader.arrived(partition)
 
     def log(self, partition: TopicPartition) -> list[Record]:
-        """The log of a partition; who reads it keeps its own position."""
+        """The log of a partition; each reader keeps its own position."""
         found = self._logs.get(partition)
         if found is None:
             raise UnknownTopicOrPartitionError(partition)
@@ -173,7 +173,7 @@ class MemoryBroker:
         return self._partitions[topic]
 
     def partitions_of(self, topics: Iterable[str]) -> list[TopicPartition]:
-        """All partitions of some topics, in order; a topic that there is not has none."""
+        """All partitions of some topics, in order; a topic that does not exist has none."""
         counts = {topic: self._partitions.get(topic, 0) for topic in sorted(topics)}
         return [TopicPartition(topic, number) for topic, count in counts.items() for number in range(count)]
 
@@ -181,7 +181,7 @@ class MemoryBroker:
         return {partition: len(self.log(partition)) for partition in partitions}
 
     def create_topic(self, topic: str, partitions: int) -> bool:
-        """Whether it was not there yet."""
+        """Whether it is new."""
         if topic in self._partitions:
             return False
         self._partitions[topic] = partitions
@@ -194,7 +194,7 @@ class MemoryBroker:
         del self._partitions[topic]
 
     def group(self, name: str) -> Group:
-        """A group; it comes into being when it is first spoken of."""
+        """A group; it comes into being when it is first mentioned."""
         if name not in self._groups:
             self._groups[name] = Group(self)
         return self._groups[name]
@@ -214,7 +214,7 @@ class MemoryBroker:
         open_of(writer).offsets.append((group, offsets))
 
     def commit(self, writer: Writer) -> None:
-        """All of it at once; the offsets whoever's the partitions are by now."""
+        """All of it at once; the offsets too, whichever member has the partitions by now."""
         open_of(writer)
         self._end(writer, commit=True)
 
@@ -227,7 +227,7 @@ class MemoryBroker:
         for partition in ended.partitions:
             self._tell(partition)
 
-    # Fetches wait at the broker: it tells who reads a log that it has grown
+    # Fetches wait at the broker: it notifies a log's readers that it has grown
 
     def read(self, reader: Reader, partition: TopicPartition) -> None:
         self._readers.setdefault(partition, []).append(reader)

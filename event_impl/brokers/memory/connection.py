@@ -34,7 +34,7 @@ class BrokerConnection:
         return self._send(request, lambda: request.answer_with(handler, *args))
 
     def wait_for(self, handler: Callable[[BrokerRequest[T], *Args], None], *args: *Args) -> asyncio.Future[T]:
-        """Have the broker do something, and answer when it comes to it."""
+        """Have the broker do something, and answer in its own time."""
         request: BrokerRequest[T] = BrokerRequest(self.caller)
         return self._send(request, lambda: request.hand_to(handler, *args))
 

@@ -31,13 +31,13 @@ from event_impl.brokers.memory.log import Record
 _log = logging.getLogger(__name__)
 
 _NO_GENERATION = -1
-# Deadlines are whole nanoseconds: two floats that differ by less than one would be asked for again and again.
+# Deadlines are whole nanoseconds: two floats that differ by less than one would be set again and again.
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
 
 
 class MemoryConsumer:
-    """One member of a group, or a reader of partitions that it is told of."""
+    """One member of a group, or a reader of the partitions that it is given."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class MemoryConsumer:
             with suppress(KafkaError):
                 if self._commit_every_ns is not None:
                     await self._commit(self._positions)
-                if self._name is None:  # a static member does not say that it goes
+                if self._name is None:  # a static member does not say that it leaves
                     await self._connection.ask(self._group.leave, self._member)
         self._take_up({})
 
@@ -122,7 +122,7 @@ class MemoryConsumer:
         loop = asyncio.get_running_loop()
         give_up_at_ns = self._now_ns() + timeout_ms * _NS_PER_MS
         while True:
-            # What is read while partitions change hands may be another's.
+            # What is read while partitions change hands may be another member's.
             await self._in_place.wait()
             if self._coordinating is not None and self._coordinating.done():
                 self._coordinating.result()
@@ -148,7 +148,7 @@ class MemoryConsumer:
             self._waiter.set_result(None)
 
     def _break_off(self, ended: asyncio.Task[None]) -> None:
-        """The coordination has failed: who waits for records shall hear of it."""
+        """The coordination has failed: code that waits for records must learn of it."""
         if not ended.cancelled():
             _log.error("the consumer has left its group", exc_info=ended.exception())
         self._in_place.set()
@@ -246,7 +246,7 @@ class MemoryConsumer:
                     self._group.join, self._member, self._name, self._topics, self._session_ns
                 )
                 self._member, self._generation = given.member, given.generation
-                # As the library has it: what a commit was told while the group kept it waiting is out of date.
+                # As in the library: what a commit learnt while the group kept it waiting is out of date.
                 self._must_rejoin.clear()
                 return list(given.share)
             except UnknownMemberIdError:
@@ -257,7 +257,7 @@ class MemoryConsumer:
                 await asyncio.sleep(RETRY_S)
 
     async def _stay(self) -> None:
-        """Beat and commit by the timer, until the group asks for another round or knows this member no more."""
+        """Beat and commit by the timer, until the group asks for another round or no longer knows this member."""
         beat_at_ns = self._now_ns() + self._heartbeat_ns
         while True:
             every_ns = self._commit_every_ns
@@ -285,7 +285,7 @@ class MemoryConsumer:
 
 
 def _committed(log: Sequence[Record], at: int, most: int) -> tuple[list[Record], int]:
-    """What there is from a position on, and the position after it: no further than an open transaction."""
+    """What the log holds from a position on, and the position after it: no further than an open transaction."""
     found: list[Record] = []
     while at < len(log) and len(found) < most:
         transaction = log[at].transaction

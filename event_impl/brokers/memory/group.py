@@ -3,9 +3,9 @@
 ```
 stable ──one joins, leaves, or is silent for its session──→ preparing ──all have joined again──→ stable, a generation on
 ```
-Rebalances are eager: each member gives up all it has before it joins again. The partitions are dealt out in turn, in
-the order of the members' ids, as aiokafka's default assignor has it (the id of a static member begins with its name).
-In Kafka the leader deals them out; here that takes no time, so a leader that stands still meanwhile is not modelled.
+Rebalances are eager: each member gives up all it has before it joins again. The partitions are assigned in turn, in
+the order of the members' ids, as by aiokafka's default assignor (the id of a static member begins with its name).
+In Kafka the leader assigns them; here that takes no time, so a leader that stands still meanwhile is not modelled.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Group:
         topics: Sequence[str],
         session_ns: int,
     ) -> None:
-        """Take a member in. It waits until all have joined; one that comes back under its name does not."""
+        """Admit a member. It waits until all have joined; one that comes back under its name does not."""
         if member_id:
             member = self._member(member_id)
         else:
@@ -108,13 +108,13 @@ class Group:
             raise RebalanceInProgressError
 
     def commit(self, member_id: str, generation: int, offsets: Mapping[TopicPartition, int]) -> None:
-        # In a group without members anybody may commit who claims no membership.
+        # In a group without members, any client may commit that claims no membership.
         if generation >= 0 or self._members:
             self._check(member_id, generation)
         self.committed.update(offsets)
 
     def positions(self, partitions: Sequence[TopicPartition], from_end: bool) -> Mapping[TopicPartition, int]:
-        """Where to go on with some partitions, or to begin where nothing was committed."""
+        """Where to resume in some partitions, or to begin where nothing was committed."""
         broker, committed = self._broker, self.committed
         return {
             partition: committed[partition] if partition in committed else len(broker.log(partition)) * from_end
@@ -170,7 +170,7 @@ class Group:
             self._broker.at_ns(self._broker.platform.now_ns() + longest_ns, self._go_without, self.generation)
 
     def _go_without(self, generation: int) -> None:
-        """Wait no longer for who has not joined again: a dynamic member is put out, a static one has its session."""
+        """Wait no longer for those that have not joined again: dynamic ones are put out, static ones have a session."""
         if not self._preparing or generation != self.generation:
             return
         for member in list(self._members.values()):
@@ -204,14 +204,14 @@ class Group:
     # The broker's life
 
     def lose_requests(self) -> list[BrokerRequest[Assignment]]:
-        """The requests that waited, and wait no more: their connection is lost."""
+        """The requests that waited and no longer do: their connection is lost."""
         lost = [member.joining for member in self._members.values() if member.joining is not None]
         for member in self._members.values():
             member.joining = None
         return lost
 
     def load(self) -> None:
-        """Go on from what is on the disk: all members, each with its session anew."""
+        """Resume from what is on the disk: all members, each with a new session."""
         for member in self._members.values():
             self._keep_watch(member)
         if self._preparing:

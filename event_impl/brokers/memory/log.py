@@ -1,4 +1,4 @@
-"""What stands in the logs of the broker in memory, who writes it, and in which transaction."""
+"""What is in the logs of the broker in memory, which producer writes it, and in which transaction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from event_impl.brokers.port import Headers
 
 
 class Transaction:
-    """What its producer has written since its last commit. Whoever reads what is committed stops before an open one."""
+    """What its producer has written since its last commit. A reader of committed records stops before an open one."""
 
     def __init__(self) -> None:
         self.committed: bool | None = None  # None: it is open
@@ -21,7 +21,7 @@ class Transaction:
 
 
 class Writer:
-    """A producer of a transactional id, until another one of it comes. It has one transaction after the other."""
+    """A producer of a transactional id, until its successor comes. It has one transaction after the other."""
 
     def __init__(self) -> None:
         self.fenced = False
@@ -49,7 +49,7 @@ class Unsent(NamedTuple):
 
 
 class Reader(Protocol):
-    """Who is told that a log has grown."""
+    """What is notified when a log has grown."""
 
     def arrived(self, partition: TopicPartition) -> None: ...
 

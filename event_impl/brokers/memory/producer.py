@@ -30,7 +30,7 @@ _RECORD_BYTES = 30  # what a record takes beside key, value and headers, about
 
 
 class MemoryProducer:
-    """Idempotent, it tries for ever and each message is in the log once; else until its timeout, and some are twice."""
+    """Idempotent, it tries for ever and logs each message once; else it tries until its timeout, some of it twice."""
 
     def __init__(
         self,

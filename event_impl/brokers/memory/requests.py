@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class BrokerRequest(Generic[T]):
-    """Who asks, and the future that the answer ends."""
+    """The caller, and the future that the answer completes."""
 
     __slots__ = ("answer", "caller")
 

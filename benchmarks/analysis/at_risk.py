@@ -1,0 +1,78 @@
+"""Whether a disturbance may decide a verdict, by the prediction alone: what repeats of a block are decided by.
+
+    schedule delay of a block, ten times → the predicted figures, and those so much later → one answer for both, or not
+
+No compared figure that was measured is looked at: repeating a block for its result would be optional stopping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+
+from benchmarks.analysis.bracket import figures_if_late
+from benchmarks.analysis.trial_metrics import Figures, figures_of
+from benchmarks.analysis.validity import Disturbed
+from benchmarks.planning.prediction import Prediction, Unpredicted
+from benchmarks.scenario import Scenario
+from benchmarks.scenario.hypothesis import HypothesisPart
+from benchmarks.scenario.metric import Expectation, Metric
+from benchmarks.trial_result import TrialResult
+
+# A registration passes about ten steps, each of which may be as late as its sending was.
+STEPS = 10
+
+Ends = tuple[Figures, Figures]  # as predicted, and late
+
+
+def at_risk(
+    scenario: Scenario, block: Sequence[TrialResult], predicted: Mapping[str, Prediction | Unpredicted]
+) -> bool:
+    """Whether what disturbed the trials of a block, one for each variant, may decide what the run was asked."""
+    if scenario.hypothesis is None and not scenario.thresholds:
+        return True  # nothing says how precise the figures have to be
+    delays_ms = [found.delay_ms for trial in block if (found := Disturbed.of(trial)) and found.delay_ms is not None]
+    late_ms = STEPS * max(delays_ms, default=0.0)
+    ends: dict[str, Ends] = {}
+    for trial in block:
+        prediction = predicted[trial.facts.variant]
+        if isinstance(prediction, Unpredicted) or not prediction.one_by_one:
+            return True
+        now, later = (
+            figures_of([figures_if_late(trial.frames.history, trial.facts, prediction, scenario, ms)])
+            for ms in (0.0, late_ms)
+        )
+        ends[trial.facts.variant] = now, later
+    return not all(_settled(scenario, ends))
+
+
+def _settled(scenario: Scenario, ends: Mapping[str, Ends]) -> Iterator[bool]:
+    """For each question of the scenario whether delay leaves its answer as it is."""
+    for part in scenario.hypothesis.parts if scenario.hypothesis is not None else ():
+        yield part.metric.definition.bracketed and _one_answer(part.expect, _comparisons(part, ends))
+    for name, expressions in scenario.thresholds.items():
+        metric = Metric.parse(name)
+        for variant in [metric.variant] if metric.variant else list(ends):
+            figures = [metric.of(end) for end in ends[variant]]
+            bounded = metric.definition.bracketed or metric.definition.nature == "count"
+            yield bounded and all(_one_answer(Expectation.parse(text), figures) for text in expressions)
+
+
+def _comparisons(part: HypothesisPart, ends: Mapping[str, Ends]) -> list[float | None]:
+    """What the part compares, with each side on time and late."""
+    found: list[float | None] = []
+    for figures in product(*(ends[side] for side in part.sides)):
+        values = [part.metric.of(each) for each in figures]
+        if any(value is None for value in values):
+            found.append(None)
+        elif len(values) == 1:
+            found.append(values[0])
+        else:
+            first, second = (float(value or 0.0) for value in values)
+            found.append(first - second if part.comparison == "difference" else first / second if second else None)
+    return found
+
+
+def _one_answer(expect: Expectation, figures: Sequence[float | None]) -> bool:
+    answers = {None if figure is None else expect.holds(figure) for figure in figures}
+    return len(answers) == 1 and None not in answers

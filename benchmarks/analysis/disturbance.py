@@ -1,0 +1,124 @@
+"""What disturbed a run, how much of it that may explain, and whether the verdict stands all the same.
+
+Disturbed and Ends of each trial → Brackets, for every comparison → Disturbance, in words
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from benchmarks.analysis.bracket import Ends
+from benchmarks.analysis.summary_model import Disturbance, HypothesisVerdict, PartVerdict, Threshold, VariantSummary
+from benchmarks.analysis.validity import Disturbed
+from benchmarks.analysis.verdict import Brackets
+from benchmarks.scenario.hypothesis import Hypothesis
+from benchmarks.scenario.metric import Expectation, Metric
+from benchmarks.trial_result import TrialFacts
+
+_DECIDED = ("confirmed", "refuted")
+
+
+@dataclass(frozen=True)
+class DisturbedTrial:
+    """A trial that was disturbed; `ends` is null where nothing bounds it."""
+
+    facts: TrialFacts
+    disturbed: Disturbed
+    ends: Ends | None
+
+
+def threshold_of(
+    name: str, expression: str, variant: VariantSummary | None, label: str, brackets: Brackets
+) -> Threshold:
+    """One expectation on one variant: on a disturbed one, both ends of the figure must agree."""
+    metric, expect = Metric.parse(name), Expectation.parse(expression)
+    value = None if variant is None else variant.of(metric)
+    if variant is None or value is None:
+        why = "no trial was finished" if variant is None else variant.why_missing(metric) or "not measured"
+        return Threshold(name, label, expression, value, passed=False, reason=why)
+    found = Threshold(name, label, expression, value, expect.holds(value))
+    if label not in brackets.best and label not in brackets.without:
+        return found
+    if metric.definition.nature == "count" and expression.replace(" ", "") == "==0":
+        return found  # a loss that was seen stands, and none seen is none
+    if (why_not := brackets.why_not(metric, label)) is not None:
+        return replace(found, passed=None, reason=f"not decided: {why_not}")
+    ends = brackets.best[label].of(metric), brackets.worst[label].of(metric)
+    known = sorted(end for end in ends if end is not None)
+    if any(expect.holds(end) != found.passed for end in known):
+        bounds = " to ".join(f"{end:.4g}" for end in known)
+        return replace(found, passed=None, reason=f"not decided: without the disturbance it lies anywhere in {bounds}")
+    return found
+
+
+def disturbance_of(
+    trials: Sequence[DisturbedTrial],
+    hypothesis: Hypothesis | None,
+    comparison: PartVerdict | HypothesisVerdict | None,
+    thresholds: Iterable[Threshold],
+    brackets: Brackets,
+) -> Disturbance | None:
+    """What `summary.disturbed` says; null for a quiet run."""
+    if not trials:
+        return None
+    foreign = _largest(trial.disturbed.foreign_share for trial in trials)
+    stolen = _largest(trial.disturbed.steal_share for trial in trials)
+    delay_ms = _largest(trial.disturbed.delay_ms for trial in trials)
+    added_ms = _added_ms([trial.ends for trial in trials if trial.ends is not None], hypothesis)
+    open_ones = [one for one in thresholds if one.passed is None]
+    return Disturbance(
+        reasons=tuple(f"trial {trial.facts.label}: {text}" for trial in trials for text in trial.disturbed.reasons),
+        trials=tuple(trial.facts.label for trial in trials),
+        foreign_share=foreign,
+        steal_share=stolen,
+        schedule_delay_ms=delay_ms,
+        added_ms=added_ms,
+        sentence=f"{_what(foreign, stolen, delay_ms, added_ms)}; {_so(comparison, open_ones)}",
+        margins=brackets.margins,
+    )
+
+
+def stands(comparison: PartVerdict | HypothesisVerdict | None, thresholds: Iterable[Threshold]) -> bool:
+    """Whether a disturbed run says what it was asked: its verdict is decided, and so is every threshold."""
+    decided = comparison is None or comparison.verdict in _DECIDED
+    return decided and all(one.passed is not None for one in thresholds)
+
+
+def _largest(values: Iterable[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _added_ms(ends: Sequence[Ends], hypothesis: Hypothesis | None) -> float | None:
+    """The p95 of what was added to the time that the hypothesis is about; to the answer where it is about none."""
+    names = [part.metric.name for part in hypothesis.parts] if hypothesis is not None else []
+    which = "completion_latency_ms" if "completion_latency_ms" in names else "accept_latency_ms"
+    every = [values[~np.isnan(values)] for end in ends for values in (end.added_ms[which],)]
+    added = np.concatenate(every) if every else np.empty(0)
+    return float(np.quantile(added, 0.95)) if added.size else None
+
+
+def _what(
+    foreign: float | None,
+    stolen: float | None,
+    delay_ms: float | None,
+    added_ms: float | None,
+) -> str:
+    if foreign is not None and foreign > 0.1:
+        cause = f"other programs took {foreign:.0%} of the machine"
+    elif stolen is not None and stolen > 0.1:
+        cause = f"the host took {stolen:.0%} of the machine"
+    else:
+        cause = f"the load was sent up to {delay_ms or 0.0:.3g} ms late"
+    return cause if added_ms is None else f"{cause}, which may have added up to {max(added_ms, 0.0):.2g} ms"
+
+
+def _so(comparison: PartVerdict | HypothesisVerdict | None, open_ones: Sequence[Threshold]) -> str:
+    undecided = f"; {len(open_ones)} of the thresholds cannot be decided" if open_ones else ""
+    if comparison is None:
+        return f"every absolute figure may hold a part of that{undecided}"
+    if comparison.verdict in _DECIDED:
+        return f"the verdict stands even if all of it was theirs{undecided}"
+    return f"too much for a verdict: end them, and run it again{undecided}"
