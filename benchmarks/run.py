@@ -20,10 +20,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import environment, machine, scratch
-from benchmarks.analysis.calibration import ceiling_warnings, floor_for
+from benchmarks.analysis.calibration import ceiling_unknown, ceiling_warnings, floor_for
 from benchmarks.analysis.summary_model import Summary
 from benchmarks.brokers import Broker, BrokerUnavailable, ServerSpec, start
 from benchmarks.brokers.external import connect
+from benchmarks.bystanders import busy_line, busy_programs
 from benchmarks.calibration.store import stored as calibrated
 from benchmarks.exit_code import ExitCode
 from benchmarks.planning.plan import Plan, make_plan
@@ -123,6 +124,8 @@ async def _run(
     trouble: _Trouble | None = None
     ended: list[TrialFacts] = []
     try:
+        if busy := busy_line(await busy_programs()):
+            observer.warn(busy)
         observer.step("predicting what the parameters alone come to")
         results.write_json("plan.json", await _described_in_a_thread(plan, predict))
         await _perform(plan, results, observer, predict, broker_address, repeat_invalid, load_workers, ended)
@@ -208,7 +211,8 @@ def planned(scenario: Scenario) -> Plan:
     calibration = {"calibration": calibrated()}
     floor, _ = floor_for(calibration, scenario.name, workload.rate_per_s, workload.duration_s)
     plan = make_plan(scenario, floor)
-    return replace(plan, warnings=(*plan.warnings, *ceiling_warnings(workload, calibration)))
+    of_the_generator = [*ceiling_warnings(workload, calibration), *ceiling_unknown(workload, calibration)]
+    return replace(plan, warnings=(*plan.warnings, *of_the_generator))
 
 
 def described(plan: Plan, predict: Predict, progress: Callable[[int], None] = lambda _: None) -> dict[str, object]:

@@ -22,6 +22,7 @@ _RATE_TOLERANCE = 0.01
 _DURATION_FACTOR = 2.0
 
 HEADROOM = 0.5  # of the generator's ceiling: there its own delay begins to show
+_HIGH_RATE_PER_S = 2_000  # from here on a small machine may fall behind
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,19 @@ def ceiling_warnings(workload: Workload, environment: Mapping[str, object] | Non
     return [
         f"the planned {planned:,.0f}/s are above half of what the load generator keeps cleanly on this machine "
         f"({ceiling:,.0f}/s for one process): look at schedule_delay_ms, or lower the rate"
+    ]
+
+
+def ceiling_unknown(workload: Workload, environment: Mapping[str, object] | None) -> list[str]:
+    """One sentence where a high rate is planned on a machine whose generator was never measured."""
+    calibration = object_or_empty((environment or {}).get("calibration"))
+    ceiling = _number(object_or_empty(calibration.get("generator")).get("highest_clean_per_s"))
+    planned = workload.highest_rate(0.0, workload.duration_s)
+    if planned is None or planned < _HIGH_RATE_PER_S or (ceiling is not None and not calibration.get("stale")):
+        return []
+    return [
+        f"whether this machine can send the planned {planned:,.0f}/s on time is not known: "
+        "`bench calibrate --only generator` measures it; --load-workers shares the load among processes"
     ]
 
 

@@ -129,7 +129,7 @@ def _steal(steal: float) -> Finding:
     words = f"{steal:.1%} of the time goes to other guests of the host right now"
     if steal <= STEAL_LIMIT / 2:
         return ok("steal", words)
-    return note("steal", f"{words}; above {STEAL_LIMIT:.0%} a run is not valid", "try later, or on another machine")
+    return note("steal", f"{words}; above {STEAL_LIMIT:.0%} a run is disturbed", "try later, or on another machine")
 
 
 _COARSE_S = 1e-6

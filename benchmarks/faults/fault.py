@@ -18,7 +18,7 @@ from typing import Annotated, ClassVar, Protocol, get_args
 from pydantic import AfterValidator, Field, PlainSerializer, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
-from benchmarks.values.checked import DurationS, Known, LastingS, Model, Name, VariantName, some
+from benchmarks.values.checked import BROKER, DurationS, Known, LastingS, Model, Name, VariantName, some
 from benchmarks.values.problems import choice_hint
 from benchmarks.values.units import format_s
 from benchmarks.words.numbers import listed
@@ -30,6 +30,10 @@ class Effect(enum.StrEnum):
     WORKS = "works"
     STANDS_STILL = "stands still"  # takes calls and events, begins nothing new and ends nothing
     DOWN = "is down"  # refuses calls; its memory is gone
+
+
+# What a broker may be called by those who think of one of them.
+_BROKERS = ("kafka", "redpanda", "brokers")
 
 
 @dataclass(frozen=True)
@@ -195,6 +199,8 @@ class FaultKind(Model):
     def _target_exists(cls, target: str, info: ValidationInfo) -> str:
         reach = cls.reach(Known.of(info))
         name, slash, number = target.partition("/")
+        if name.lower() in _BROKERS and name not in Known.of(info).processes:
+            raise ValueError(f"unknown target {target!r}; did you mean {BROKER!r}?")
         if name in reach:
             count = reach[name]
             if not slash or (count is not None and _is_instance(number, count)):

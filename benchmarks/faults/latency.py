@@ -13,6 +13,9 @@ from benchmarks.values.checked import DurationMs, LatencyValue
 from benchmarks.words.numbers import nominal_ms
 from registration.faults import WorkFault
 
+# Quantiles that stand for a distribution.
+_DRAWS = 1000
+
 
 class LatencyFault(WorkKind):
     """Adds time to the attempts that it hits; faults that overlap add up."""
@@ -45,8 +48,17 @@ class LatencyFault(WorkKind):
         return f"{text} ± {nominal_ms(self.jitter_ms)}" if self.jitter_ms else text
 
     def mean_work_ms(self, work_ms: float) -> float:
-        """The jitter is symmetric and drops out of a mean."""
-        return work_ms if self.share == 0 else work_ms + self.share * self.latency_ms.mean_ms()
+        """The jitter drops out of the mean but for what is cut at 0, where it is larger than the latency.
+
+        Of a latency x below the jitter j, the cut of x ± j adds (j − x)² ÷ 4j.
+        """
+        if self.share == 0:
+            return work_ms
+        cut_ms = 0.0
+        if self.jitter_ms:
+            drawn = (self.latency_ms.sample_ms((number + 0.5) / _DRAWS) for number in range(_DRAWS))
+            cut_ms = sum(max(self.jitter_ms - ms, 0.0) ** 2 for ms in drawn) / _DRAWS / (4 * self.jitter_ms)
+        return work_ms + self.share * (self.latency_ms.mean_ms() + cut_ms)
 
     def for_service(self) -> WorkFault:
         return replace(super().for_service(), latency=self.latency_ms, jitter_ms=self.jitter_ms)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.faults import Fault
 from benchmarks.planning.detect import Detectable, detectable_parts
-from benchmarks.planning.utilisation import Utilisation, backlog_s, utilisation_table
+from benchmarks.planning.utilisation import Utilisation, backlog_s, hot_keys, utilisation_table
 from benchmarks.scenario.model import Scenario
 from benchmarks.scenario.quick import quick_warnings
 from benchmarks.scenario.session import session_warnings
@@ -160,10 +160,11 @@ def _order(variants: tuple[VariantSpec, ...], block: int) -> tuple[VariantSpec, 
 
 def _warnings(scenario: Scenario, table: tuple[Utilisation, ...]) -> list[str]:
     warnings = quick_warnings(scenario)
-    busy = [row for row in table if row.utilisation >= 1]
-    warnings += [row.sentence() for row in busy[:_MOST_LISTED]]
+    busy = [sentence for row in table for sentence in row.sentences()]
+    warnings += busy[:_MOST_LISTED]
     if len(busy) > _MOST_LISTED:
-        warnings.append(f"{len(busy) - _MOST_LISTED} more windows are overloaded too: see the utilisation table")
+        warnings.append(f"{len(busy) - _MOST_LISTED} more windows are like that: see the utilisation table")
+    warnings += hot_keys(scenario, table)
     cautions = (variant.broker.caution for variant in scenario.variants if variant.broker is not None)
     warnings += filter(None, dict.fromkeys(cautions))
     warnings += session_warnings(scenario)

@@ -9,12 +9,17 @@ The rate of a ramp is the highest between two edges. A closed load has no rate o
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 from benchmarks.faults import Effect, Fault
 from benchmarks.scenario.model import Scenario, Service
 from benchmarks.values.units import format_s
+from benchmarks.words.numbers import percent
+
+# Where waiting takes over: a queue with random arrivals waits twenty times its work time there (M/M/1).
+NEARLY_FULL = 0.95
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class Utilisation:
     """One service between two edges of faults or stages, [begin, end) in scenario s; `faults` are those that are on.
 
     `work_ms` is the mean work time of an attempt. Both figures are infinite while the service hangs, is paused or is
-    down (`down`: killed, so that calls are refused); with several instances they are those of the busiest one.
+    down (`down`: killed, so that calls are refused), and where its work time has no mean. With several instances they
+    are those of the busiest one that is not down; `instance` is its number where the others differ from it.
     """
 
     service: str
@@ -32,24 +38,50 @@ class Utilisation:
     work_ms: float
     utilisation: float
     down: bool = False
+    stands_still: bool = False
+    instance: int | None = None
+    instances: int = 1
+    instances_down: int = 0
 
-    def sentence(self) -> str:
-        """A warning for a window of 1 or more."""
+    @property
+    def where(self) -> str:
+        """What the figures are of: `email`, or `email/0` where the other instances differ."""
+        return self.service if self.instance is None else f"{self.service}/{self.instance}"
+
+    def sentences(self) -> Iterator[str]:
+        """What is to be warned of."""
         when = f"from {format_s(self.begin_s)} to {format_s(self.end_s)}"
         why = f" ({', '.join(self.faults)})" if self.faults else ""
         if self.down:
-            return f"{self.service} is down {when}{why}: calls of it are refused, events wait until it is back"
-        if math.isinf(self.utilisation):
-            return f"{self.service} does nothing {when}{why}: its queue grows by every arrival until it heals"
-        return (
-            f"{self.service} is overloaded {when}{why}: utilisation {self.utilisation:.2f}, its queue grows; "
-            "lower the rate or raise its concurrency if that is not what you want to see"
-        )
+            yield f"{self.service} is down {when}{why}: calls of it are refused, events wait until it is back"
+            return
+        if self.instances_down:
+            share = f"{self.instances_down} of {self.instances}"
+            yield (
+                f"{share} instances of {self.service} {'is' if self.instances_down == 1 else 'are'} down {when}{why}: "
+                f"{share} calls are refused, and the events of the partitions wait until the instance is back or its "
+                "session has expired"
+            )
+        if self.stands_still:
+            yield f"{self.where} does nothing {when}{why}: its queue grows by every arrival until it heals"
+        elif math.isinf(self.utilisation):
+            yield f"the work time of {self.where} {when}{why} has no mean (pareto with alpha up to 1): nor has its load"
+        elif self.utilisation >= 1:
+            yield (
+                f"{self.where} is overloaded {when}{why}: utilisation {self.utilisation:.2f}, its queue grows; "
+                "lower the rate or raise its concurrency if that is not what you want to see"
+            )
+        elif self.utilisation >= NEARLY_FULL:
+            yield (
+                f"{self.where} is nearly full {when}{why}: utilisation {self.utilisation:.2f}; waits are long there "
+                "and differ much from trial to trial; lower the rate or raise its concurrency"
+            )
 
     def as_dict(self) -> dict[str, object]:
         """Infinite figures are null, for JSON has no word for them."""
         return {
             "service": self.service,
+            "instance": self.instance,
             "begin_s": self.begin_s,
             "end_s": self.end_s,
             "faults": list(self.faults),
@@ -80,6 +112,26 @@ def backlog_s(table: tuple[Utilisation, ...], duration_s: float) -> float:
     return longest
 
 
+def hot_keys(scenario: Scenario, table: tuple[Utilisation, ...]) -> Iterator[str]:
+    """Services whose one worker cannot keep up with the person who comes most often, whose events wait in line."""
+    keys = scenario.workload.keys
+    if keys is None or not any(variant.uses_broker for variant in scenario.variants):
+        return
+    hottest = 1 / sum(number**-keys.s for number in range(1, keys.count + 1))
+    for name in scenario.services:
+        rows = [row for row in table if row.service == name and math.isfinite(row.work_ms)]
+        busy = (
+            (scenario.workload.highest_rate(row.begin_s, row.end_s) or 0.0) * hottest * row.work_ms / 1000
+            for row in rows
+        )
+        if (most := max(busy, default=0.0)) >= 1:
+            yield (
+                f"one person makes {percent(hottest)} of the arrivals, which is {most:.2f} times what one worker of "
+                f"{name} can do, and events of one person are worked on one after the other: their queue grows; raise "
+                "workload.keys.count or lower the rate"
+            )
+
+
 def _rows(scenario: Scenario, name: str, service: Service) -> list[Utilisation]:
     workload = scenario.workload
     faults = [fault for fault in scenario.faults if fault.process == name and fault.lasts]
@@ -89,18 +141,38 @@ def _rows(scenario: Scenario, name: str, service: Service) -> list[Utilisation]:
     rows = []
     for begin_s, end_s in pairwise(edges):
         active = [fault for fault in faults if fault.at_s <= begin_s < fault.end_s]
-        work_ms = max(_work_ms(service, active, instance) for instance in range(service.instances))
         rate_per_s = (workload.highest_rate(begin_s, end_s) or 0.0) / service.instances
-        utilisation = rate_per_s * work_ms / 1000 / service.concurrency if rate_per_s else 0.0
-        names, down = tuple(fault.name for fault in active), any(fault.effect is Effect.DOWN for fault in active)
-        rows.append(Utilisation(name, begin_s, end_s, names, work_ms, utilisation, down))
+        rows.append(_row(name, service, (begin_s, end_s), active, rate_per_s))
     return rows
 
 
-def _work_ms(service: Service, faults: list[Fault], instance: int) -> float:
-    """The mean work time of an attempt on one instance."""
+def _row(
+    name: str, service: Service, window_s: tuple[float, float], active: list[Fault], rate_per_s: float
+) -> Utilisation:
+    """`rate_per_s` is that of one instance: calls go round by turns, also to those that are down."""
+    on = {number: [f for f in active if f.instance in (None, number)] for number in range(service.instances)}
+    up = {number: faults for number, faults in on.items() if not any(f.effect is Effect.DOWN for f in faults)}
+    work_ms = {number: _work_ms(service, faults) for number, faults in up.items()}
+    busiest = max(work_ms, key=lambda number: work_ms[number], default=None)
+    busiest_ms = math.inf if busiest is None else work_ms[busiest]
+    alike = len(set(work_ms.values())) <= 1
+    return Utilisation(
+        name,
+        *window_s,
+        faults=tuple(fault.name for fault in active),
+        work_ms=busiest_ms,
+        utilisation=rate_per_s * busiest_ms / 1000 / service.concurrency if rate_per_s else 0.0,
+        down=not up,
+        stands_still=busiest is not None and any(f.effect is Effect.STANDS_STILL and f.share for f in up[busiest]),
+        instance=None if alike else busiest,
+        instances=service.instances,
+        instances_down=service.instances - len(up),
+    )
+
+
+def _work_ms(service: Service, faults: list[Fault]) -> float:
+    """The mean work time of an attempt on an instance with these faults."""
     work_ms = service.latency.mean_ms()
     for fault in faults:
-        if fault.instance in (None, instance):
-            work_ms = fault.mean_work_ms(work_ms)
+        work_ms = fault.mean_work_ms(work_ms)
     return work_ms

@@ -66,14 +66,17 @@ class BrokerSpec(Model):
         own = {key: getattr(self, key) for key in _OF_A_KIND if getattr(self, key) != _default(self.kind, key)}
         return {"kind": self.kind, "partitions": self.partitions, **own}
 
+    @classmethod
+    def flaws_together(cls, data: Mapping[str, object]) -> Iterator[Flaw]:
+        kind = data.get("kind", cls.model_fields["kind"].default)
+        if isinstance(kind, str) and kind in KINDS:
+            yield from _flaws(kind, {key: data[key] for key in _OF_A_KIND if isinstance(data.get(key), str)})
+
     @model_validator(mode="after")
     def _as_it_will_be(self) -> Self:
         kind = KINDS[self.kind]
-        given = {key: value for key in _OF_A_KIND if (value := getattr(self, key)) is not None}
-        if flaws := list(_flaws(self.kind, given)):
-            raise ValueProblems(flaws)
         for key in _OF_A_KIND:
-            self.__dict__[key] = given.get(key, _default(self.kind, key))
+            self.__dict__[key] = getattr(self, key) or _default(self.kind, key)
         if kind.partitions is not None:
             self.__dict__["partitions"] = kind.partitions
         return self

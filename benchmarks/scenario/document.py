@@ -46,6 +46,13 @@ _SCALARS: tuple[tuple[re.Pattern[str], Callable[[str], Tree]], ...] = (
 )
 
 
+# Both mean something else in YAML where they stand without quotes.
+_BARE_METRIC = re.compile(
+    r"(?<![\w\"'.])(?P<bare>[a-z_0-9]+(\.[a-z_0-9]+)?\s*\{\s*(variant|window|service)\s*:[^{}]*\})"
+)
+_BARE_EXPECTATION = re.compile(r"[:\[,]\s*(?P<bare>>=?\s*[-+.0-9]+\s*%?)")
+
+
 @dataclass(frozen=True)
 class Document:
     """`lines` and `texts` are by path of keys and indices: the line of the key, the text of its value.
@@ -196,7 +203,9 @@ def _parse(text: str, file: str) -> _Reader:
             line, f"the character {_character(error)} is not allowed in YAML; is this a text file?"
         ) from None
     except MarkedYAMLError as error:
-        raise reader.refusal(_line_of(error), f"this is not YAML: {_sentence(error)}") from None
+        line = _line_of(error)
+        remedy = _unquoted(text.splitlines()[line - 1 : line])
+        raise reader.refusal(line, f"this is not YAML: {remedy or _sentence(error)}") from None
     except (YAMLError, ValueError, IndexError, AttributeError, AssertionError) as error:
         # The parser trips over some malformed texts with errors of its own making.
         raise reader.refusal(1, f"this is not YAML: {error}") from None
@@ -210,6 +219,15 @@ def _resolve(text: str, *, plain: bool) -> Tree:
             if pattern.fullmatch(text):
                 return convert(text)
     return text
+
+
+def _unquoted(lines: list[str]) -> str | None:
+    """What has to stand in quotes in a line that cannot be read: a metric with its tags, or an expectation."""
+    for pattern in (_BARE_METRIC, _BARE_EXPECTATION):
+        for line in lines:
+            if (match := pattern.search(line)) is not None:
+                return f'put it in quotes: "{match["bare"].strip()}"'
+    return None
 
 
 def _line_of(error: MarkedYAMLError) -> int:

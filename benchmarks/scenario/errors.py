@@ -36,10 +36,10 @@ _MODELS: tuple[tuple[Location, type[Model]], ...] = (
 
 _SENTENCES: Mapping[str, str] = MappingProxyType(
     {
-        "string_type": "{value} is not text; put it in quotes",
-        "int_type": "{value} is not a whole number",
+        "string_type": "{value} is not text{remedy}",
+        "int_type": "{value} is not a whole number{remedy}",
         "int_from_float": "{value} is not a whole number",
-        "float_type": "{value} is not a number",
+        "float_type": "{value} is not a number{remedy}",
         "bool_type": "{value} is neither true nor false",
         "finite_number": "{value} is not a finite number",
         "greater_than": "{value} must be above {gt:g}",
@@ -49,12 +49,15 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "string_pattern_mismatch": "{value} is not a valid name; use small letters, digits and dashes",
         "string_too_long": "the text is longer than {max_length} characters",
         "string_too_short": "the text is empty",
-        "tuple_type": "{value} is not a list",
+        "tuple_type": "{value} is not a list{remedy}",
         "dict_type": "{value} is not a mapping of keys and values",
         "model_type": "{value} is not a mapping of keys and values",
         "model_attributes_type": "{value} is not a mapping of keys and values",
     }
 )
+
+
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 def problems_of(error: ValidationError, document: Document) -> list[Problem]:
@@ -95,13 +98,29 @@ def _flaws_of(details: ErrorDetails) -> Iterator[Flaw]:
         choices = _keys_of(fault or _model_at(location[:-1]))
         yield Flaw(location, foreign or f"unknown key {key!r}; {choice_hint(key, choices)}")
     elif kind == "literal_error":
-        choices = re.findall(r"'([^']*)'", context["expected"]) or [context["expected"]]
+        choices = re.findall(r"'([^']*)'", context["expected"])
         value = details["input"]
-        yield Flaw(location, f"{_shown(value)} is not valid here; {choice_hint(str(value), choices)}")
+        hint = choice_hint(str(value), choices) if choices else f"it must be {context['expected']}"
+        yield Flaw(location, f"{_shown(value)} is not valid here; {hint}")
     elif kind in _SENTENCES:
-        yield Flaw(location, _SENTENCES[kind].format(value=_shown(details["input"]), **context))
+        value = details["input"]
+        remedy = _remedy(kind, value, location)
+        yield Flaw(location, _SENTENCES[kind].format(value=_shown(value), remedy=remedy, **context))
     else:
         yield Flaw(location, details["msg"])
+
+
+def _remedy(kind: str, value: object, location: Location) -> str:
+    """What to write instead of a value of another type, where that is plain to see."""
+    if kind == "string_type" and isinstance(value, list) and location[::2] == ("faults", "target"):
+        return "; a fault has one target, so write a fault for each"
+    if kind == "string_type" and not isinstance(value, (list, dict)):
+        return "; put it in quotes"
+    if kind == "tuple_type" and isinstance(value, (str, int, float)):
+        return f"; write it as one, as in [{value}]"
+    if kind in ("int_type", "float_type") and isinstance(value, str) and _NUMBER.fullmatch(value):
+        return "; leave out the quotes"
+    return ""
 
 
 def _model_at(location: Location) -> type[Model] | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -88,24 +89,37 @@ def parse_hypothesis(value: object, known: Known) -> Hypothesis:
     return Hypothesis(tuple(parts))
 
 
-def checked_thresholds(thresholds: Thresholds, known: Known) -> Thresholds:
-    """The same thresholds, all readable and about things the scenario has. Raises ValueProblems."""
+def parse_thresholds(value: object, known: Known) -> Thresholds:
+    """Read `{metric: [expression, …]}`, all about things the scenario has. Raises ValueProblems."""
+    if not isinstance(value, Mapping):
+        raise ValueProblems([Flaw((), 'a mapping belongs here, as in {accept_latency_ms.p95: ["< 100"]}')])
     flaws: list[Flaw] = []
-    for name, expressions in thresholds.items():
+    for name, expressions in value.items():
+        metric: Metric | None = None
         try:
-            check_metric(Metric.parse(name), known)
+            metric = Metric.parse(name)
+            check_metric(metric, known)
         except ValueError as error:
             flaws.append(Flaw((name,), str(error)))
-        if not expressions:
-            flaws.append(Flaw((name,), 'one expression or more belongs here, as in ["< 100"]'))
-        for index, expression in enumerate(expressions):
-            try:
-                Expectation.parse(expression)
-            except ValueError as error:
-                flaws.append(Flaw((name, index), str(error)))
+        if isinstance(expressions, str):
+            flaws.append(Flaw((name,), f'{expressions!r} stands alone; write it in a list, as in ["{expressions}"]'))
+        elif not isinstance(expressions, Sequence) or not expressions:
+            flaws.append(Flaw((name,), 'a list of one expression or more belongs here, as in ["< 100"]'))
+        else:
+            flaws += _flaws_of_expressions(name, expressions, metric)
     if flaws:
         raise ValueProblems(flaws)
-    return thresholds
+    return {name: tuple(str(Expectation.parse(text)) for text in expressions) for name, expressions in value.items()}
+
+
+def _flaws_of_expressions(name: str, expressions: Sequence[object], metric: Metric | None) -> Iterator[Flaw]:
+    for index, expression in enumerate(expressions):
+        try:
+            if not isinstance(expression, str):
+                raise ValueError('an expression alone belongs here, in quotes, as in ["< 100"]')  # noqa: TRY004 - a flaw
+            _expectation(expression, metric, "variant")
+        except ValueError as error:
+            yield Flaw((name, index), str(error))
 
 
 def check_metric(metric: Metric, known: Known) -> None:
@@ -121,6 +135,8 @@ def check_metric(metric: Metric, known: Known) -> None:
     if metric.window is not None and metric.window not in known.windows:
         what = "fault that lasts" if metric.window == "during" else "fault"
         raise ValueError(f"'window:{metric.window}' needs a {what}, and this scenario has none")
+    if not metric.is_there(known.windows):
+        raise ValueError(f"{metric.name!r} needs a fault, and this scenario has none; add one, or leave this out")
 
 
 def _parse_part(value: dict[str, object], known: Known) -> HypothesisPart:
@@ -129,8 +145,9 @@ def _parse_part(value: dict[str, object], known: Known) -> HypothesisPart:
     ]
 
     metric = _read(value, "metric", lambda text: _hypothesis_metric(text, known), flaws)
-    expect = _read(value, "expect", Expectation.parse, flaws)
     given = [comparison for comparison in _COMPARISONS if comparison in value]
+    comparison = given[0] if len(given) == 1 else None
+    expect = _read(value, "expect", lambda text: _expectation(text, metric, comparison), flaws)
     sides: tuple[str, ...] | None = None
     if len(given) == 1:
         sides = _read(value, given[0], lambda text: _split(text, given[0], known.variants), flaws)
@@ -153,6 +170,30 @@ def _read(value: dict[str, object], key: str, parse: Callable[[str], T], flaws: 
     except ValueError as error:
         flaws.append(Flaw((key,), str(error)))
         return None
+
+
+def _expectation(text: str, metric: Metric | None, comparison: EstimateKind | None) -> Expectation:
+    """What is expected of `metric`, if some value can meet it; None where that cannot be read, and is reported."""
+    expect = Expectation.parse(text)
+    if metric is None or comparison is None:
+        return expect
+    share = metric.definition.nature == "share"
+    if "%" in text and not share and comparison != "ratio":
+        raise ValueError(f"{text!r} is a share, and {metric.name!r} is not; write a number ({metric.definition.unit})")
+    low = -math.inf if comparison == "difference" else 0.0
+    high = math.inf
+    what = {"variant": repr(metric.name), "difference": "a difference", "ratio": "a ratio"}[comparison]
+    if share and comparison != "ratio":
+        low, high = max(low, -1.0), 1.0
+        what = "a share" if comparison == "variant" else "a difference of shares"
+    if expect.can_hold(low, high):
+        return expect
+    if high == math.inf:
+        raise ValueError(f"no value can meet {text!r}: {what} is never below 0; raise the bound")
+    remedy = "choose a bound in between"
+    if 1 < abs(expect.bound) <= 100:
+        remedy = f"for {expect.bound:g} per cent write '{expect.op} {expect.bound:g}%'"
+    raise ValueError(f"no value can meet {text!r}: {what} lies between {low:g} and {high:g}; {remedy}")
 
 
 def _hypothesis_metric(text: str, known: Known) -> Metric:

@@ -15,7 +15,7 @@ from benchmarks.scenario.model import Scenario, merged_services
 from benchmarks.scenario.sample import smallest_arrivals, surely_enough
 from benchmarks.scenario.variant import DEFAULT_VARIANTS, SOME_HAVE
 from benchmarks.values.checked import API, Known, near_miss
-from benchmarks.values.problems import Location, Problem, ScenarioError, UnknownScenarioError, choice_hint
+from benchmarks.values.problems import Flaw, Location, Problem, ScenarioError, UnknownScenarioError, choice_hint
 from benchmarks.values.units import parse_s
 
 _SUFFIXES = (".yaml", ".yml")
@@ -80,25 +80,33 @@ def build(document: Document, *, stem: str | None = None, check_sample: bool = T
         scenario = Scenario.model_validate(document.data, context=_known(document.data, stem))
     except ValidationError as error:
         raise ScenarioError(problems_of(error, document)) from None
-    if check_sample and (problems := sample_problems(scenario, document)):
-        raise ScenarioError(problems)
+    if check_sample and (flaws := sample_flaws(scenario, listed=("hypothesis", "all") in document.lines)):
+        raise ScenarioError(document.problem(flaw.location, flaw.message) for flaw in flaws)
     return scenario
 
 
-def sample_problems(scenario: Scenario, document: Document) -> list[Problem]:
-    """What the hypothesis asks of more arrivals than the scenario has. Those of a closed load nobody knows before."""
-    if scenario.hypothesis is None or scenario.workload.closed:
+def sample_flaws(scenario: Scenario, *, listed: bool = False) -> list[Flaw]:
+    """What hypothesis and thresholds ask of more arrivals than the scenario has. A closed load's nobody knows before.
+
+    `listed`: the file has its hypothesis under `all`, even if that is one.
+    """
+    if scenario.workload.closed:
         return []
-    problems: list[Problem] = []
-    single = len(scenario.hypothesis.parts) == 1 and ("hypothesis", "all") not in document.lines
-    for index, part in enumerate(scenario.hypothesis.parts):
-        base: Location = ("hypothesis",) if single else ("hypothesis", "all", index)
-        need, window = part.metric.smallest_sample, part.metric.window
+    parts = () if scenario.hypothesis is None else scenario.hypothesis.parts
+    single = len(parts) == 1 and not listed
+    asked: list[tuple[Location, Metric]] = [
+        (("hypothesis", "metric") if single else ("hypothesis", "all", index, "metric"), part.metric)
+        for index, part in enumerate(parts)
+    ]
+    asked += [(("thresholds", name), Metric.parse(name)) for name in scenario.thresholds]
+    flaws = []
+    for location, metric in asked:
+        need, window = metric.smallest_sample, metric.window
         if surely_enough(scenario, window, need):
             continue
         if (have := smallest_arrivals(scenario, window)) is not None and have < need:
-            problems.append(document.problem((*base, "metric"), _too_few(part.metric, need, have)))
-    return problems
+            flaws.append(Flaw(location, _too_few(metric, need, have)))
+    return flaws
 
 
 def _too_few(metric: Metric, need: int, have: int) -> str:

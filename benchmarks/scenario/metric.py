@@ -10,18 +10,45 @@ import itertools
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 from benchmarks.metrics import DEFINITIONS, METRICS
-from benchmarks.metrics.definition import SMALLEST_SAMPLE, Definition, MetricRow
+from benchmarks.metrics.definition import PERCENTILES, SMALLEST_SAMPLE, Definition, MetricRow
 from benchmarks.values.problems import choice_hint
 
 WINDOWS = ("before", "during", "after")
 TAGS = ("variant", "window", "service")
 
+# What other tools call it, and what it is here.
+_ELSEWHERE: Mapping[str, str] = MappingProxyType(
+    {
+        "http_req_duration": "accept_latency_ms.p95",
+        "http_req_failed": "accept_ratio",
+        "http_req_waiting": "accept_latency_ms.p95",
+        "http_reqs": "throughput_per_s",
+        "iteration_duration": "accept_latency_ms.p95",
+        "iterations": "counts.sent",
+        "dropped_iterations": "counts.dropped",
+        "checks": "accept_ratio",
+        "error_rate": "accept_ratio",
+        "success_rate": "accept_ratio",
+        "throughput": "throughput_per_s",
+        **{
+            word.format(p): f"accept_latency_ms.{p}"
+            for p in PERCENTILES
+            for word in ("{}_latency", "latency_{}", "{}", "{}_ms", "{}_latency_ms")
+        },
+        "latency": "accept_latency_ms.p95",
+        "latency_ms": "accept_latency_ms.p95",
+    }
+)
+# An expression of k6: `p(95)<200`, `avg < 100`, `rate<0.01`.
+_OF_K6 = re.compile(r"^\s*(p\(\d|(avg|min|med|max|rate|count)\s*[<>=])")
+_INSTEAD_OF_K6 = 'name the figure and give the bound alone, as in accept_latency_ms.p95: ["< 200"]'
 _METRIC = re.compile(r"(?P<name>[a-z_0-9]+)(\.(?P<stat>[a-z_0-9]+))?\s*(\{(?P<tags>[^{}]*)\})?", re.ASCII)
 
 
@@ -38,12 +65,15 @@ class Metric:
         """Read `name[.stat][{tag:value,…}]`. Raises ValueError with a sentence that names the nearest valid choice."""
         match = _METRIC.fullmatch(text.strip())
         if match is None:
+            if _OF_K6.search(text):
+                raise ValueError(f"cannot read {text!r} as a metric; {_INSTEAD_OF_K6}")
             raise ValueError(
                 f"cannot read {text!r} as a metric; write name.stat{{tag:value}}, as in accept_latency_ms.p95"
             )
         name, stat, tags = match["name"], match["stat"], match["tags"]
         if name not in DEFINITIONS:
-            raise ValueError(f"unknown metric {name!r}; {choice_hint(name, tuple(DEFINITIONS))}")
+            hint = f"write {_ELSEWHERE[name]!r}" if name in _ELSEWHERE else choice_hint(name, tuple(DEFINITIONS))
+            raise ValueError(f"unknown metric {name!r}; {hint}")
         shape = DEFINITIONS[name]
         stat = stat or shape.default_stat
         if stat is None and shape.stats:
@@ -70,6 +100,10 @@ class Metric:
     @property
     def service(self) -> str | None:
         return self._tag("service")
+
+    def is_there(self, windows: Collection[str]) -> bool:
+        """Whether a run whose faults make these windows can give this figure."""
+        return self.window in (None, *windows) and (bool(windows) or not self.definition.needs_fault)
 
     @property
     def smallest_sample(self) -> int:
@@ -132,7 +166,7 @@ def rows() -> Iterator[tuple[MetricRow, Metric]]:
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
     {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
 )
-_EXPECTATION = re.compile(r"(<=|>=|==|<|>)\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)", re.ASCII)
+_EXPECTATION = re.compile(r"(<=|>=|==|<|>)\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*(%?)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -144,16 +178,23 @@ class Expectation:
 
     @classmethod
     def parse(cls, text: str) -> Expectation:
-        """Read `< 100`, `<= 1`, `> 0.5`, `>= 0` or `== 0`. Raises ValueError."""
+        """Read `< 100`, `<= 1`, `> 0.5`, `>= 10%` or `== 0`. Raises ValueError."""
         match = _EXPECTATION.fullmatch(text.strip())
         if match is None:
+            if _OF_K6.search(text):
+                raise ValueError(f"cannot read {text!r} as an expectation; {_INSTEAD_OF_K6}")
             raise ValueError(
                 f"cannot read {text!r} as an expectation; write <, <=, >, >= or == and a number, as in '< 0.5'"
             )
         bound = float(match[2])
         if not math.isfinite(bound):
             raise ValueError(f"{match[2]!r} is too large a number")
-        return cls(match[1], bound)
+        return cls(match[1], float(Decimal(match[2]) / 100) if match[3] else bound)
+
+    def can_hold(self, low: float, high: float) -> bool:
+        """Whether any value from `low` to `high` meets it."""
+        at = min(max(self.bound, low), high)
+        return any(self.holds(value) for value in (low, at, high))
 
     def holds(self, value: float) -> bool:
         return _OPERATORS[self.op](value, self.bound)

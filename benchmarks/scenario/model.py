@@ -10,7 +10,7 @@ from benchmarks import subject
 from benchmarks.faults import Fault
 from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.scenario.faults import beyond_every_variant, overlaps, with_default_names
-from benchmarks.scenario.hypothesis import Hypothesis, Thresholds, checked_thresholds, parse_hypothesis
+from benchmarks.scenario.hypothesis import Hypothesis, Thresholds, parse_hypothesis, parse_thresholds
 from benchmarks.scenario.variant import DEFAULT_VARIANTS, VariantSpec, with_broker
 from benchmarks.scenario.workload import Workload
 from benchmarks.values.checked import (
@@ -82,10 +82,14 @@ class Quick(Model):
     left_out: tuple[str, ...] = ()
 
 
+def _version(value: object) -> object:
+    return 1 if value == "1" else value
+
+
 class Scenario(Model):
     """A whole scenario, as checked. Fields stand in the order in which they are validated: later ones see earlier."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_version)]
     name: Name
     title: Annotated[str, Field(min_length=1, max_length=200)] = ""  # the name, where the file gives none
     description: str | None = None
@@ -172,10 +176,10 @@ class Scenario(Model):
             raise ValueProblems(flaws)
         return faults
 
-    @field_validator("thresholds")
+    @field_validator("thresholds", mode="before")
     @classmethod
-    def _thresholds_readable(cls, value: Thresholds, info: ValidationInfo) -> Thresholds:
-        return checked_thresholds(value, Known.of(info))
+    def _thresholds_readable(cls, value: object, info: ValidationInfo) -> Thresholds:
+        return parse_thresholds(value, Known.of(info))
 
     @field_validator("hypothesis", mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from benchmarks.scenario.model import Scenario
 from benchmarks.scenario.resolve import dump, resolve
 from benchmarks.scenario.settings import with_settings
 from benchmarks.scenario.variant import VariantSpec, with_broker
-from benchmarks.scenario.workload import Stage
+from benchmarks.scenario.workload import Stage, Workload
 from benchmarks.subject import VARIANTS
 from benchmarks.values.problems import Problem, ScenarioError, choice_hint
 from benchmarks.values.units import format_s, parse_s
@@ -37,11 +37,11 @@ def override(
 ) -> Scenario:
     """The scenario as the command line changes it, by the same rules as the file. Raises ScenarioError.
 
-    `duration` is text with a unit and scales the fault times. `variants` are names of the run, or bases that it
-    does not have; faults, thresholds and a hypothesis that speak of others are left out. `broker` is the kind that
-    all event variants use instead of theirs. `quick` makes three blocks of about 8 s with a warm-up of 1 s, and leaves
-    out what these cannot answer: `Scenario.quick` says what. `sets` are `key=value` for any key of the file, such as
-    `faults.0.latency=400ms`, and are applied last.
+    `rate` is the highest of a ramp. `duration` is text with a unit and scales the fault times. `variants` are names of
+    the run, or bases that it does not have; faults, thresholds and a hypothesis that speak of others are left out.
+    `broker` is the kind that all event variants use instead of theirs. `quick` makes three blocks of about 8 s with a
+    warm-up of 1 s, and leaves out what these cannot answer: `Scenario.quick` says what. `sets` are `key=value` for any
+    key of the file, such as `faults.0.latency=400ms`, and are applied last.
     """
     chosen = list(dict.fromkeys(variants or scenario.variant_names))
     duration_s = min(scenario.workload.duration_s, quickly.DURATION_S) if quick else scenario.workload.duration_s
@@ -104,10 +104,20 @@ def _workload(scenario: Scenario, rate: float | None, duration_s: float, *, quic
     if quick:
         changed["warmup"] = format_s(min(scenario.workload.warmup_s, quickly.WARMUP_S))
     if rate is not None:
-        changed["rate"] = float(rate)
+        changed |= _at_rate(scenario.workload, changed, float(rate))
     if scenario.workload.max_in_flight == scenario.workload.default_max_in_flight:
         changed.pop("maxInFlight", None)  # it follows from the rate, which may be another
     return changed
+
+
+def _at_rate(workload: Workload, changed: Mapping[str, object], rate: float) -> dict[str, object]:
+    """The keys that give the load another rate: of a ramp its highest, and the others in proportion."""
+    stages = changed.get("stages")
+    if workload.stages is None or not isinstance(stages, list):
+        return {"rate": rate}
+    factor = rate / max(workload.start_rate or 0.0, *(stage.target for stage in workload.stages))
+    scaled = [{**stage, "target": stage["target"] * factor} for stage in stages]
+    return {"startRate": (workload.start_rate or 0.0) * factor, "stages": scaled}
 
 
 def _scaled_stages(stages: Sequence[Stage], factor: float, duration_s: float) -> list[dict[str, object]]:
@@ -116,7 +126,7 @@ def _scaled_stages(stages: Sequence[Stage], factor: float, duration_s: float) ->
     ends_s[-1] = duration_s
     lengths_s = [round(end_s - begin_s, 9) for begin_s, end_s in pairwise([0.0, *ends_s])]
     return [
-        {"duration": format_s(max(1e-6, length_s)), "target": stage.target}
+        {"duration": format_s(max(1e-6, length_s) if stage.duration_s else 0.0), "target": stage.target}
         for stage, length_s in zip(stages, lengths_s, strict=True)
     ]
 
@@ -177,7 +187,7 @@ def _thresholds(scenario: Scenario, chosen: Sequence[str], windows: Collection[s
     kept: dict[str, list[str]] = {}
     for name, expressions in scenario.thresholds.items():
         metric = Metric.parse(name)
-        if metric.variant in (None, *chosen) and metric.window in (None, *windows):
+        if metric.variant in (None, *chosen) and metric.is_there(windows):
             kept[name] = list(expressions)
     return kept
 
@@ -185,5 +195,5 @@ def _thresholds(scenario: Scenario, chosen: Sequence[str], windows: Collection[s
 def _can_ask(scenario: Scenario, chosen: Sequence[str], windows: Collection[str]) -> bool:
     """Whether the variants and the window that the hypothesis is about are still there."""
     return scenario.hypothesis is not None and all(
-        set(part.sides) <= set(chosen) and part.metric.window in (None, *windows) for part in scenario.hypothesis.parts
+        set(part.sides) <= set(chosen) and part.metric.is_there(windows) for part in scenario.hypothesis.parts
     )

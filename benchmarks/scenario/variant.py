@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Iterator, Mapping
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -11,7 +10,7 @@ from benchmarks.scenario.broker import BrokerSpec
 from benchmarks.subject import VARIANTS, Listed
 from benchmarks.values.checked import BROKER, Model, Name
 from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
-from benchmarks.values.units import format_s, parse_s
+from benchmarks.values.units import format_s, parse_s, read_percent
 from registration.options import Option, OptionValue, options_of
 
 DEFAULT_VARIANTS: tuple[str, ...] = ("sync", "events")
@@ -87,11 +86,16 @@ class VariantSpec(Model):
         base = info.data.get("base")
         return {} if base is None else read_options(value, options_of(VARIANTS[base].declared.options))
 
-    @model_validator(mode="after")
-    def _broker_fits(self) -> Self:
-        if self.broker is not None and not self.uses_broker:
-            raise ValueProblems([Flaw(("broker",), f"a variant of {self.base!r} has no broker")])
-        return self
+    @classmethod
+    def flaws_together(cls, data: Mapping[str, object]) -> Iterator[Flaw]:
+        base = data.get("base", data.get("name"))
+        if (
+            isinstance(base, str)
+            and base in VARIANTS
+            and data.get("broker") is not None
+            and not VARIANTS[base].uses_broker
+        ):
+            yield Flaw(("broker",), f"a variant of {base!r} has no broker; leave it out")
 
 
 def with_broker(variant: VariantSpec, shared: BrokerSpec) -> VariantSpec:
@@ -142,8 +146,9 @@ def _read(value: object, option: Option) -> OptionValue:
                 raise ValueError("a whole number belongs here")  # noqa: TRY004 - a flaw of the file
             return int(_at_least(value, option))
         case "share":
+            value = read_percent(value)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise ValueError("a share from 0 to 1 belongs here")
+                raise ValueError("a share from 0 to 1 belongs here, as in 0.1 or 10%")
             return float(value)
         case "switch":
             if not isinstance(value, bool):

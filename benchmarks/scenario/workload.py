@@ -8,7 +8,7 @@ constant-vus            closed: `vus` people, each of whom comes again as soon a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal, Self, get_args
@@ -44,9 +44,12 @@ _MOST_IN_FLIGHT = 1_000_000
 
 
 class Stage(Model):
-    """A stretch of a ramp: within `duration_s` the rate goes in a straight line to `target` per time unit."""
+    """A stretch of a ramp: within `duration_s` the rate goes in a straight line to `target` per time unit.
 
-    duration_s: Annotated[LastingS, Field(alias="duration")]
+    One that takes no time is a step.
+    """
+
+    duration_s: Annotated[DurationS, Field(alias="duration")]
     target: RampRate
 
     def resolved(self) -> dict[str, object]:
@@ -69,10 +72,13 @@ class Keys(Model):
     def resolved(self) -> dict[str, object]:
         return {key: value for key, value in self.as_dict().items() if key != "s" or self.distribution == "zipf"}
 
+    @classmethod
+    def flaws_together(cls, data: Mapping[str, object]) -> Iterator[Flaw]:
+        if data.get("distribution") == "uniform" and "s" in data:
+            yield Flaw(("s",), "'s' is not for keys of distribution 'uniform', only for 'zipf'")
+
     @model_validator(mode="after")
-    def _exponent_fits(self) -> Self:
-        if self.distribution == "uniform" and "s" in self.model_fields_set:
-            raise ValueProblems([Flaw(("s",), "'s' is not for keys of distribution 'uniform', only for 'zipf'")])
+    def _exponent_given(self) -> Self:
         if self.distribution == "zipf" and "s" not in self.model_fields_set:
             self.__dict__["s"] = _DEFAULT_ZIPF_S
         return self
@@ -208,27 +214,33 @@ class Workload(Model):
         }
         return {key: value for key, value in data.items() if self.executor in _EXECUTORS_OF_KEY.get(key, EXECUTORS)}
 
-    @model_validator(mode="after")
-    def _keys_fit_the_executor(self) -> Self:
-        flaws = []
-        for name, field in type(self).model_fields.items():
-            key = field.alias or name
-            executors = _EXECUTORS_OF_KEY.get(key, EXECUTORS)
-            if self.executor not in executors and name in self.model_fields_set:
+    @classmethod
+    def flaws_together(cls, data: Mapping[str, object]) -> Iterator[Flaw]:
+        executor = data.get("executor", EXECUTORS[0])
+        if executor not in EXECUTORS:
+            return  # which is reported; what belongs to it nobody can say
+        for key, executors in _EXECUTORS_OF_KEY.items():
+            if key in data and executor not in executors:
+                if "executor" not in data:
+                    yield Flaw((key,), f"{key!r} needs another executor beside it: write executor: {executors[0]}")
+                    continue
                 theirs = " and ".join(repr(executor) for executor in executors)
-                flaws.append(Flaw((key,), f"{key!r} is not for the executor {self.executor!r}, only for {theirs}"))
-        if self.executor == "ramping-arrival-rate" and self.stages is None:
-            flaws.append(Flaw(("stages",), "a ramp needs its stages, as in stages: [{duration: 10s, target: 80}]"))
-        if self.closed and self.vus is None:
-            flaws.append(Flaw(("vus",), "a closed load needs the number of its people, as in vus: 20"))
-        if flaws:
-            raise ValueProblems(flaws)
+                yield Flaw((key,), f"{key!r} is not for the executor {executor!r}, only for {theirs}")
+        if executor == "ramping-arrival-rate" and "stages" not in data:
+            yield Flaw(("stages",), "a ramp needs its stages, as in stages: [{duration: 10s, target: 80}]")
+        if executor == "constant-vus" and "vus" not in data:
+            yield Flaw(("vus",), "a closed load needs the number of its people, as in vus: 20")
+
+    @model_validator(mode="after")
+    def _filled_in(self) -> Self:
         # The one way to fill a field of a frozen model from its siblings.
         if self.executor == "constant-arrival-rate" and self.rate is None:
             self.__dict__["rate"] = _DEFAULT_RATE
         if self.stages is not None:
             self.__dict__["start_rate"] = self.start_rate or 0.0
             self.__dict__["duration_s"] = round(sum(stage.duration_s for stage in self.stages), 9)
+            if not self.duration_s:
+                raise ValueProblems([Flaw(("stages",), "together the stages take no time; make one longer than 0s")])
         return self
 
     @model_validator(mode="after")
@@ -251,7 +263,8 @@ class Workload(Model):
         end_s = 0.0
         for stage, (before, after) in zip(stages, pairwise(rates), strict=True):
             begin_s, end_s = end_s, round(end_s + stage.duration_s, 9)
-            yield Stretch(begin_s, end_s, before, after)
+            if begin_s < end_s:
+                yield Stretch(begin_s, end_s, before, after)
 
 
 def keys_of_executor(executor: str) -> frozenset[str]:

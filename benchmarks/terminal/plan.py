@@ -51,7 +51,7 @@ def _utilisation(plan: Plan) -> Table:
     for row in plan.utilisation:
         style = "bold red" if row.utilisation >= 1 else ""
         table.add_row(
-            row.service,
+            row.where,
             f"{row.begin_s:g} s",
             f"{row.end_s:g} s",
             ", ".join(row.faults) or "none",

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PlainSerializer,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails
 
 from benchmarks.values.latency import format_latency, parse_latency
-from benchmarks.values.problems import choice_hint, nearest
-from benchmarks.values.units import format_ms, format_s, parse_ms, parse_s
+from benchmarks.values.problems import Flaw, ValueProblems, choice_hint, edits, nearest
+from benchmarks.values.units import format_ms, format_s, parse_ms, parse_s, read_percent
 from registration.latency import Latency
 from registration.services import ROSTER
 
@@ -21,8 +33,9 @@ API, BROKER = "api", "broker"
 # What else has processes, files or targets by its name.
 _RESERVED = (API, BROKER, "harness", "load", "machine", "relay", "topics")
 _SERVICE_NAME = r"^[a-z][a-z0-9-]*$"
-# How alike a new service's name may be to a known one before it is taken for a slip of the pen.
+# How alike a new service's name may be to a known one before it is taken for a slip of the pen: `emails`, or `cash`.
 _NEAR_MISS = 0.75
+_MOST_EDITS = 2
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,29 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, arbitrary_types_allowed=True)
 
+    @classmethod
+    def flaws_together(cls, data: Mapping[str, object]) -> Iterator[Flaw]:
+        """What is wrong with the raw keys taken together, whatever else is wrong with each of them."""
+        yield from ()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_at_once(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """A key that is wrong by itself hides nothing that is wrong with the rest."""
+        flaws = list(cls.flaws_together(value)) if isinstance(value, Mapping) else []
+        try:
+            made = handler(value)
+        except ValidationError as error:
+            if not flaws:
+                raise
+            # What pydantic found, given back to it as it was, and ours beside it.
+            found = cast("list[InitErrorDetails]", error.errors(include_url=False))
+            ours: InitErrorDetails = {"type": "value_error", "input": value, "ctx": {"error": ValueProblems(flaws)}}
+            raise ValidationError.from_exception_data(cls.__name__, [*found, ours]) from None
+        if flaws:
+            raise ValueProblems(flaws)
+        return made
+
 
 def _above_zero(duration: float) -> float:
     if duration <= 0:
@@ -76,14 +112,17 @@ def given(value: object) -> object:
 
 def near_miss(name: str) -> str | None:
     """The service of the roster that `name` seems to be a slip of the pen for."""
-    return None if name in ROSTER else nearest(name, ROSTER, cutoff=_NEAR_MISS)
+    if name in ROSTER:
+        return None
+    slips = (known for known in ROSTER if abs(len(known) - len(name)) <= 1 and edits(name, known) <= _MOST_EDITS)
+    return nearest(name, ROSTER, cutoff=_NEAR_MISS) or next(slips, None)
 
 
 def _service_name(name: str) -> str:
     if name in _RESERVED:
         raise ValueError(f"{name!r} cannot be a service's name, since it is that of another part; choose another")
     if (close := near_miss(name)) is not None:
-        raise ValueError(f"unknown service {name!r}; did you mean {close!r}? (a new one needs a name less alike)")
+        raise ValueError(f"unknown service {name!r}; did you mean {close!r}? (a new one needs a name less like it)")
     return name
 
 
@@ -100,7 +139,7 @@ DurationMs = Annotated[float, BeforeValidator(parse_ms), PlainSerializer(format_
 LastingS = Annotated[float, BeforeValidator(parse_s), AfterValidator(_above_zero), PlainSerializer(format_s)]
 LastingMs = Annotated[float, BeforeValidator(parse_ms), AfterValidator(_above_zero), PlainSerializer(format_ms)]
 LatencyValue = Annotated[Latency, BeforeValidator(parse_latency), PlainSerializer(format_latency)]
-Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1)]
+Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1), BeforeValidator(read_percent)]
 Rate = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1_000_000)]
 RampRate = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1_000_000)]
 Truth = Annotated[bool, Field(strict=True)]

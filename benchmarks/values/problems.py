@@ -57,6 +57,16 @@ def nearest(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str | Non
     return matches[0] if matches else None
 
 
+def edits(one: str, other: str) -> int:
+    """How many letters are put in, left out or changed to turn one word into the other (Levenshtein)."""
+    row = list(range(len(other) + 1))
+    for number, letter in enumerate(one, 1):
+        before, row[0] = row[0], number
+        for place, theirs in enumerate(other, 1):
+            before, row[place] = row[place], min(before + (letter != theirs), row[place] + 1, row[place - 1] + 1)
+    return row[-1]
+
+
 def choice_hint(word: str, choices: Iterable[str]) -> str:
     """How to go on: the nearest choice, else all of them."""
     listed = list(dict.fromkeys(choices))

@@ -1,4 +1,4 @@
-"""Durations with their unit: `800ms`, `25s`, `2m`, `1.5h`."""
+"""Durations with their unit: `800ms`, `25s`, `2m`, `1.5h`; shares in per cent: `10%`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from decimal import Decimal
 _MS_PER_UNIT = {"ms": Decimal(1), "s": Decimal(1000), "m": Decimal(60_000), "h": Decimal(3_600_000)}
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,40})?|\.[0-9]{1,40})\s?(ms|s|m|h)", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,12})?)\s?%", re.ASCII)
 LONGEST_MS = 24 * 3_600_000.0
 
 
@@ -39,6 +40,12 @@ def _parse(value: object) -> Decimal:
     if text.startswith("-"):
         raise ValueError(f"{shown} is negative; a duration is 0ms or longer")
     raise ValueError(f"{shown} is not a duration; write a number and a unit, as in 800ms, 25s or 2m")
+
+
+def read_percent(value: object) -> object:
+    """`10%` as 0.1; anything else as it is."""
+    match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
+    return value if match is None else float(Decimal(match[1]) / 100)
 
 
 def format_ms(milliseconds: float) -> str:

@@ -84,7 +84,7 @@ def test_one_slow_instance_is_judged_by_its_own_share_of_the_arrivals() -> None:
     )
     planned = plan(text)
     assert next(row for row in planned.utilisation if row.service == "email").utilisation == pytest.approx(1.5)
-    assert planned.warnings[0].startswith("email is overloaded from 0ms to 20s (latency-email-1): utilisation 1.50")
+    assert planned.warnings[0].startswith("email/1 is overloaded from 0ms to 20s (latency-email-1): utilisation 1.50")
 
 
 def test_a_hang_has_infinite_utilisation_which_json_calls_null() -> None:

@@ -118,13 +118,14 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
         "claim: blocking\n"
     )
     assert problems(text) == [
-        "x.yaml:1: version: 2 is not valid here; it must be '1'",
+        "x.yaml:1: version: 2 is not valid here; it must be 1",
         "x.yaml:2: name: 'X!' is not a valid name; use small letters, digits and dashes",
         "x.yaml:3: titel: unknown key 'titel'; did you mean 'title'?",
         "x.yaml:4: workload.duration: 25 needs a unit: 25ms or 25s",
         "x.yaml:4: workload.rate: 0 must be above 0",
         "x.yaml:5: services.cache.concurrency: 0 must be 1 or more",
-        "x.yaml:5: services.emial: unknown service 'emial'; did you mean 'email'? (a new one needs a name less alike)",
+        "x.yaml:5: services.emial: unknown service 'emial'; did you mean 'email'? "
+        "(a new one needs a name less like it)",
         "x.yaml:6: variants[1]: unknown variant 'evnts'; did you mean 'events'?",
         "x.yaml:7: blocks: 0 must be 1 or more",
         "x.yaml:9: faults[0].target: unknown target 'emial'; did you mean 'email'?",
@@ -170,7 +171,7 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ("workload: {executor: constant-vus, vus: 0}", "workload.vus: 0 must be 1 or more"),
         (
             "workload: {vus: 5}",
-            "workload.vus: 'vus' is not for the executor 'constant-arrival-rate', only for 'constan",
+            "workload.vus: 'vus' needs another executor beside it: write executor: constant-vus",
         ),
         (
             "workload: {executor: ramping-arrival-rate}",
@@ -267,8 +268,14 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
             "thresholds: {drain_s: ['5']}",
             "thresholds.drain_s[0]: cannot read '5' as an expectation; write <, <=, >, >= or == and a",
         ),
-        ("thresholds: {drain_s: []}", 'thresholds.drain_s: one expression or more belongs here, as in ["< 100"]'),
-        ("thresholds: {drain_s: '< 5'}", "thresholds.drain_s: '< 5' is not a list"),
+        (
+            "thresholds: {drain_s: []}",
+            'thresholds.drain_s: a list of one expression or more belongs here, as in ["< 100"]',
+        ),
+        (
+            "thresholds: {drain_s: '< 5'}",
+            """thresholds.drain_s: '< 5' stands alone; write it in a list, as in ["< 5"]""",
+        ),
         (
             "thresholds: {'drain_s{variant:event}': ['< 5']}",
             "thresholds.drain_s{variant:event}: this scenario has no variant 'event'; did you mean 'events'?",
