@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     from benchmarks.scenario import Scenario, ScenarioError
 
+_THREE_TO_TRY = """bench run slow-downstream   one service turns slow: who waits?
+        bench run consumer-crash    a process is killed in mid-work: what is lost?
+        bench run baseline          nothing goes wrong: what does each side cost?
+  `bench list` has them all; --quick makes it shorter"""
+
 app = typer.Typer(
     name="bench",
     help="Should this service call its downstreams directly (HTTP), or publish an event (Kafka)? Measure it.",
@@ -30,7 +35,9 @@ app = typer.Typer(
 broker_app = typer.Typer(help="Fetch, start and stop the Kafka that bench uses.", no_args_is_help=True)
 app.add_typer(broker_app, name="broker")
 
-Names = Annotated[list[str], typer.Argument(help="Scenarios: a name (see `bench list`) or a path to a YAML file.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Scenarios: a name (see `bench list`) or a path to a YAML file.")
+]
 VariantOption = Annotated[
     list[str] | None, typer.Option("--variant", help="Run only this variant, or one more; may be repeated.")
 ]
@@ -82,10 +89,14 @@ SummaryOption = Annotated[
     bool, typer.Option("--json", help="Print the summary as JSON on standard output, all else on standard error.")
 ]
 
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", help="Print every figure of the sides and every warning at the end.")
+]
+
 
 @app.command()
 def run(
-    scenarios: Names,
+    scenarios: Names = None,
     variant: VariantOption = None,
     broker: BrokerOption = None,
     blocks: BlocksOption = None,
@@ -99,6 +110,7 @@ def run(
     load_master: LoadMasterOption = None,
     out: OutOption = None,
     json: SummaryOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Run scenarios, and write charts and a report.
 
@@ -110,6 +122,8 @@ def run(
     from benchmarks.terminal.run import RunOptions, run_all
     from benchmarks.trials.load_workers import LoadWorkers, LoadWorkersError
 
+    if not scenarios:
+        _fail(ExitCode.USAGE, "which scenario? Try one of these", _THREE_TO_TRY)
     if broker is not None and names_a_secret(broker):
         _fail(
             ExitCode.USAGE,
@@ -127,7 +141,8 @@ def run(
         _fail(ExitCode.USAGE, str(error), "see docs/load.md")
     from virtual.predict import predict  # not before: it takes longer than to say that a scenario is not valid
 
-    raise typer.Exit(run_all(loaded, RunOptions(predict, address, out, json, _typed(), repeat_invalid, workers)))
+    options = RunOptions(predict, address, out, json, _typed(), repeat_invalid, workers, verbose)
+    raise typer.Exit(run_all(loaded, options))
 
 
 @app.command(name="list")
@@ -230,6 +245,7 @@ def validate(files: Annotated[list[str], typer.Argument(help="Names or paths of 
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="A results directory, such as results/latest.")],
+    verbose: VerboseOption = False,
 ) -> None:
     """Write summary, charts and report of a stored run anew. Needs no broker."""
     from benchmarks.run import rebuild
@@ -252,7 +268,7 @@ def report(
             f"the report cannot be written: {error}",
             "make room, or copy the run to where you may write",
         )
-    print_summary(summary, run, _stdout())
+    print_summary(summary, run, _stdout(), verbose=verbose)
 
 
 @app.command()
@@ -269,6 +285,22 @@ def compare(
     from benchmarks.terminal.compare import compare_runs
 
     raise typer.Exit(compare_runs(old, new, _stdout(), _stderr(), as_json=json))
+
+
+@app.command()
+def verify(
+    run: Annotated[Path, typer.Argument(help="The results directory of a run, such as results/latest.")],
+) -> None:
+    """Check a stored run: does its summary follow from its rows, and was it judged by what was written down before it?
+
+    Counts, shares, latencies, intervals and the verdict are computed anew from the Parquet files by a script that
+    shares no code with the rest: `benchmarks/verify.py`, which runs alone too.
+
+    Exit codes: 0 nothing differs · 2 no run · 110 something differs.
+    """
+    from benchmarks.terminal.verify import verify_run
+
+    raise typer.Exit(verify_run(run))
 
 
 @app.command()

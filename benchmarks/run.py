@@ -29,6 +29,7 @@ from benchmarks.calibration.store import stored as calibrated
 from benchmarks.exit_code import ExitCode
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.planning.prediction import Predict, Prediction, Unpredicted
+from benchmarks.planning.seal import sealed
 from benchmarks.planning.stalls import Stalls
 from benchmarks.processes.child import ChildError
 from benchmarks.processes.ports import NoFreePort, Ports
@@ -118,8 +119,9 @@ async def _run(
     }
     # First of all, and overwritten at the end: if we are killed, this is what stands.
     results.write_json("run.json", {**about, "problems": [DID_NOT_END]})
-    write_text(results.directory / "scenario.yaml", dump(resolve(scenario)))
-    results.write_json("plan.json", plan.as_dict())
+    scenario_text = dump(resolve(scenario))
+    write_text(results.directory / "scenario.yaml", scenario_text)
+    results.write_json("plan.json", sealed(plan.as_dict(), scenario, scenario_text))
     observer.run_began(plan, results.directory)
     trouble: _Trouble | None = None
     ended: list[TrialFacts] = []
@@ -127,7 +129,8 @@ async def _run(
         if busy := busy_line(await busy_programs()):
             observer.warn(busy)
         observer.step("predicting what the parameters alone come to")
-        results.write_json("plan.json", await _described_in_a_thread(plan, predict))
+        described_plan = await _described_in_a_thread(plan, predict)
+        results.write_json("plan.json", sealed(described_plan, scenario, scenario_text))
         await _perform(plan, results, observer, predict, broker_address, repeat_invalid, load_workers, ended)
     except asyncio.CancelledError:
         trouble = _Trouble(ExitCode.INTERRUPTED, "interrupted", "")
@@ -281,6 +284,7 @@ def finish(results: Results, predict: Predict) -> Summary:
         trials,
         run_problems=results.run_problems(),
         predicted=held.predicted,
+        predicted_blocks=held.predicted_blocks,
         residuals=held.summary,
         environment=results.environment(),
         ends=held.ends,

@@ -92,9 +92,13 @@ class Residuals:
 
 @dataclass(frozen=True)
 class RunResiduals:
-    """A run against its predictions: `summary.predicted`, `summary.residuals`, and the rows of `residuals.parquet`."""
+    """A run against its predictions: `summary.predicted`, `summary.residuals`, and the rows of `residuals.parquet`.
+
+    `predicted_blocks`: as `predicted`, of every variant and block that was held against its own.
+    """
 
     predicted: Mapping[str, Json]
+    predicted_blocks: Mapping[str, Mapping[int, Json]]
     summary: Mapping[str, summary_model.ResidualSummary]
     frame: pd.DataFrame
     ends: Mapping[int, Ends]  # of disturbed trials, by their numbers
@@ -107,6 +111,7 @@ def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: Pred
     """
     first = {name: predict(name, 0) for name in scenario.variant_names}
     frames: dict[str, list[pd.DataFrame]] = {name: [] for name in scenario.variant_names}
+    blocks: dict[str, dict[int, Json]] = {name: {} for name in scenario.variant_names}
     skipped: dict[str, list[str]] = {name: [] for name in scenario.variant_names}  # why, one reason a trial
     ends: dict[int, Ends] = {}
     left = MOST_ARRIVALS_OF_A_RUN
@@ -122,6 +127,7 @@ def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: Pred
         if isinstance(prediction, Unpredicted):
             skipped[name].append(prediction.reason)
             continue
+        blocks[name][block] = prediction.as_dict()
         found = residuals(trial.frames.history, trial.frames.effects, prediction, scenario)
         quiet = None
         if Disturbed.of(trial):
@@ -131,6 +137,7 @@ def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: Pred
     every = [frame for of_variant in frames.values() for frame in of_variant]
     return RunResiduals(
         {name: prediction.as_dict() for name, prediction in first.items()},
+        blocks,
         {name: _summary(first[name], frames[name], skipped[name], scenario) for name in scenario.variant_names},
         pd.concat(every, ignore_index=True) if every else pd.DataFrame(columns=columns(scenario.services)),
         ends,

@@ -33,6 +33,7 @@ from benchmarks.analysis.summary_model import (
 from benchmarks.analysis.trial_metrics import TrialMetrics, figures_of, measure
 from benchmarks.analysis.validity import Disturbed, Dropped, trial_reasons, variant_reasons
 from benchmarks.analysis.verdict import Brackets, comparison_of, comparisons_of, outlier_warnings
+from benchmarks.analysis.worth import Evidence, with_worth
 from benchmarks.scenario import Scenario
 from benchmarks.scenario.metric import Metric
 from benchmarks.scenario.quick import quick_warnings
@@ -57,7 +58,7 @@ class _Trial:
     def of(cls, scenario: Scenario, ends: Mapping[int, Ends], trial: TrialResult) -> _Trial:
         frames, facts, faults = trial.frames, trial.facts, trial.faults
         bounds = windows_bounds_ns(scenario)
-        metrics = measure(frames.history, frames.effects, facts, scenario.slo, bounds, trial.lag)
+        metrics = measure(frames.history, frames.effects, facts, scenario.slo, bounds, trial.lag, scenario.healed_ns)
         silent = faults[faults["applicable"].astype(bool) & faults["begin_ns"].isna()]
         return cls(
             facts,
@@ -104,6 +105,7 @@ def summarise(
     *,
     run_problems: Sequence[str] = (),
     predicted: Mapping[str, Mapping[str, object]] | None = None,
+    predicted_blocks: Mapping[str, Mapping[int, Mapping[str, object]]] | None = None,
     residuals: Mapping[str, ResidualSummary] | None = None,
     environment: Mapping[str, object] | None = None,
     ends: Mapping[int, Ends] | None = None,
@@ -112,9 +114,9 @@ def summarise(
     """What `summary.json` says (`docs/measurement.md`), before anything is rounded.
 
     `run_problems` are reasons against the run that no trial knows of, such as that it was interrupted. `predicted` is
-    what the parameters alone say. `environment` is where the run ran, with the machine's calibration. `ends` are those
-    of disturbed trials, by their numbers; `helped` by how much delay alone can improve which
-    figures of a variant. Trials whose
+    what the parameters alone say of the first block of each variant, `predicted_blocks` of every block that it was done
+    for. `environment` is where the run ran, with the machine's calibration. `ends` are those of disturbed trials, by
+    their numbers; `helped` by how much delay alone can improve which figures of a variant. Trials whose
     block was repeated are told of and count nowhere. Variants without a finished trial are left out, with a warning.
     `trials` is gone through once.
     """
@@ -125,7 +127,7 @@ def summarise(
     floor, why_none = floor_for(environment, scenario.name, workload.rate_per_s, workload.duration_s)
     reasons = [*run_problems, *(reason for variant in variants for reason in variant.reasons())]
     answers = _answers(scenario, variants, told, floor, _brackets(variants, residuals or {}, helped or {}), reasons)
-    return Summary(
+    summary = Summary(
         format_version=FORMAT_VERSION,
         scenario=scenario.name,
         claim=scenario.claim,
@@ -149,7 +151,10 @@ def summarise(
         residuals=residuals,
         disturbed=answers.disturbed,
         quick=scenario.quick is not None,
+        slo_ms={"accept": scenario.slo.accept_ms, "complete": scenario.slo.complete_ms},
     )
+    curves = {one.name: {trial.facts.block: trial.metrics.curves for trial in one.trials} for one in variants}
+    return with_worth(summary, scenario.hypothesis, Evidence(scenario.slo, curves, floor, predicted_blocks))
 
 
 @dataclass(frozen=True)

@@ -323,6 +323,7 @@ class Summary:
     disturbed: Disturbance | None = None
     worth: Worth | None = None
     quick: bool = False  # three short blocks, for a first look
+    slo_ms: Mapping[str, float] | None = None  # `accept` and `complete`, as the scenario has them
 
     @classmethod
     def read(cls, path: Path) -> Summary:

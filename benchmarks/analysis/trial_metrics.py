@@ -10,10 +10,11 @@ import pandas as pd
 
 from benchmarks.analysis.reconcile import reconcile
 from benchmarks.analysis.recovery import recovery
+from benchmarks.analysis.slo_curve import SloCurve
 from benchmarks.metrics import METRICS
 from benchmarks.metrics.arrivals import Applied, Arrivals
 from benchmarks.metrics.definition import Definition
-from benchmarks.metrics.series import Recovery, TrialSeries, WindowSeries, outstanding
+from benchmarks.metrics.series import Recovery, TrialSeries, WindowSeries, outstanding, told_ns
 from benchmarks.trial_result import TrialFacts
 
 if TYPE_CHECKING:
@@ -29,13 +30,17 @@ Figures = dict[str, object]
 
 @dataclass(frozen=True)
 class TrialMetrics:
-    """What is kept of one trial: the parts of its metrics, of the whole and of the windows that there are."""
+    """What is kept of one trial: the parts of its metrics, of the whole and of the windows that there are.
+
+    `curves`: what other SLOs would have come to, in `whole` and in each window.
+    """
 
     facts: TrialFacts
     bounds: Mapping[str, Bounds | None]
     recovery: Recovery
     whole: Partials
     windows: Mapping[str, Partials | None]
+    curves: Mapping[str, SloCurve]
 
     def window_bounds_s(self) -> dict[str, tuple[float, float]]:
         """The windows there are, in seconds of scenario time; `whole` where there are none."""
@@ -51,21 +56,21 @@ def measure(
     slo: Slo,
     bounds: Mapping[str, Bounds | None],
     lag: pd.DataFrame | None = None,
+    healed_ns: int | None = None,
 ) -> TrialMetrics:
     """The metrics of one trial, whose frames these are.
 
     `bounds` are those of the scenario's windows (`windows_bounds_ns`); `lag` is missing or empty where there is no
-    broker.
+    broker. `healed_ns` is when the last fault healed, where that is not when the window `after` begins.
     """
     found = Applied.of(history, effects, facts.services)
     table = latencies(history, effects, facts.services, found)
     series = outstanding(history, effects, facts, found)
     before, after = bounds["before"], bounds["after"]
-    recovered = (
-        Recovery()
-        if before is None or after is None
-        else recovery(table, series, fault_ns=before[1], heal_ns=after[0], end_ns=facts.duration_ns)
-    )
+    recovered = Recovery()
+    if before is not None and after is not None:
+        edges = {"fault_ns": before[1], "heal_ns": max(after[0], healed_ns or 0), "end_ns": facts.duration_ns}
+        recovered = recovery(table, told_ns(history, facts), series, **edges)
     endings = reconcile(history, effects, facts, found).endings
     return metrics_of(TrialSeries(facts, slo, history, table, series, endings, recovered, lag), bounds)
 
@@ -80,6 +85,11 @@ def metrics_of(trial: TrialSeries, bounds: Mapping[str, Bounds | None]) -> Trial
         windows={
             name: None if inside is None else _partials(_OF_A_WINDOW, trial.window(*inside))
             for name, inside in bounds.items()
+        },
+        curves={
+            name: SloCurve.of(trial.window(*inside))
+            for name, inside in {"whole": (0, trial.facts.duration_ns), **bounds}.items()
+            if inside is not None
         },
     )
 

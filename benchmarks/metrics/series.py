@@ -108,8 +108,7 @@ def outstanding(
     sent = history["sent_ns"].notna().to_numpy()
     rows = history[sent]
     intended = floats(rows["intended_ns"])
-    answered = floats(rows["answered_ns"])
-    end = np.where(np.isnan(answered), intended + facts.timeout_ms * NS_PER_MS, answered)
+    end = told_ns(rows, facts)
     last_ns = (found or Applied.of(history, effects, ())).any_last_ns[sent]
     end = np.where(last_ns == -NEVER, end, np.maximum(end, last_ns))
     pending = {id_ for ids in facts.pending.values() for id_ in ids}
@@ -120,3 +119,9 @@ def outstanding(
     # At the same instant, what ends goes first: a registration answered as the next arrives is not two.
     order = np.lexsort((steps, times))
     return pd.DataFrame({"t_s": times[order] / 1e9, "count": np.cumsum(steps[order])})
+
+
+def told_ns(history: pd.DataFrame, facts: TrialFacts) -> Floats:
+    """When each arrival had its answer, whatever it was, or ran into its timeout."""
+    answered = floats(history["answered_ns"])
+    return np.where(np.isnan(answered), floats(history["intended_ns"]) + facts.timeout_ms * NS_PER_MS, answered)

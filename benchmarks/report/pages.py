@@ -25,7 +25,7 @@ from benchmarks.words.numbers import (
     signed,
     upper_bound,
 )
-from benchmarks.words.summary import metric_words
+from benchmarks.words.summary import metric_words, threshold_state
 from benchmarks.words.table import doubt_words, label_of, mark_words, value_words
 
 # Registrations without a difference of times: they are counted.
@@ -95,14 +95,17 @@ def residuals(data: RunData) -> Page | None:
 
 
 def endings(data: RunData) -> Page:
+    """How registrations ended: what occurred, and in any case how many were lost."""
     rows = []
     for path, word, meaning in ENDINGS:
-        cells = []
+        cells, occurred = [], False
         for name in data.variants:
             number = data.summary.figure(name, *path)
             bound = upper_bound(data.summary.variants[name].zero_upper95) if number == 0 else ""
             cells.append(count(number) + (f" ({bound})" if bound else ""))
-        rows.append((word, meaning, *cells))
+            occurred |= bool(number)
+        if occurred or word == "lost":
+            rows.append((word, meaning, *cells))
     headings = ("", "what it means", *data.variants)
     return Page(headings, tuple(rows), (False, False, *[True] * len(data.variants)))
 
@@ -172,10 +175,16 @@ def noise_floor(summary: Summary) -> str:
     return f"≈ stands where the interval lies within what identical sides (A/A) showed on this machine{over}."
 
 
-def thresholds(summary: Summary) -> list[tuple[str, str, str, str, bool]]:
-    """Metric, variant, expectation, value, whether it passed."""
+def thresholds(summary: Summary) -> list[tuple[str, str, str, str, str]]:
+    """Metric, variant, expectation, value, and what came of it."""
     return [
-        (metric_words(Metric.parse(one.metric)), one.variant, one.expression, figure(one.value), one.passed is True)
+        (
+            metric_words(Metric.parse(one.metric)),
+            one.variant,
+            one.expression,
+            figure(one.value),
+            ": ".join(filter(None, (threshold_state(one), one.reason))),
+        )
         for one in summary.thresholds
     ]
 

@@ -23,10 +23,13 @@ from benchmarks.charts.run_data import RunData
 from benchmarks.report import pages
 from benchmarks.report.cases import SHOWN, cases
 from benchmarks.report.claims import CLAIMS
+from benchmarks.report.first_charts import first_charts
+from benchmarks.words.brief import brief, findings, short_name, ten_rows, with_unit
 from benchmarks.words.calibration import calibration_lines
-from benchmarks.words.numbers import DASH, milliseconds, percent
-from benchmarks.words.summary import broker_caution, metric_words, repeated_sentences, verdict_sentence
+from benchmarks.words.numbers import DASH, listed
+from benchmarks.words.summary import broker_caution, loop_sentence, metric_words, repeated_sentences, verdict_sentence
 from benchmarks.words.table import ENDED, TableRow, side_by_side
+from benchmarks.words.worth import cost_sentences, worth_sentences
 
 _TEMPLATE = "report.html.jinja"
 _OUTSIDE_SVG = re.compile(r"^.*?(?=<svg )", re.DOTALL)
@@ -44,19 +47,6 @@ class Figure:
     svg: Markup
 
 
-@dataclass(frozen=True)
-class AtAGlance:
-    """One variant at the top of the report: both times, and how many had both in time."""
-
-    variant: str
-    base: str
-    colour: str
-    accept: str
-    complete: str
-    in_slo: str
-    findings: tuple[str, ...]
-
-
 def write_report(results: Path) -> Path:
     """Write `report.html` of the run in `results`, whose charts are drawn already; returns its path.
 
@@ -67,6 +57,7 @@ def write_report(results: Path) -> Path:
     run, ran_in = (_optional_json(results / name) for name in ("run.json", "environment.json"))
     summary = data.summary
     rows = side_by_side(summary)
+    first = first_charts(summary, [chart.name for chart in CHARTS])
     text = _template().render(
         scenario=data.scenario,
         source=data.source,
@@ -84,15 +75,16 @@ def write_report(results: Path) -> Path:
         ],
         fault_labels=[window.label for window in data.windows],
         warnings=[*repeated_sentences(summary), *summary.warnings],
+        **_what_matters(summary),
         variants=data.variants,
         colours=data.colours,
-        glances=[_glance(data, name) for name in data.variants],
         window="during the fault" if data.main_window else "over the whole run",
         sections=_sections(rows),
         predicted=pages.predicted(data),
         unsettled=pages.unsettled(data),
         residuals=pages.residuals(data),
-        figures=[_figure(results, data, chart.name) for chart in CHARTS],
+        figures=[_figure(results, data, name) for name in first],
+        more_figures=[_figure(results, data, chart.name) for chart in CHARTS if chart.name not in first],
         endings=pages.endings(data),
         cases=cases(data),
         cases_shown=SHOWN,
@@ -116,6 +108,20 @@ def write_report(results: Path) -> Path:
     path = results / "report.html"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _what_matters(summary: Summary) -> dict[str, object]:
+    """What stands before all else, by the template's names."""
+    found = brief(summary)
+    return {
+        "disturbed": "" if summary.disturbed is None else summary.disturbed.sentence,
+        "worth": worth_sentences(summary),
+        "brief": found,
+        "ten": [(row, short_name(row, found.window), with_unit(row)) for row in ten_rows(summary)],
+        "findings": [f"{listed(names)}: {finding}" for finding, names in findings(summary).items()],
+        "loop": loop_sentence(summary),
+        "costs": cost_sentences(summary),
+    }
 
 
 def _template() -> Template:
@@ -142,20 +148,6 @@ def _verdict(summary: Summary) -> str:
     if not summary.valid:
         return "not valid"
     return (summary.comparison.verdict if summary.comparison else None) or "no verdict"
-
-
-def _glance(data: RunData, variant: str) -> AtAGlance:
-    summary, window = data.summary, data.main_window
-    bases = {spec.name: spec.base for spec in data.scenario.variants}
-    return AtAGlance(
-        variant=variant,
-        base=bases.get(variant, variant),
-        colour=data.colours[variant],
-        accept=milliseconds(summary.figure(variant, "accept_latency_ms", "p50", window=window)),
-        complete=milliseconds(summary.figure(variant, "completion_latency_ms", "p50", window=window)),
-        in_slo=percent(summary.figure(variant, "slo_ratio", window=window)),
-        findings=summary.variants[variant].findings,
-    )
 
 
 def _sections(rows: Sequence[TableRow]) -> list[tuple[str, list[TableRow]]]:

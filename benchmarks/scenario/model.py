@@ -137,7 +137,12 @@ class Scenario(Model):
     def after_ns(self) -> int | None:
         """Where the window `after` begins: the end of `during`, else the last instant of a fault; None without any."""
         during = self.during_ns
-        return during[1] if during is not None else max((fault.end_ns for fault in self.faults), default=None)
+        return during[1] if during is not None else self.healed_ns
+
+    @property
+    def healed_ns(self) -> int | None:
+        """The last end of a fault, or instant of one that does not last; None without any."""
+        return max((fault.end_ns for fault in self.faults), default=None)
 
     @field_validator("name")
     @classmethod

@@ -6,7 +6,6 @@ eye; what is recorded is computed after the load, from all rows.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -73,6 +72,9 @@ class Scoreboard:
     start_ns: int | None = None  # scenario time 0 of the trial under load
     rows: Path | None = None
     began_ns: int = field(default_factory=time.monotonic_ns)
+    trial_began_ns: int | None = None
+    taken_ns: list[int] = field(default_factory=list)  # by each trial that has ended, repeats included
+    in_block: int = 0  # trials of this attempt at the block that have ended
     glances: dict[str, Glance] = field(default_factory=dict)
 
     def position(self) -> str:
@@ -80,8 +82,22 @@ class Scoreboard:
         if self.plan is None or self.trial is None:
             return ""
         total = len(self.plan.trials)
-        repeats = self.trial.number > total
-        return f"repeating block {self.trial.block + 1}" if repeats else f"trial {self.trial.number} of {total}"
+        again = self.trial.number > total
+        return f"block {self.trial.block + 1} again" if again else f"trial {self.trial.number} of {total}"
+
+    def begin(self, trial: PlannedTrial) -> None:
+        """A trial begins; where it is the first of its block, or of another attempt at it, a block does too."""
+        before = self.trial
+        if before is None or before.block != trial.block or self.in_block >= self._in_a_block():
+            self.in_block = 0
+        self.trial, self.trial_began_ns = trial, self.clock_ns()
+
+    def end(self) -> None:
+        """The trial has ended."""
+        if self.trial_began_ns is not None:
+            self.taken_ns.append(self.clock_ns() - self.trial_began_ns)
+        self.in_block += 1
+        self.trial_began_ns = None
 
     def at_s(self) -> float | None:
         """Scenario time, while a trial is under load; negative in its warm-up."""
@@ -115,20 +131,38 @@ class Scoreboard:
         )
 
     def left_s(self) -> float | None:
-        """Seconds until the run is over, by the plan, the repeats and by what it has taken so far."""
+        """Seconds until the run is over: the trials that are left, each as long as those so far took on average.
+
+        A repeated block is left as a whole, and so takes time of its own; before the first trial has ended, the plan
+        says how long one takes.
+        """
         if self.plan is None:
             return None
-        return max(self._estimated_s(self.plan) - (self.clock_ns() - self.began_ns) / 1e9, 0.0)
+        a_trial_s = self.plan.estimated_s / max(len(self.plan.trials), 1)
+        if self.taken_ns:
+            a_trial_s = sum(self.taken_ns) / len(self.taken_ns) / 1e9
+        began_ns = self.began_ns if self.trial is None else self.trial_began_ns
+        under_way_s = 0.0 if began_ns is None else (self.clock_ns() - began_ns) / 1e9
+        left = self._trials_left(self.plan)
+        # One that takes longer than the others eats up nothing of those that follow.
+        return max(left * a_trial_s - min(under_way_s, a_trial_s), 0.0) if left else 0.0
 
     def share_done(self) -> float:
         left_s = self.left_s()
-        return 0.0 if self.plan is None or left_s is None else 1 - left_s / max(self._estimated_s(self.plan), 1e-9)
+        if self.plan is None or left_s is None:
+            return 0.0
+        gone_s = (self.clock_ns() - self.began_ns) / 1e9
+        return gone_s / max(gone_s + left_s, 1e-9)
 
-    def _estimated_s(self, plan: Plan) -> float:
-        # The trials of repeats, of which the plan does not know, are numbered on from its last, block by block.
-        beyond = 0 if self.trial is None else max(self.trial.number - len(plan.trials), 0)
-        a_block = len(plan.trials) // plan.scenario.blocks
-        return plan.estimated_s * (1 + math.ceil(beyond / a_block) / plan.scenario.blocks)
+    def _trials_left(self, plan: Plan) -> int:
+        """Those of later blocks, and of this attempt at this one, with the one under way."""
+        if self.trial is None:
+            return len(plan.trials)
+        later = sum(trial.block > self.trial.block for trial in plan.trials)
+        return later + max(self._in_a_block() - self.in_block, 0)
+
+    def _in_a_block(self) -> int:
+        return 0 if self.plan is None else len(self.plan.trials) // self.plan.scenario.blocks
 
 
 class _BoardKeeper:
@@ -149,10 +183,9 @@ class _BoardKeeper:
         self._board.step = message
 
     def trial_began(self, trial: PlannedTrial) -> None:
-        self._board.trial = trial
+        self._board.begin(trial)
 
-    def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
-        self._board.trial = trial
+    def load_began(self, _trial: PlannedTrial, rows: Path, start_ns: int) -> None:
         self._board.rows, self._board.start_ns = rows, start_ns
         self._board.step = "under load"
 
@@ -161,6 +194,7 @@ class _BoardKeeper:
 
     def trial_ended(self, _trial: PlannedTrial) -> None:
         self._board.step = "saved"
+        self._board.end()
 
     def warn(self, message: str) -> None:
         self._console.print(Text("note: ", "yellow") + Text(message))
@@ -224,7 +258,8 @@ class PlainLines(_BoardKeeper):
 
     def load_began(self, trial: PlannedTrial, rows: Path, start_ns: int) -> None:
         super().load_began(trial, rows, start_ns)
-        self._console.print(f"{self._board.position()}: {trial.variant.name}, block {trial.block + 1}")
+        block = "" if self._board.position().startswith("block") else f", block {trial.block + 1}"
+        self._console.print(f"{self._board.position()}: {trial.variant.name}{block}")
 
     def _tick(self) -> None:
         while not self._stop.wait(_PLAIN_PERIOD_S):

@@ -35,7 +35,8 @@ class RunOptions:
 
     `broker_address`: a cluster to use instead of starting a broker. `out`: the results directory, one below
     `_RESULTS_ROOT` where it is None. `as_json`: only summaries reach standard output. `command` is what the user typed.
-    `repeat_invalid`: how many blocks may be repeated, None for half of them.
+    `repeat_invalid`: how many blocks may be repeated, None for half of them. `verbose`: every figure is printed at the
+    end.
     """
 
     predict: Predict
@@ -45,6 +46,7 @@ class RunOptions:
     command: str
     repeat_invalid: int | None
     load_workers: LoadWorkers
+    verbose: bool = False
 
 
 def run_all(scenarios: Sequence[Scenario], options: RunOptions) -> ExitCode:
@@ -145,7 +147,7 @@ def _show(outcome: RunResult, results: Results, options: RunOptions, talk: Conso
         if options.as_json:
             print(json.dumps(outcome.summary.as_dict()))
         else:
-            print_summary(outcome.summary, results.directory, console())
+            print_summary(outcome.summary, results.directory, console(), verbose=options.verbose)
     if outcome.problem:
         complain(talk, outcome.problem, outcome.next_step)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from math import inf
 
-from benchmarks.analysis.summary_model import HypothesisVerdict, PartVerdict, Summary
+from benchmarks.analysis.summary_model import HypothesisVerdict, PartVerdict, Summary, Threshold
 from benchmarks.scenario.metric import Metric
-from benchmarks.words.numbers import NBSP, figure, plural, signed
+from benchmarks.words.numbers import NBSP, figure, listed, plural, signed
 
 _WINDOWS = {"before": "before the fault", "during": "during the fault", "after": "after the fault"}
+
+_ASKED_MORE = 1.1  # how much more often one side may be asked before it is said
 
 
 def verdict_sentence(summary: Summary) -> str:
@@ -50,6 +54,46 @@ def repeated_sentences(summary: Summary) -> tuple[str, ...]:
     )
 
 
+def repeats_sentence(summary: Summary) -> str:
+    """Which blocks were repeated and how often, in one line; empty where none was."""
+    times = Counter(attempt.block for attempt in summary.repeated_blocks)
+    often = {1: "once", 2: "twice"}
+    words = [f"block {block + 1} {often.get(number, f'{number} times')}" for block, number in sorted(times.items())]
+    return f"{listed(words)} repeated, since disturbed; those attempts do not count" if words else ""
+
+
+def loop_sentence(summary: Summary) -> str:
+    """That a closed loop asked one side more often than the other; empty where all were asked as often."""
+    asked = {
+        name: (summary.figure(name, "counts", "offered") or 0) / max(len(side.trials), 1)
+        for name, side in summary.variants.items()
+    }
+    most, least = max(asked, key=asked.__getitem__, default=""), min(asked, key=asked.__getitem__, default="")
+    if not asked or asked[least] <= 0 or asked[most] / asked[least] < _ASKED_MORE:
+        return ""
+    return (
+        f"a closed loop asks again once it is answered, so {most} was asked {figure(asked[most] / asked[least])} times "
+        f"as often as {least}: compare shares and times with that in mind"
+    )
+
+
+def threshold_lines(summary: Summary) -> dict[str, list[str]]:
+    """Every threshold in words by its state, what needs a look first; a state that none is in is left out."""
+    found: dict[str, list[str]] = {}
+    for one in summary.thresholds:
+        words = f"{one.metric}{'' if 'variant:' in one.metric else f' of {one.variant}'} {one.expression}"
+        told = f"{words}, measured {figure(one.value)}" if one.value is not None else words
+        found.setdefault(threshold_state(one), []).append(f"{told}: {one.reason}" if one.reason else told)
+    return {state: found[state] for state in ("failed", "not decided", "not measured", "passed") if state in found}
+
+
+def threshold_state(one: Threshold) -> str:
+    """`passed`, `failed`, `not measured` where there is no figure, `not decided` where there is one and no answer."""
+    if one.value is None:
+        return "not measured"
+    return "not decided" if one.passed is None else "passed" if one.passed else "failed"
+
+
 def metric_words(metric: Metric) -> str:
     """`accept_latency_ms.p95{window:during}` as `accept latency p95 during the fault`."""
     service = f" of {metric.service}" if metric.service else ""
@@ -59,7 +103,7 @@ def metric_words(metric: Metric) -> str:
 def found_words(found: PartVerdict, variants: Sequence[str]) -> str:
     """A comparison and what was expected, in words: `… was 97.1 points higher with events than with sync (…)`."""
     metric, kind, value = found.measured, found.kind, found.estimate
-    first, second = _sides(found.label, variants)
+    first, second = sides_of(found.label, variants)
     words = metric_words(metric)
     if value is None:
         sides = f"{first} and {second}" if second else first
@@ -72,19 +116,29 @@ def found_words(found: PartVerdict, variants: Sequence[str]) -> str:
     elif kind == "difference":
         text = f"{words} was {figure(abs(value) * scale)}{unit} {'higher' if value > 0 else 'lower'} with {first}"
         text += f" than with {second}"
+    elif kind == "ratio" and value == 1:
+        text = f"{words} was the same with {first} and {second}"
     elif kind == "ratio":
-        text = f"{words} with {first} was {figure(value)} times that with {second}"
+        turned = value < 1
+        text = f"{words} was {figure(1 / value if turned else value)}× {'lower' if turned else 'higher'} with {first}"
+        text += f" than with {second}"
     else:
         text = f"{words} was {figure(value * scale)}{unit} with {first}"
     details = []
     if found.ci95 is not None:
-        low, high = (signed(edge * scale) if kind == "difference" else figure(edge * scale) for edge in found.ci95)
-        details.append(f"95{NBSP}% interval {low} to {high}{unit}")
+        ends = (
+            found.ci95
+            if kind != "ratio" or value >= 1
+            else tuple(1 / edge if edge else inf for edge in found.ci95[::-1])
+        )
+        low, high = (signed(edge * scale) if kind == "difference" else figure(edge * scale) for edge in ends)
+        details.append(f"95{NBSP}% interval {low} to {high}{'×' if kind == 'ratio' else unit}")
     if found.per_block:
         details.append(plural(len(found.per_block), "block"))
     if found.expect:
         sign, _, bound = found.expect.partition(" ")
-        details.append(f"expected {sign} {float(bound) * scale:g}{unit}")
+        what = f"{found.label} " if kind == "ratio" else ""
+        details.append(f"expected {what}{sign} {float(bound) * scale:g}{unit}")
     return f"{text} ({', '.join(details)})" if details else text
 
 
@@ -92,7 +146,7 @@ def _head(verdict: str | None, summary: Summary) -> str:
     return ("No verdict" if verdict is None else verdict.capitalize()) + " (quick)" * summary.quick
 
 
-def _sides(text: str, variants: Sequence[str]) -> tuple[str, str]:
+def sides_of(text: str, variants: Sequence[str]) -> tuple[str, str]:
     """The two sides of `A/B` or `A-B`, cut where both halves are variants; one side alone has no second."""
     cuts = [(text[:at], text[at + 1 :]) for at, mark in enumerate(text) if mark in "-/"]
     return next(((a, b) for a, b in cuts if a in variants and b in variants), (text, ""))

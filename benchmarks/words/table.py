@@ -12,8 +12,9 @@ from benchmarks.metrics import definition
 from benchmarks.metrics.definition import STATS, Section
 from benchmarks.scenario.metric import Metric, rows
 from benchmarks.values.confidence import SIGNIFICANCE
+from benchmarks.words.comparison import effect_words
 from benchmarks.words.numbers import DASH, NBSP, count, figure, percent, upper_bound
-from benchmarks.words.summary import metric_words
+from benchmarks.words.summary import metric_words, sides_of
 
 WHOLE, DURING, ENDED, COST = "Whole run", "During the fault", "Where registrations ended", "Backlog and cost"
 _HEADINGS: Mapping[Section, str] = {"whole": WHOLE, "ended": ENDED, "cost": COST}
@@ -52,6 +53,9 @@ class TableRow:
     unit: str
     cells: Mapping[str, Cell]
     comparison: str = ""
+    metric: Metric | None = None
+    # The comparison of `main_pair` alone, without their names.
+    effect: str = ""
 
     @property
     def label(self) -> str:
@@ -113,8 +117,9 @@ def _rows(summary: Summary, section: Section, window: str | None) -> Iterator[Ta
         if (known or section == "ended") and clear and (best := _best(row, values, cells)):
             cells[best] = Cell(cells[best].text, cells[best].note, best=True)
         # More than two pairs would not fit beside the figures: the report lists them all.
-        text = "; ".join(_compared(one, a, b) for a, b, one in known) if len(known) <= 2 else ""
-        yield TableRow(DURING if window else _HEADINGS[section], row.label, of.unit, cells, text)
+        text = "; ".join(f"{a} against {b}: {_compared(one)}" for a, b, one in known) if len(known) <= 2 else ""
+        effect = next((_compared(one) for a, b, one in known if (a, b) == main_pair(summary)), "")
+        yield TableRow(DURING if window else _HEADINGS[section], row.label, of.unit, cells, text, shown, effect)
 
 
 def _cell(variant: VariantSummary, row: definition.MetricRow, metric: Metric, value: float | None) -> Cell:
@@ -145,23 +150,17 @@ def _best(row: definition.MetricRow, values: Mapping[str, float | None], cells: 
     return None if any(cells[a].text == cells[b].text for a, b in [*pairwise(ordered)][:1]) else ordered[0]
 
 
-def _compared(found: Comparison, first: str, second: str) -> str:
-    """What stands beside two figures: their ratio, or the difference of two shares, with its interval over blocks."""
+def main_pair(summary: Summary) -> tuple[str, str] | None:
+    """The two sides that the run is about: those of its hypothesis, else the first that are compared."""
+    names = tuple(summary.variants)
+    asked = (sides for part in summary.parts if len(sides := sides_of(part.label, names)) == 2)
+    usual = ((one.name, other.name) for one, other in pairs_of(list(summary.variants.values())))
+    return next((pair for pair in (*asked, *usual) if pair[1]), None)
+
+
+def _compared(found: Comparison) -> str:
+    """What stands beside two figures: how they differ, with the interval over blocks, and what to beware of."""
     if forbids(found.mark):
         return mark_words(found.mark)
     notes = (mark_words(found.mark), doubt_words(found.p, found.p_holm))
-    return ", ".join([_comparison_text(found, first, second), *filter(None, notes)])
-
-
-def _comparison_text(found: Comparison, first: str, second: str) -> str:
-    """`events ÷ sync 0.0047 (0.0046 to 0.0048)`; shares in points: `events − sync +97.1 points (96 to 98.2)`."""
-    if found.estimate is None:
-        return DASH
-    difference = found.kind == "difference"
-    scale, unit, sign = (100.0, f"{NBSP}points", "−") if difference else (1.0, "", "÷")
-    plus = "+" if difference and found.estimate > 0 else ""
-    text = f"{first} {sign} {second} {plus}{figure(found.estimate * scale)}{unit}"
-    if found.ci95 is None:
-        return f"{text} (no interval)"
-    low, high = (figure(edge * scale) for edge in found.ci95)
-    return f"{text} ({low} to {high})"
+    return ", ".join([effect_words(found), *filter(None, notes)])

@@ -61,6 +61,7 @@ def stored_run(
         trials,
         run_problems=problems,
         predicted=replayed.predicted if predicted else None,
+        predicted_blocks=replayed.predicted_blocks if predicted else None,
         residuals=replayed.summary,
     )
     (out / "summary.json").write_text(json.dumps(summary.as_dict()))

@@ -1,5 +1,6 @@
 """What the live display reads off the rows: the ends of registrations, where they happened."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.load.rows import NO_TIME, ROW_DTYPE, Outcome
-from benchmarks.planning.plan import Plan, make_plan
+from benchmarks.planning.plan import Plan, PlannedTrial, make_plan
 from benchmarks.scenario import load_text
 from benchmarks.terminal.live import Glance, Scoreboard, glance
 
@@ -150,25 +151,74 @@ def test_before_the_load_there_is_no_time_no_fault_and_no_figure(board: Scoreboa
     assert (board.at_s(), board.fault(), board.glances) == (None, "", {})
 
 
-def test_the_time_left_runs_down_and_never_below_zero(board: Scoreboard, clock: Clock) -> None:
+def go_through(board: Scoreboard, clock: Clock, trials: Sequence[PlannedTrial], each_s: float) -> None:
+    """Trials one after the other, each of them taking so long."""
+    for trial in trials:
+        board.begin(trial)
+        clock.now_ns += round(each_s * SECOND)
+        board.end()
+
+
+def three_blocks() -> Plan:
+    text = "version: 1\nname: live\nworkload: {rate: 10, duration: 10s, warmup: 2s}\nblocks: 3\n"
+    return make_plan(load_text(text, "live"))
+
+
+def test_before_the_first_trial_the_plan_says_how_long_it_takes(clock: Clock) -> None:
+    board = Scoreboard(clock, plan=three_blocks(), began_ns=0)
     assert board.plan is not None
-    clock.now_ns = 90 * SECOND
     assert board.left_s() == board.plan.estimated_s
     assert board.share_done() == 0.0
-    clock.now_ns = 10_000 * SECOND
+
+
+def test_trials_that_take_longer_than_planned_leave_more_time(clock: Clock) -> None:
+    board = Scoreboard(clock, plan=three_blocks(), began_ns=0)
+    assert board.plan is not None
+    go_through(board, clock, board.plan.trials[:2], each_s=100)
+    assert board.left_s() == pytest.approx(4 * 100)
+    assert board.share_done() == pytest.approx(1 / 3)
+
+
+def test_a_trial_that_drags_on_eats_up_nothing_of_those_that_follow(clock: Clock) -> None:
+    board = Scoreboard(clock, plan=three_blocks(), began_ns=0)
+    assert board.plan is not None
+    go_through(board, clock, board.plan.trials[:2], each_s=10)
+    board.begin(board.plan.trials[2])
+    clock.now_ns += 5_000 * SECOND
+    assert board.left_s() == pytest.approx(3 * 10)
+
+
+def test_when_the_last_trial_has_ended_nothing_is_left(clock: Clock) -> None:
+    board = Scoreboard(clock, plan=three_blocks(), began_ns=0)
+    assert board.plan is not None
+    go_through(board, clock, board.plan.trials, each_s=10)
     assert board.left_s() == 0.0
     assert board.share_done() == 1.0
 
 
-def test_a_repeated_block_is_named_not_counted_and_takes_time_of_its_own(board: Scoreboard, clock: Clock) -> None:
+def test_a_repeated_block_is_named_not_counted_and_takes_time_of_its_own(clock: Clock) -> None:
+    board = Scoreboard(clock, plan=three_blocks(), began_ns=0)
     assert board.plan is not None
     planned = board.plan.trials
-    assert board.position() == "trial 1 of 2"
-    clock.now_ns = 90 * SECOND + round(board.plan.estimated_s * SECOND)
-    assert board.left_s() == pytest.approx(0.0, abs=1e-6)
-    for number, trial in enumerate(planned, start=len(planned) + 1):
-        board.trial = replace(trial, number=number)
-        assert board.position() == "repeating block 1"
-        assert board.left_s() == pytest.approx(board.plan.estimated_s)
-    board.trial = replace(planned[0], number=5)
-    assert board.left_s() == pytest.approx(2 * board.plan.estimated_s)
+    go_through(board, clock, planned, each_s=10)
+    assert board.position() == "trial 6 of 6"
+    for attempt in (1, 2):
+        again = [replace(trial, number=trial.number + 2 * attempt) for trial in planned[4:]]
+        board.begin(again[0])
+        assert board.position() == "block 3 again"
+        assert board.left_s() == pytest.approx(2 * 10)
+        clock.now_ns += 10 * SECOND
+        board.end()
+        board.begin(again[1])
+        assert board.left_s() == pytest.approx(10)
+        clock.now_ns += 10 * SECOND
+        board.end()
+
+
+def test_a_block_repeated_in_the_middle_leaves_the_later_ones_too(clock: Clock) -> None:
+    board = Scoreboard(clock, plan=three_blocks(), began_ns=0)
+    assert board.plan is not None
+    go_through(board, clock, board.plan.trials[:2], each_s=10)
+    board.begin(replace(board.plan.trials[0], number=7))
+    assert board.position() == "block 1 again"
+    assert board.left_s() == pytest.approx(6 * 10)

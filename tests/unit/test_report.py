@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.dom import minidom
 
 import pandas as pd
 import pytest
-from stored import NO_QUESTION, every_ending, stored_run
+from stored import NO_QUESTION, every_ending, stored_run, summary_with
 
 from benchmarks.charts import CHARTS, draw_all
 from benchmarks.report import write_report
 from benchmarks.report.cases import SHOWN
 from benchmarks.report.claims import CLAIMS
+from benchmarks.report.first_charts import first_charts
 from benchmarks.scenario.model import Scenario
 from registration import luck
 
@@ -111,11 +113,47 @@ def test_the_verdict_comes_first(report: tuple[str, Page]) -> None:
     )
 
 
+def test_after_the_verdict_come_its_worth_two_charts_ten_rows_and_the_endings(report: tuple[str, Page]) -> None:
+    html, _ = report
+    order = [
+        "As predicted: ",
+        "What speaks for sync",
+        "<svg ",
+        "The figures that matter",
+        "Where each registration ended",
+    ]
+    places = [html.index(text) for text in (*order, "The question")]
+    assert places == sorted(places)
+    assert html.count("<svg ", 0, places[3]) == 2
+
+
+def test_the_charts_that_show_the_verdict_come_first() -> None:
+    def first(metric: str, drawn: Sequence[str]) -> tuple[str, ...]:
+        part = {"metric": metric, "variant": "events", "expect": "< 1"}
+        return first_charts(summary_with(variants={}, comparison=part), drawn)
+
+    names = [chart.name for chart in CHARTS]
+    assert first("registrations.lost", names) == ("where_each_ended", "outcomes_over_time")
+    assert first("accept_latency_ms.p50", names)[0] == "accept_latency_over_time"
+    assert first("drain_s", ["accept_latency_over_time"]) == ("accept_latency_over_time",)
+    assert len(first_charts(summary_with(), names)) == 2
+
+
+def test_warnings_are_one_line_that_opens(tmp_path: Path) -> None:
+    html, page = written(
+        tmp_path,
+        variants=["sync", {"name": "wide", "base": "sync", "options": {"timeout": "1s"}}],
+        blocks=1,
+        **NO_QUESTION,
+    )
+    assert "1 warning " in words(page)
+    assert html.index('<details class="warnings">') < html.index("wide is sync with")
+    assert "wide is sync with" not in re.sub(r"<details.*?</details>", "", html, flags=re.DOTALL)
+
+
 def test_both_times_stand_beside_each_other(report: tuple[str, Page]) -> None:
     text = words(report[1])
-    assert "replied after" in text
-    assert "all done after" in text
-    assert text.index("accept p50") < text.index("completion p50")
+    assert text.index("accept p50 834 ms") < text.index("completion p50 833 ms")
 
 
 def test_it_says_what_the_parameters_alone_predict(report: tuple[str, Page]) -> None:

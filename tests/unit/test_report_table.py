@@ -70,8 +70,9 @@ def test_a_row_has_each_side_and_the_comparison_with_its_interval(tmp_path: Path
     found = row(summary_of(tmp_path), "accept p50, during the fault")
     assert found.unit == "ms"
     assert found.values[1] == "3.95"
-    assert plain(found.comparison).startswith("events ÷ sync 0.0047")
-    assert "to" in found.comparison
+    assert plain(found.comparison).startswith("events against sync: 21")
+    assert "× faster (21" in found.comparison
+    assert found.effect == found.comparison.removeprefix("events against sync: ")
     assert [cell.best for cell in found.cells.values()] == [False, True]
 
 
@@ -142,7 +143,7 @@ def test_a_side_that_accepted_nobody_has_no_latency(tmp_path: Path) -> None:
 
 def test_latencies_of_different_people_are_not_compared(tmp_path: Path) -> None:
     found = row(summary_of(tmp_path, change=every_ending, **NO_QUESTION), "accept p50")
-    assert found.comparison == "survivorship: not comparable"
+    assert found.comparison == "events against sync: survivorship: not comparable"
     assert not any(cell.best for cell in found.cells.values())
 
 
@@ -152,7 +153,7 @@ def test_a_zero_says_what_it_leaves_possible(tmp_path: Path) -> None:
 
 def test_without_an_event_side_the_others_are_compared_with_the_first(tmp_path: Path) -> None:
     summary = summary_of(tmp_path, variants=["sync", "sync-concurrent"], **NO_QUESTION)
-    assert row(summary, "accept p50").comparison.startswith("sync-concurrent ÷ sync ")
+    assert row(summary, "accept p50").comparison.startswith("sync-concurrent against sync: ")
 
 
 def test_one_side_alone_is_compared_with_nothing(tmp_path: Path) -> None:
@@ -183,8 +184,8 @@ def said(entry: Mapping[str, object] | None, **changes: object) -> str:
 
 def test_an_interval_on_both_sides_of_the_bound_is_inconclusive() -> None:
     assert said(comparison(verdict="inconclusive")) == (
-        "Inconclusive: accept latency p95 with events was 0.470 times that with sync "
-        "(95 % interval 0.400 to 0.550, 3 blocks, expected < 0.5)."
+        "Inconclusive: accept latency p95 was 2.13× lower with events than with sync "
+        "(95 % interval 1.82 to 2.50×, 3 blocks, expected events/sync < 0.5)."
     )
 
 
@@ -205,8 +206,8 @@ def test_survivorship_gives_no_verdict() -> None:
 def test_two_blocks_give_no_verdict() -> None:
     sentence = said(comparison(verdict=None, ci95=None, per_block=[0.4, 0.5], reason="2 of at least 3 blocks"))
     assert sentence == (
-        "No verdict: 2 of at least 3 blocks. Measured: accept latency p95 with events was 0.470 times that with sync "
-        "(2 blocks, expected < 0.5)."
+        "No verdict: 2 of at least 3 blocks. Measured: accept latency p95 was 2.13× lower with events than "
+        "with sync (2 blocks, expected events/sync < 0.5)."
     )
 
 
@@ -228,7 +229,7 @@ def test_one_variant_alone_can_be_judged() -> None:
 def test_several_parts_are_told_one_by_one() -> None:
     parts = [comparison(verdict="confirmed"), comparison(verdict=None, estimate=None, reason="no figure")]
     sentence = said({"all": parts, "verdict": None, "reason": ""})
-    assert sentence.startswith("No verdict, of 2 parts. confirmed: accept latency p95 with events was")
+    assert sentence.startswith("No verdict, of 2 parts. confirmed: accept latency p95 was 2.13× lower with events")
     assert sentence.endswith("; no verdict: accept latency p95, events and sync: no figure.")
 
 
