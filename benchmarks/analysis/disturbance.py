@@ -59,6 +59,7 @@ def disturbance_of(
     hypothesis: Hypothesis | None,
     comparison: PartVerdict | HypothesisVerdict | None,
     thresholds: Iterable[Threshold],
+    brackets: Brackets,
 ) -> Disturbance | None:
     """What `summary.disturbed` says; null for a quiet run."""
     if not trials:
@@ -76,6 +77,7 @@ def disturbance_of(
         schedule_delay_ms=delay_ms,
         added_ms=added_ms,
         sentence=f"{_what(foreign, stolen, delay_ms, added_ms)}; {_so(comparison, open_ones)}",
+        delay_helps=brackets.helped,
     )
 
 

@@ -183,7 +183,7 @@ def _answers(
     thresholds = tuple(_thresholds(scenario.thresholds, told, brackets))
     comparison = comparison_of(scenario.hypothesis, told, valid=not reasons, floor=floor, brackets=brackets)
     trials = [trial for variant in variants for trial in variant.disturbed]
-    disturbed = disturbance_of(trials, scenario.hypothesis, comparison, thresholds)
+    disturbed = disturbance_of(trials, scenario.hypothesis, comparison, thresholds, brackets)
     if disturbed is not None and not reasons and not stands(comparison, thresholds):
         reasons = [f"disturbed: {disturbed.sentence}"]
     return _Answers(comparison, comparisons, alone, thresholds, disturbed, tuple(reasons))

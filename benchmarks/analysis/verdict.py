@@ -157,17 +157,18 @@ def compare(
     Not `paired`: the sides' blocks have nothing in common, so all of each count.
     """
     figures = [side.by_block(metric) for side in sides]
+    disturbed = _disturbed(metric, sides, brackets)
     if paired or kind == "variant":
         blocks = sorted(set(figures[0]).intersection(*figures[1:]))
         found = _estimate(kind, metric, [Side(side) for side in sides], blocks)
-        if any(side.name in brackets.best for side in sides):
+        if disturbed is None and any(side.name in brackets.best for side in sides):
             lows, highs = zip(*(brackets.ends(metric, side) for side in sides), strict=True)
             lowest, highest = (lows[0], *highs[1:]), (highs[0], *lows[1:])
             found = bracketed(kind, found, *(_estimate(kind, metric, ends, blocks) for ends in (lowest, highest)))
     else:
         first, second = (list(values.values()) for values in figures)
         found = estimate_unpaired(kind, str(metric), first, second, counts_of(metric, sides, set().union(*figures)))
-    limit = _disturbed(metric, sides, brackets) or _limit(metric, sides)
+    limit = disturbed or _limit(metric, sides)
     near = None if floor is None else floor.interval(kind, str(metric))
     return Compared(kind, metric, found, limit, limit[0] if limit is not None else mark(kind, found, near))
 
