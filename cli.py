@@ -167,6 +167,43 @@ def list_() -> None:
 
 
 @app.command()
+def new(
+    name: Annotated[
+        str | None, typer.Argument(help="Its name, for scenarios/NAME.yaml, or a path; none lists.")
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="TEMPLATE", help="What to start from; default slow-service.")
+    ] = None,
+) -> None:
+    """Write a commented scenario file to start from; without a name, list the templates. Never overwrites."""
+    from benchmarks.scenario.new import DEFAULT, NewScenarioError, templates, write_new
+
+    if name is None:
+        typer.echo("\n".join(templates()))
+        return
+    try:
+        path = write_new(name, from_ or DEFAULT)
+    except NewScenarioError as error:
+        _fail(ExitCode.USAGE, str(error), "`bench new` lists the templates")
+    except OSError as error:
+        _fail(ExitCode.ENVIRONMENT, f"the file cannot be written: {error}", "choose a directory that you may write to")
+    shown = path.stem if path.parent == Path("scenarios") else path
+    typer.echo(f"{path}: written\n  next: bench plan {shown}, then bench run {shown} --quick")
+    if not (path.parent / "schema.json").exists():
+        typer.echo(f"  for editors that complete and check it: bench schema > {path.parent / 'schema.json'}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files, with which editors complete and check them."""
+    from json import dumps
+
+    from benchmarks.scenario.schema import scenario_schema
+
+    typer.echo(dumps(scenario_schema(), indent=1, ensure_ascii=False))
+
+
+@app.command()
 def variants(
     json: Annotated[bool, typer.Option("--json", help="Print the variants as JSON on standard output.")] = False,
 ) -> None:

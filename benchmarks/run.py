@@ -234,9 +234,10 @@ def _once_each(predict: Predict) -> Predict:
         block: int = 0,
         progress: Callable[[int], None] = lambda _: None,
         stalls: Stalls | None = None,
+        wire_ms: float = 0.0,
     ) -> Prediction | Unpredicted:
-        if stalls is not None:  # asked for once
-            return predict(plan, variant, block, progress, stalls)
+        if stalls is not None or wire_ms:  # asked for once
+            return predict(plan, variant, block, progress, stalls, wire_ms)
         if (variant, block) not in known:
             known[variant, block] = predict(plan, variant, block, progress)
         return known[variant, block]

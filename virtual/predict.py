@@ -46,10 +46,11 @@ def predict(
     block: int = 0,
     progress: Callable[[int], None] = lambda _: None,
     stalls: Stalls | None = None,
+    wire_ms: float = 0.0,
 ) -> Prediction | Unpredicted:
     """One block of one variant. `progress` is told now and again how many arrivals have come.
 
-    `stalls` hold up every process, the load generator too.
+    `stalls` hold up every process, the load generator too; `wire_ms` is what each message takes on its way to one.
 
     Raises KeyError where the run has no such variant.
     """
@@ -63,7 +64,9 @@ def predict(
     logging.disable()  # what a process writes to its log when a fault hits it is no news here
     try:
         most = MOST_ARRIVALS_OF_A_TRIAL
-        with closing(VirtualTrial(plan, variant, block, most=most, progress=progress, stalls=stalls)) as trial:
+        with closing(
+            VirtualTrial(plan, variant, block, most=most, progress=progress, stalls=stalls, wire_ms=wire_ms)
+        ) as trial:
             trial.run()
             return _read(trial, variant, block)
     except Endless as endless:

@@ -40,6 +40,7 @@ class Process:
         self.doom: int | None = None  # die just before this point
         self.context = contextvars.Context()  # empty, whatever makes the process
         self.context.run(owner.set, self)
+        self.wire_ns = 0  # how long whatever comes in is on its way
         self._held: list[Handle] = []
         self._held_timers: list[Handle] = []
 
@@ -49,6 +50,12 @@ class Process:
 
     def hear(self, callback: Callable[[*Args], object], *args: *Args) -> None:
         """Something comes in over a wire: this process runs the callback when it next runs, if it lives."""
+        if self.wire_ns and self.alive:
+            self.loop.outside_at_ns(self.loop.now_ns + self.wire_ns, self._arrives, callback, *args)
+        else:
+            self._arrives(callback, *args)
+
+    def _arrives(self, callback: Callable[[*Args], object], *args: *Args) -> None:
         if self.alive:
             self.loop.call_soon(callback, *args, context=self.context)
 

@@ -62,6 +62,7 @@ class VirtualTrial:
     `kill_at`: a process, and before which of its points from the first arrival on it dies, to be back a second later.
 
     `stalls` hold up every process from the start of the warm-up on, those of the broker and of the load too.
+    `wire_ms`: what each message takes on its way to a process.
     """
 
     def __init__(
@@ -74,19 +75,19 @@ class VirtualTrial:
         most: int = 50_000,
         kill_at: tuple[str, int] | None = None,
         stalls: Stalls | None = None,
+        wire_ms: float = 0.0,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
-        scenario = plan.scenario
-        self.scenario, self.spec = scenario, scenario.variant(variant)
+        self.scenario = scenario = plan.scenario
+        self.spec = scenario.variant(variant)
         self.seed = luck.block_seed(scenario.seed, block)
-        workload = scenario.workload
         self._kill_at = kill_at
         self._stalls = stalls
+        self._wire_ns = round(wire_ms * 1e6)
         self._standstills = Standstills()
         self._points: dict[str, int] = {}
-        self._schedule = schedule
-        if schedule is None and not workload.closed:
-            self._schedule = plan.schedule(self.seed)
+        known = schedule is not None or scenario.workload.closed
+        self._schedule = schedule if known else plan.schedule(self.seed)
         self.start_ns = 0
         self.loop = VirtualLoop()
         self.world = World(VirtualClock(self.loop))
@@ -121,7 +122,8 @@ class VirtualTrial:
         }
         self._harness = Process(self.loop, "harness")
         apis = [each.settings.address for each in self._specs.values() if isinstance(each.settings, ApiSettings)]
-        self.people = People(self.world, self.loop, workload, self.seed, apis, most, progress)
+        self.people = People(self.world, self.loop, scenario.workload, self.seed, apis, most, progress)
+        self.people.process.wire_ns = self._wire_ns
 
     def run(self) -> VirtualTrial:
         """From the start of the processes to the end of the drain. Raises what a process says it is broken by."""
@@ -205,6 +207,7 @@ class VirtualTrial:
     def _spawn(self, name: str, start_ns: int | None = None) -> None:
         spec = self._specs[name]
         process = self.processes[name] = Process(self.loop, name)
+        process.wire_ns = self._wire_ns
         talk = self._talks[name] = VirtualHarness(self.world, process, self._hear)
         assert isinstance(spec.settings, Settings), "the load is nobody's role here"
         settings = msgspec.json.encode(replace(spec.settings, start_ns=start_ns))

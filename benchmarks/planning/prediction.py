@@ -113,10 +113,12 @@ class Predict(Protocol):
         block: int = 0,
         progress: Callable[[int], None] = ...,
         stalls: Stalls | None = None,
+        wire_ms: float = 0.0,
     ) -> Prediction | Unpredicted:
         """One block of one variant. `progress` is called now and then with the number of arrivals so far.
 
-        `stalls` hold up every process, the load generator too; without them nothing does but faults.
+        `stalls` hold up every process, the load generator too; without them nothing does but faults. `wire_ms`: what
+        each message takes on its way to a process.
         """
         ...
 

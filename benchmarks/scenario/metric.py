@@ -49,6 +49,8 @@ _ELSEWHERE: Mapping[str, str] = MappingProxyType(
 # An expression of k6: `p(95)<200`, `avg < 100`, `rate<0.01`.
 _OF_K6 = re.compile(r"^\s*(p\(\d|(avg|min|med|max|rate|count)\s*[<>=])")
 _INSTEAD_OF_K6 = 'name the figure and give the bound alone, as in accept_latency_ms.p95: ["< 200"]'
+# For those who read JSON Schema, whose expressions have no named groups.
+METRIC_PATTERN = r"^[a-z_0-9]+(\.[a-z_0-9]+)?\s*(\{[^{}]*\})?$"
 _METRIC = re.compile(r"(?P<name>[a-z_0-9]+)(\.(?P<stat>[a-z_0-9]+))?\s*(\{(?P<tags>[^{}]*)\})?", re.ASCII)
 
 
@@ -167,6 +169,8 @@ _OPERATORS: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
     {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
 )
 _EXPECTATION = re.compile(r"(<=|>=|==|<|>)\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*(%?)", re.ASCII)
+
+EXPECTATION_PATTERN = rf"^\s*{_EXPECTATION.pattern}\s*$"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.analysis.delay import FIGURES, delay_helps, improvements
+from benchmarks.analysis.delay import FIGURES, delay_helps, improvements, not_covered, uncovered
 from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.planning.prediction import Prediction, Unpredicted
 from benchmarks.planning.stalls import Stalls
@@ -31,11 +31,18 @@ def changed(place: int, by_ms: float | None) -> Prediction:
     return replace(QUIET, replied_ns=replied_ns, accepted=accepted)
 
 
+def all_later(by_ms: float) -> Prediction:
+    return replace(QUIET, replied_ns=QUIET.replied_ns + round(by_ms * MS))
+
+
+ACCEPTED_AT = ["accept_latency_ms.p50", "accept_latency_ms.p95", "accept_latency_ms.p99"]
+
+
 def given(*stalled: Prediction | Unpredicted):
     """Predicts the quiet run, and with stalls one after the other."""
     left = list(stalled)
 
-    def told(plan: Plan, variant: str, block: int = 0, progress=None, stalls: Stalls | None = None):
+    def told(plan: Plan, variant: str, block: int = 0, progress=None, stalls: Stalls | None = None, wire_ms=0.0):
         return QUIET if stalls is None else left.pop(0)
 
     return told
@@ -48,9 +55,7 @@ def test_what_comes_later_helps_nobody() -> None:
 def test_what_comes_sooner_does_where_it_is_seen() -> None:
     sooner = replace(QUIET, replied_ns=QUIET.replied_ns - MS)
     found = improvements(PLAN.scenario, QUIET, sooner)
-    assert found == pytest.approx(
-        dict.fromkeys(["accept_latency_ms.p50", "accept_latency_ms.p95", "accept_latency_ms.p99"], 1.0)
-    )
+    assert found == pytest.approx(dict.fromkeys(ACCEPTED_AT, 1.0))
 
 
 def test_less_than_a_hundredth_of_a_millisecond_is_the_same() -> None:
@@ -66,6 +71,26 @@ def test_a_slow_reply_that_is_lost_does_not_make_the_others_faster() -> None:
     assert improvements(PLAN.scenario, changed(3, 500), changed(3, None)) == {}
 
 
+def test_a_quiet_figure_between_the_prediction_and_the_stalled_run_is_covered() -> None:
+    assert uncovered(PLAN.scenario, QUIET, all_later(2), all_later(5)) == {}
+
+
+def test_a_quiet_figure_beyond_both_is_not_and_lies_so_far_outside() -> None:
+    found = uncovered(PLAN.scenario, QUIET, all_later(5), all_later(2))
+    assert found == pytest.approx(dict.fromkeys(ACCEPTED_AT, 3.0))
+
+
+def test_a_registration_that_only_the_stalled_run_accepts_is_covered_since_both_its_fates_count() -> None:
+    refused = changed(3, None)
+    assert improvements(PLAN.scenario, refused, QUIET) != {}
+    assert uncovered(PLAN.scenario, refused, refused, QUIET) == {}
+
+
+def test_one_that_neither_accepts_and_the_quiet_machine_does_is_not_covered() -> None:
+    found = uncovered(PLAN.scenario, changed(3, None), QUIET, changed(3, None))
+    assert found["accept_ratio"] == pytest.approx(1 / 20)
+
+
 def test_of_all_draws_the_largest_improvement_counts() -> None:
     by_ms: Sequence[float] = (-1, -3, -2)
     found = delay_helps(
@@ -74,8 +99,9 @@ def test_of_all_draws_the_largest_improvement_counts() -> None:
     assert found["accept_latency_ms.p50"] == pytest.approx(3)
 
 
-def test_what_cannot_be_predicted_is_not_shown_to_be_safe() -> None:
-    found = delay_helps(PLAN, "sync", given(Unpredicted("sync", 0, "no end")), 1)
+@pytest.mark.parametrize("asked", [delay_helps, not_covered])
+def test_what_cannot_be_predicted_is_not_shown_to_be_safe(asked) -> None:
+    found = asked(PLAN, "sync", given(Unpredicted("sync", 0, "no end")), 1)
     assert found == dict.fromkeys(FIGURES, math.inf)
 
 
