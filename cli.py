@@ -184,7 +184,7 @@ def new(
     try:
         path = write_new(name, from_ or DEFAULT)
     except NewScenarioError as error:
-        _fail(ExitCode.USAGE, str(error), "`bench new` lists the templates")
+        _fail(ExitCode.USAGE, str(error), "")
     except OSError as error:
         _fail(ExitCode.ENVIRONMENT, f"the file cannot be written: {error}", "choose a directory that you may write to")
     shown = path.stem if path.parent == Path("scenarios") else path

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,11 +74,12 @@ def _shown(data: RunData) -> list[str]:
     """The variants: all of a few, else the sides that are compared first."""
     if len(data.variants) <= _PANELS_UP_TO:
         return list(data.variants)
-    compared = [name for part in data.summary.parts for name in re.split("[/-]", part.label) if name in data.variants]
+    labels = {part.label for part in data.summary.parts}
+    pairs = itertools.permutations(data.variants, 2)
+    compared = [name for pair in pairs if {"/".join(pair), "-".join(pair)} & labels for name in pair]
     families = [next((name for name in data.variants if name.startswith(word)), "") for word in ("sync", "events")]
-    return list(dict.fromkeys(compared or filter(None, families)))[:_PANELS_UP_TO] or list(
-        data.variants[:_PANELS_UP_TO]
-    )
+    found = dict.fromkeys(filter(None, compared or families))
+    return (list(found) or list(data.variants))[:_PANELS_UP_TO]
 
 
 def _spans(data: RunData, variant: str) -> list[_Span]:

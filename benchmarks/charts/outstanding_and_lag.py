@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ _POINTS = 240
 _DASHES: tuple[Dashes, ...] = ((0, ()), (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 _GROUPS_NAMED = 1  # with more event variants than this, only each one's largest group is drawn
 _SAMPLE_ROOM = "        "  # as wide as the piece of line before a label
+_Counts = Mapping[str, list[NDArray[np.float64]]]  # of each variant, an array for each trial
 _MARGIN = 1.0  # seconds kept free after the last drain
 
 
@@ -77,16 +79,8 @@ def draw(data: RunData) -> Figure:
         windows=windows,
         bottom=24 if lags else 32,
     )
-    every = [values for trials in counts.values() for values in trials]
-    axis.whole(above, max((float(values.max()) for values in every), default=1))
-    for number, (name, trials) in enumerate(counts.items()):
-        colour = data.colours[name]
-        for values in trials:
-            above.plot(grid, values, color=colour, linewidth=0.7, alpha=0.35)
-        if trials:
-            # Lines on top of each other all stay visible: each next one is thinner.
-            width = min(1.8 + 2.0 * (len(counts) - 1 - number), 6.0)
-            _with_peak(above, grid, np.max(trials, axis=0), colour, width, _DASHES[0])
+    axis.whole(above, max((label.y for label in ends), default=1))
+    _draw_counts(data, above, grid, counts)
     axis.seconds(above, label="" if lags else "seconds into the run")
     sheet.label_ends(above, ends)
     if lags:
@@ -94,12 +88,23 @@ def draw(data: RunData) -> Figure:
         below = sheet.panel(
             (left, bottom, right, split), heading, x=x, end_labels=texts, windows=windows, name_windows=False
         )
-        axis.whole(below, max(float(peak.max()) for *_, peak in lags))
+        axis.whole(below, max(label.y for label in groups))
         for _, colour, dashes, peak in lags:
             _with_peak(below, grid, peak, colour, 2.0, dashes)
         axis.seconds(below, label="seconds into the run")
         sheet.label_ends(below, groups)
     return sheet.figure
+
+
+def _draw_counts(data: RunData, axes: Axes, grid: NDArray[np.float64], counts: _Counts) -> None:
+    for number, (name, trials) in enumerate(counts.items()):
+        colour = data.colours[name]
+        for values in trials:
+            axes.plot(grid, values, color=colour, linewidth=0.7, alpha=0.35)
+        if trials:
+            # Lines on top of each other all stay visible: each next one is thinner.
+            width = min(1.8 + 2.0 * (len(counts) - 1 - number), 6.0)
+            _with_peak(axes, grid, np.max(trials, axis=0), colour, width, _DASHES[0])
 
 
 def _with_peak(

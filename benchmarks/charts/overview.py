@@ -97,7 +97,8 @@ def draw(rows: Sequence[Row], title: str) -> Figure:
     from matplotlib.figure import Figure
 
     variants = variants_of(rows)
-    names = 14 + 5.9 * max((len(row.summary.scenario) for row in rows), default=0)
+    labels = _labels(rows)
+    names = 14 + 6.6 * max(map(len, labels), default=0)
     width = max(2 * _MARGIN_PT + names + _CELL_PT * len(variants) + _VERDICT_PT, 560.0)
     height = _HEAD_PT + _ROW_PT * len(rows) + 2 * _MARGIN_PT
     figure = Figure(figsize=(width / 72, height / 72), dpi=100, facecolor="white")
@@ -117,13 +118,20 @@ def draw(rows: Sequence[Row], title: str) -> Figure:
         write(x - 14, first + 4, name, color=colour, **style)
     for number, row in enumerate(rows):
         y = first - _ROW_PT * (number + 0.5)
-        write(_MARGIN_PT, y, row.summary.scenario, fontsize=_TEXT_PT, fontweight="bold")
+        write(_MARGIN_PT, y, labels[number], fontsize=_TEXT_PT, fontweight="bold")
         for column, name in enumerate(variants):
             place = (left + _CELL_PT * column, y - _ROW_PT / 2)
             _cell(figure, (width, height), place, row.share(name), present=name in row.summary.variants)
         alarm = palette.ALARM if not row.summary.valid else palette.INK
         write(left + _CELL_PT * len(variants) + 10, y, row.verdict, fontsize=_SMALL_PT, color=alarm)
     return figure
+
+
+def _labels(rows: Sequence[Row]) -> list[str]:
+    """The scenario of each run; of several runs of one, with the folder's name too."""
+    names = [row.summary.scenario for row in rows]
+    pairs = zip(names, rows, strict=True)
+    return [name if names.count(name) == 1 else f"{name} {row.directory.name}" for name, row in pairs]
 
 
 def _cell(

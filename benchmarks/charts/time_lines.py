@@ -52,7 +52,7 @@ def draw(sheet: Sheet, data: RunData, timed: Timed, slo_ms: float) -> None:
     left, bottom, right, top = sheet.body
     x = (0.0, data.duration_s)
     room = (left, bottom + _SHARE_PT, right, top)
-    heading = axis.named(timed.heading, scale) + ("" if with_slo else f", far below the SLO of {nominal_ms(slo_ms)}")
+    heading = axis.named(timed.heading, scale) + ("" if with_slo else f"; the SLO, {nominal_ms(slo_ms)}, lies above")
     above = sheet.panel(room, heading, x=x, end_labels=texts, windows=data.windows, bottom=18)
     room = (left, bottom, right, bottom + _SHARE_PT - 8)
     below = sheet.panel(room, timed.share_heading, x=x, end_labels=texts, windows=data.windows, name_windows=False)

@@ -32,7 +32,7 @@ ENDINGS: tuple[tuple[tuple[str, str], str, str], ...] = (
 # What the chart calls them: each registration once, by the first that holds (`over_time.ENDINGS`).
 _ONCE: Mapping[str, tuple[str, str]] = {
     "complete": ("complete", "every effect applied exactly once"),
-    "not_taken": ("not taken", "not accepted, and nothing was left half done"),
+    "not_taken": ("not taken", "not accepted, nothing done"),
     **{name: (word, meaning) for (kind, name), word, meaning in ENDINGS if kind == "registrations"},
 }
 _BAD = ("lost", "stranded", "unexpected", "duplicated")

@@ -103,9 +103,7 @@ def write_report(results: Path) -> Path:
             ran_in.get("calibration"), data.scenario.name, workload.highest_rate(0.0, workload.duration_s)
         ),
         environment=list(_flat({name: value for name, value in ran_in.items() if name != "calibration"})),
-        started=str(run.get("started", "")),
-        command=str(run.get("command", "")),
-        version=str(run.get("version", "")),
+        **{name: str(run.get(name, "")) for name in ("started", "command", "version")},
         directory=results.name,
     )
     path = results / "report.html"

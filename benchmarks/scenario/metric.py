@@ -203,6 +203,10 @@ class Expectation:
     def holds(self, value: float) -> bool:
         return _OPERATORS[self.op](value, self.bound)
 
+    def forbids_any(self, metric: Metric) -> bool:
+        """Whether it says that there shall be none of something that is counted."""
+        return (self.op, self.bound) == ("==", 0) and metric.definition.nature == "count"
+
     def __str__(self) -> str:
         number = repr(self.bound).removesuffix(".0")
         return f"{self.op} {number}"

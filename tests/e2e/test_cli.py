@@ -336,6 +336,18 @@ def test_help_names_every_verb(here: Path) -> None:
         assert verb in result.stdout
 
 
+def test_a_new_scenario_is_written_once_and_valid(here: Path) -> None:
+    assert "slow-service" in bench(here, "new").stdout
+    assert "scenarios/mine.yaml: written" in bench(here, "new", "mine", "--from", "crash").stdout
+    assert bench(here, "validate", "mine").stdout == "mine: valid\n"
+    again = bench(here, "new", "mine")
+    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+
+
+def test_the_schema_is_json_on_standard_output(here: Path) -> None:
+    assert "workload" in json.loads(bench(here, "schema").stdout)["properties"]
+
+
 def test_faults_lists_every_kind(here: Path) -> None:
     listed = bench(here, "faults")
     assert listed.returncode == 0
