@@ -85,7 +85,7 @@ def merged_services(value: object) -> object:
 class Quick(Model):
     """That `--quick` shortened a run. `left_out`: what it cannot answer, in sentences without a verb."""
 
-    left_out: tuple[str, ...] = ()
+    left_out: Annotated[tuple[str, ...], Field(description="what it left out, and why; `bench run` writes this")] = ()
 
 
 def _version(value: object) -> object:

@@ -62,12 +62,17 @@ def leave_out(quick: Scenario, full: Scenario, faults: Iterable[str]) -> dict[st
 
 
 def _windows_left_out(quick: Scenario, full: Scenario) -> list[str]:
-    """What was asked of windows that went with their faults."""
+    """What was asked of windows, or of a recovery, that went with their faults."""
     left = _windows(quick)
     gone = [name for name in _windows(full) if name not in left]
     parts = () if full.hypothesis is None else full.hypothesis.parts
-    asked = {part.metric.window for part in parts} | {Metric.parse(name).window for name in full.thresholds}
-    return [f"what is asked of the window {name!r}, which the run does not have" for name in gone if name in asked]
+    asked = [*(part.metric for part in parts), *map(Metric.parse, full.thresholds)]
+    windows = {metric.window for metric in asked}
+    of_faults = dict.fromkeys(metric.name for metric in asked if not left and metric.definition.needs_fault)
+    return [
+        *(f"what is asked of the window {name!r}, which the run does not have" for name in gone if name in windows),
+        *(f"what is asked of {name}, which needs a fault" for name in of_faults),
+    ]
 
 
 def _windows(scenario: Scenario) -> list[str]:

@@ -185,6 +185,13 @@ def test_a_threshold_of_what_a_fault_alone_has_goes_with_the_fault() -> None:
     assert set(override(scenario, variants=["sync"]).thresholds) == {"drain_s"}
 
 
+def test_a_quick_look_says_that_it_leaves_out_what_its_faults_would_have_shown() -> None:
+    killed = "{target: email/0, type: kill, at: 4s, duration: 12s}"
+    quick = override(loaded(f'faults: [{killed}]\nthresholds: {{recovery_s: ["< 5"]}}'), quick=True).quick
+    assert quick is not None
+    assert "what is asked of recovery_s, which needs a fault" in quick.left_out
+
+
 STEP = "workload: {executor: ramping-arrival-rate, startRate: 10, stages: [%s]}"
 
 
