@@ -167,6 +167,43 @@ def list_() -> None:
 
 
 @app.command()
+def new(
+    name: Annotated[
+        str | None, typer.Argument(help="Its name, for scenarios/NAME.yaml, or a path; none lists.")
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="TEMPLATE", help="What to start from; default slow-service.")
+    ] = None,
+) -> None:
+    """Write a commented scenario file to start from; without a name, list the templates. Never overwrites."""
+    from benchmarks.scenario.new import DEFAULT, NewScenarioError, templates, write_new
+
+    if name is None:
+        typer.echo("\n".join(templates()))
+        return
+    try:
+        path = write_new(name, from_ or DEFAULT)
+    except NewScenarioError as error:
+        _fail(ExitCode.USAGE, str(error), "")
+    except OSError as error:
+        _fail(ExitCode.ENVIRONMENT, f"the file cannot be written: {error}", "choose a directory that you may write to")
+    shown = path.stem if path.parent == Path("scenarios") else path
+    typer.echo(f"{path}: written\n  next: bench plan {shown}, then bench run {shown} --quick")
+    if not (path.parent / "schema.json").exists():
+        typer.echo(f"  for editors that complete and check it: bench schema > {path.parent / 'schema.json'}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files, with which editors complete and check them."""
+    from json import dumps
+
+    from benchmarks.scenario.schema import scenario_schema
+
+    typer.echo(dumps(scenario_schema(), indent=1, ensure_ascii=False))
+
+
+@app.command()
 def variants(
     json: Annotated[bool, typer.Option("--json", help="Print the variants as JSON on standard output.")] = False,
 ) -> None:
@@ -244,10 +281,56 @@ def validate(files: Annotated[list[str], typer.Argument(help="Names or paths of 
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="A results directory, such as results/latest.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="A results directory, such as results/latest, or several.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the overview of several runs goes.  [default: beside them]")
+    ] = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Write summary, charts and report of a stored run anew. Needs no broker."""
+    """Write summary, charts and report of a stored run anew. Needs no broker.
+
+    Of several runs, or a directory of runs such as results/ (then the newest of each scenario), write an overview:
+    overview.html, .svg and .png, every scenario beside every variant.
+
+    Exit codes: 0 ok · 2 usage, also where a directory holds no run · 104 the stored scenario is not valid ·
+    111 a result cannot be read or written.
+    """
+    if len(runs) > 1 or not _is_run(runs[0]):
+        _overview(runs, out)
+    else:
+        _report(runs[0], verbose=verbose)
+
+
+def _is_run(directory: Path) -> bool:
+    """A directory that is not there is taken for one, and missed by name."""
+    return not directory.is_dir() or any((directory / name).exists() for name in ("scenario.yaml", "summary.json"))
+
+
+def _overview(runs: list[Path], out: Path | None) -> None:
+    from benchmarks.charts.overview import read_rows, runs_in, write_overview
+
+    found = [run for given in runs for run in ([given] if _is_run(given) else runs_in(given))]
+    if not found:
+        _fail(ExitCode.USAGE, f"no run in {runs[0]}", "give the directory of a run, such as results/latest")
+    try:
+        rows = read_rows(found)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        _fail(ExitCode.USAGE, str(error), "give directories of runs; bench report RUN writes a missing summary")
+    except (OSError, ValueError) as error:
+        _fail(ExitCode.ENVIRONMENT, str(error), "bench report RUN writes it anew")
+    where = out or (runs[0] if len(runs) == 1 else Path(os.path.commonpath([run.resolve() for run in found])))
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        paths = write_overview(rows, where)
+    except OSError as error:
+        _fail(ExitCode.ENVIRONMENT, f"the overview cannot be written: {error}", "name another directory with --out")
+    for path in paths:
+        typer.echo(path)
+
+
+def _report(run: Path, *, verbose: bool) -> None:
     from benchmarks.run import rebuild
     from benchmarks.scenario import ScenarioError
     from benchmarks.store import ResultsError

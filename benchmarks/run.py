@@ -269,7 +269,7 @@ def finish(results: Results, predict: Predict) -> Summary:
 
     Raises ResultsError or ScenarioError where files were damaged since they were written.
     """
-    from benchmarks.analysis.delay import delay_helps
+    from benchmarks.analysis.delay import not_covered
     from benchmarks.analysis.residual import compare_run
     from benchmarks.analysis.summary import summarise
     from benchmarks.charts import draw_all
@@ -289,7 +289,7 @@ def finish(results: Results, predict: Predict) -> Summary:
         residuals=held.summary,
         environment=results.environment(),
         ends=held.ends,
-        helped={name: delay_helps(plan, name, predict, STALLED_PREDICTIONS) for name in disturbed},
+        margins={name: not_covered(plan, name, predict, STALLED_PREDICTIONS) for name in disturbed},
     )
     results.write_json("summary.json", summary.as_dict())
     summary = Summary.read(results.directory / "summary.json")  # so that the terminal says what is stored

@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.analysis.summary_model import Comparison, PartVerdict, Summary, VariantSummary
+from benchmarks.analysis.summary_model import Comparison, Summary, VariantSummary
 from benchmarks.report.claims import CLAIMS
 from benchmarks.scenario import ScenarioError, load_text
 from benchmarks.scenario.metric import Metric, rows
 from benchmarks.scenario.model import Scenario
-from benchmarks.words.numbers import DASH, figure, listed, milliseconds, percent, plural, signed
-from benchmarks.words.summary import broker_caution, found_words, metric_words, verdict_sentence
+from benchmarks.words.comparison import effect_words
+from benchmarks.words.numbers import figure, listed, milliseconds, percent
+from benchmarks.words.summary import broker_caution, found_words, verdict_sentence
+from benchmarks.words.table import label_of
+from benchmarks.words.worth import cost_sentences, prediction_sentence, worth_sentences
 
 PAGE = Path(__file__).parent / "findings.md"
 BEGIN, END = "<!-- findings, written by docs/findings.py -->\n", "<!-- end of findings -->"
@@ -124,17 +127,11 @@ def _surprises(runs: Sequence[Run]) -> Iterator[str]:
 
 def _unforeseen(run: Run) -> Iterator[str]:
     """What was measured outside its prediction: beyond the bound, or further off than identical sides differ."""
-    variants = tuple(run.summary.variants)
     for part in run.summary.parts:
         decided = part.verdict in ("confirmed", "refuted")
         other_side = decided and part.predicted is not None and not part.as_predicted
         if other_side or (part.adds is not None and part.adds.outside_floor):
-            yield f"predicted: {_predicted(part, variants)}; measured: {found_words(part, variants)}."
-
-
-def _predicted(part: PartVerdict, variants: Sequence[str]) -> str:
-    """The prediction in the very words of the measurement."""
-    return found_words(replace(part, estimate=part.predicted, ci95=None, per_block=(), expect=""), variants)
+            yield f"{found_words(part, tuple(run.summary.variants))}. {prediction_sentence(part)}"
 
 
 def _direct_wins(runs: Sequence[Run]) -> Iterator[str]:
@@ -154,7 +151,7 @@ def _won_directly(summary: Summary) -> Iterator[str]:
         if one.differs and wanted and (sides := _sides(one, summary)):
             first_is_better = ((one.estimate or 0.0) > (1.0 if one.kind == "ratio" else 0.0)) == (wanted == "high")
             if not sides[0 if first_is_better else 1].uses_broker and sides[1 if first_is_better else 0].uses_broker:
-                yield f"{found_words(PartVerdict(**vars(one)), tuple(summary.variants))}."
+                yield f"{label_of(one.measured)}, {one.label}: {effect_words(one)}."
 
 
 def _sides(one: Comparison, summary: Summary) -> tuple[VariantSummary, VariantSummary] | None:
@@ -198,57 +195,15 @@ def _row(run: Run, name: str) -> Iterator[str]:
 def _each(runs: Sequence[Run]) -> Iterator[str]:
     yield "## Each scenario"
     for run in runs:
-        summary, variants = run.summary, tuple(run.summary.variants)
+        summary, claim = run.summary, CLAIMS.get(run.scenario.claim or "")
         yield ""
         yield f"### {run.scenario.name}"
-        claim = CLAIMS.get(run.scenario.claim or "")
         yield f"{run.scenario.title}." + (f" The claim: *{claim}*" if claim else "")
         yield ""
-        yield f"- {verdict_sentence(summary)}"
-        if summary.disturbed is not None:
-            sentence = summary.disturbed.sentence
-            yield f"- {sentence[:1].upper()}{sentence[1:]}"
-        for part in summary.parts:
-            yield from (f"- {sentence}" for sentence in _worth(part, variants))
-        costs = summary.worth.costs if summary.worth else {}
-        for name, cost in costs.items():
-            yield (
-                f"- `{name}` took {figure(cost.cpu_ms_per_registration)} ms of CPU a registration and "
-                f"{figure(cost.rss_mb_max)} MB; {cost.late:,} late, {plural(cost.effects_missing, 'effect')} missing."
-            )
-
-
-def _worth(part: PartVerdict, variants: Sequence[str]) -> Iterator[str]:
-    if part.predicted is not None:
-        adds = "" if part.adds is None else f"; the measurement adds {_added(part)}"
-        yield f"The parameters alone say: {_predicted(part, variants)}{adds}."
-    reach = part.holds_for
-    if reach is None or part.verdict is None:
-        return
-    slos = (("accept", reach.accept_slo_ms), ("complete", reach.complete_slo_ms))
-    if ranges := [f"{name} SLO {_range(*ends)}" for name, ends in slos if ends is not None]:
-        yield f"It stays {part.verdict} for an {', and for a '.join(ranges)}."
-    elif reach.bound is not None:
-        sign = part.expect.partition(" ")[0]
-        yield f"{metric_words(part.measured)}: it would still be {part.verdict} with `{sign} {reach.bound:g}`."
-
-
-def _range(low_ms: float | None, high_ms: float | None) -> str:
-    if low_ms is not None and high_ms is not None:
-        return f"between {milliseconds(low_ms)} and {milliseconds(high_ms)}"
-    ends = {"above": low_ms, "below": high_ms}
-    return next((f"{word} {milliseconds(end)}" for word, end in ends.items() if end is not None), "of any length")
-
-
-def _added(part: PartVerdict) -> str:
-    """`+1.2 points (−0.3 to +2.7)`, `× 1.04 (1.01 to 1.07)`."""
-    assert part.adds is not None
-    share, ratio = part.measured.definition.nature == "share", part.kind == "ratio"
-    scale, write = (100.0 if share else 1.0), (figure if ratio else signed)
-    unit = "" if ratio else " points" if share else f" {part.measured.definition.unit}".rstrip()
-    interval = part.adds.ci95
-    text = f" ({write(interval[0] * scale)} to {write(interval[1] * scale)})" if interval else f" ({DASH})"
-    return f"{'× ' if ratio else ''}{write(part.adds.estimate * scale)}{unit}{text}"
+        disturbed = summary.disturbed.sentence if summary.disturbed else ""
+        sentences = [verdict_sentence(summary), disturbed, *worth_sentences(summary)]
+        sentences += [f"{what}: {words}." for what, words in cost_sentences(summary)]
+        yield from (f"- {sentence[:1].upper()}{sentence[1:]}" for sentence in sentences if sentence)
 
 
 def main(arguments: Sequence[str]) -> int:

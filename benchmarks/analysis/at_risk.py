@@ -49,7 +49,8 @@ def at_risk(
 def _settled(scenario: Scenario, ends: Mapping[str, Ends]) -> Iterator[bool]:
     """For each question of the scenario whether delay leaves its answer as it is."""
     for part in scenario.hypothesis.parts if scenario.hypothesis is not None else ():
-        yield part.metric.definition.bracketed and _one_answer(part.expect, _comparisons(part, ends))
+        bounded = part.metric.definition.bracketed or part.expect.forbids_any(part.metric)
+        yield bounded and _one_answer(part.expect, _comparisons(part, ends))
     for name, expressions in scenario.thresholds.items():
         metric = Metric.parse(name)
         for variant in [metric.variant] if metric.variant else list(ends):

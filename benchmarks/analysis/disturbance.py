@@ -42,7 +42,7 @@ def threshold_of(
     found = Threshold(name, label, expression, value, expect.holds(value))
     if label not in brackets.best and label not in brackets.without:
         return found
-    if metric.definition.nature == "count" and expression.replace(" ", "") == "==0":
+    if expect.forbids_any(metric):
         return found  # a loss that was seen stands, and none seen is none
     if (why_not := brackets.why_not(metric, label)) is not None:
         return replace(found, passed=None, reason=f"not decided: {why_not}")
@@ -59,6 +59,7 @@ def disturbance_of(
     hypothesis: Hypothesis | None,
     comparison: PartVerdict | HypothesisVerdict | None,
     thresholds: Iterable[Threshold],
+    brackets: Brackets,
 ) -> Disturbance | None:
     """What `summary.disturbed` says; null for a quiet run."""
     if not trials:
@@ -76,6 +77,7 @@ def disturbance_of(
         schedule_delay_ms=delay_ms,
         added_ms=added_ms,
         sentence=f"{_what(foreign, stolen, delay_ms, added_ms)}; {_so(comparison, open_ones)}",
+        margins=brackets.margins,
     )
 
 

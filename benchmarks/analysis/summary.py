@@ -16,6 +16,7 @@ from benchmarks.analysis.bracket import Ends
 from benchmarks.analysis.calibration import NoiseFloor, ceiling_warnings, floor_for
 from benchmarks.analysis.disturbance import DisturbedTrial, disturbance_of, stands, threshold_of
 from benchmarks.analysis.overload import OverloadIndicators, findings
+from benchmarks.analysis.slo_curve import SloCurve
 from benchmarks.analysis.summary_model import (
     FORMAT_VERSION,
     Comparison,
@@ -93,6 +94,10 @@ class _Variant:
     def disturbed(self) -> tuple[DisturbedTrial, ...]:
         return tuple(DisturbedTrial(one.facts, one.disturbed, one.ends) for one in self.trials if one.disturbed)
 
+    def curves(self) -> dict[int, Mapping[str, SloCurve]]:
+        """What other SLOs would have come to in each block."""
+        return {trial.facts.block: trial.metrics.curves for trial in self.trials}
+
     def reasons(self) -> list[str]:
         """Why the variant's trials do not count; empty where nothing speaks against them."""
         together = variant_reasons(self.name, [trial.sent for trial in self.trials])
@@ -109,14 +114,14 @@ def summarise(
     residuals: Mapping[str, ResidualSummary] | None = None,
     environment: Mapping[str, object] | None = None,
     ends: Mapping[int, Ends] | None = None,
-    helped: Mapping[str, Mapping[str, float]] | None = None,
+    margins: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Summary:
     """What `summary.json` says (`docs/measurement.md`), before anything is rounded.
 
     `run_problems` are reasons against the run that no trial knows of, such as that it was interrupted. `predicted` is
     what the parameters alone say of the first block of each variant, `predicted_blocks` of every block that it was done
     for. `environment` is where the run ran, with the machine's calibration. `ends` are those of disturbed trials, by
-    their numbers; `helped` by how much delay alone can improve which figures of a variant. Trials whose
+    their numbers; `margins` as in `Brackets`. Trials whose
     block was repeated are told of and count nowhere. Variants without a finished trial are left out, with a warning.
     `trials` is gone through once.
     """
@@ -126,7 +131,7 @@ def summarise(
     workload = scenario.workload
     floor, why_none = floor_for(environment, scenario.name, workload.rate_per_s, workload.duration_s)
     reasons = [*run_problems, *(reason for variant in variants for reason in variant.reasons())]
-    answers = _answers(scenario, variants, told, floor, _brackets(variants, residuals or {}, helped or {}), reasons)
+    answers = _answers(scenario, variants, told, floor, _brackets(variants, residuals or {}, margins or {}), reasons)
     summary = Summary(
         format_version=FORMAT_VERSION,
         scenario=scenario.name,
@@ -153,8 +158,8 @@ def summarise(
         quick=scenario.quick is not None,
         slo_ms={"accept": scenario.slo.accept_ms, "complete": scenario.slo.complete_ms},
     )
-    curves = {one.name: {trial.facts.block: trial.metrics.curves for trial in one.trials} for one in variants}
-    return with_worth(summary, scenario.hypothesis, Evidence(scenario.slo, curves, floor, predicted_blocks))
+    evidence = Evidence(scenario.slo, {variant.name: variant.curves() for variant in variants}, floor, predicted_blocks)
+    return with_worth(summary, scenario.hypothesis, evidence)
 
 
 @dataclass(frozen=True)
@@ -183,14 +188,14 @@ def _answers(
     thresholds = tuple(_thresholds(scenario.thresholds, told, brackets))
     comparison = comparison_of(scenario.hypothesis, told, valid=not reasons, floor=floor, brackets=brackets)
     trials = [trial for variant in variants for trial in variant.disturbed]
-    disturbed = disturbance_of(trials, scenario.hypothesis, comparison, thresholds)
+    disturbed = disturbance_of(trials, scenario.hypothesis, comparison, thresholds, brackets)
     if disturbed is not None and not reasons and not stands(comparison, thresholds):
         reasons = [f"disturbed: {disturbed.sentence}"]
     return _Answers(comparison, comparisons, alone, thresholds, disturbed, tuple(reasons))
 
 
 def _brackets(
-    variants: Sequence[_Variant], residuals: Mapping[str, ResidualSummary], helped: Mapping[str, Mapping[str, float]]
+    variants: Sequence[_Variant], residuals: Mapping[str, ResidualSummary], margins: Mapping[str, Mapping[str, float]]
 ) -> Brackets:
     """Both ends of the disturbed variants' figures; the quiet trials of one have the same at both."""
     hit = [variant for variant in variants if variant.disturbed]
@@ -207,7 +212,7 @@ def _brackets(
             for one in bounded
         },
         without,
-        helped,
+        margins,
     )
 
 

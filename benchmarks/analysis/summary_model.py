@@ -212,7 +212,9 @@ class Disturbance:
     """What disturbed a run, and how much (`docs/disturbed-runs.md`). Shares are of the machine, over the busiest 5 s.
 
     `schedule_delay_ms` is the largest of a trial, p99 or below 1,000 arrivals p95; `added_ms` the p95 of measured minus
-    predicted over the registrations that were disturbed, null without a prediction.
+    predicted over the registrations that were disturbed, null without a prediction. `margins`: how far
+    outside of its bracket a figure of a variant lay at most where that was tried in virtual time (a share, or ms; null:
+    nothing bounds it), by which both its ends were moved out.
     """
 
     reasons: tuple[str, ...]
@@ -222,6 +224,7 @@ class Disturbance:
     schedule_delay_ms: float | None
     added_ms: float | None
     sentence: str
+    margins: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

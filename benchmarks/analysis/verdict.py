@@ -52,14 +52,15 @@ class Verdict(enum.Enum):
 class Brackets:
     """What is known of the disturbed variants of a run: both ends of their figures, or why there are none.
 
-    `without` says of a variant why it has no bracket, `helped` by how much at most delay alone improves which of its
-    figures (a share, or ms): its worse end is so much worse.
+    `without` says of a variant why it has no bracket. `margins`: how far outside of its bracket a figure of a variant
+    lay at most where that was tried in virtual time (`benchmarks.analysis.delay`), as a share, or in ms: both ends are
+    moved so much further out.
     """
 
     best: Mapping[str, VariantSummary] = field(default_factory=dict)
     worst: Mapping[str, VariantSummary] = field(default_factory=dict)
     without: Mapping[str, str] = field(default_factory=dict)
-    helped: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    margins: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def why_not(self, metric: Metric, variant: str) -> str | None:
         """Why a disturbed variant's figure cannot be bounded; null where it can, and of a quiet variant."""
@@ -69,31 +70,30 @@ class Brackets:
             return None
         if not metric.definition.bracketed:
             return "what other programs did to it is not bounded by the prediction"
-        if math.isinf(self._slack(metric, variant)):
+        if math.isinf(self._margin(metric, variant)):
             return f"delay may help {variant}, so the prediction is no bound"
         return None
 
-    def _slack(self, metric: Metric, variant: str) -> float:
-        """By how much delay alone may improve a figure; one of how registrations ended, as much as `complete_ratio`."""
-        helped = self.helped.get(variant, {})
+    def _margin(self, metric: Metric, variant: str) -> float:
+        """That of the figure; one of how registrations ended has that of `complete_ratio`."""
+        margins = self.margins.get(variant, {})
         known = str(metric.like(metric.name, metric.stat))
-        of_shares = metric.definition.nature == "share" and "ratio" in metric.name
-        return helped.get(known, helped.get(str(metric.like("complete_ratio")), 0.0) if of_shares else 0.0)
+        of_endings = metric.definition.nature == "share" and "ratio" in metric.name
+        return margins.get(known, margins.get(str(metric.like("complete_ratio")), 0.0) if of_endings else 0.0)
 
     def ends(self, metric: Metric, variant: VariantSummary) -> tuple[Side, Side]:
         """The variant with its lowest and with its highest figures; of a quiet one both are what was measured."""
         if variant.name not in self.best:
             return Side(variant), Side(variant)
         best, worst = self.best[variant.name], self.worst[variant.name]
-        slack = self._slack(metric, variant.name)
-        if (best.of(metric) or 0.0) <= (worst.of(metric) or 0.0):
-            return Side(best), Side(worst, slack)
-        return Side(worst, -slack), Side(best)
+        margin = self._margin(metric, variant.name)
+        low, high = (best, worst) if (best.of(metric) or 0.0) <= (worst.of(metric) or 0.0) else (worst, best)
+        return Side(low, -margin), Side(high, margin)
 
 
 @dataclass(frozen=True)
 class Side:
-    """A variant whose figures count as so much larger, within what a share can be."""
+    """A variant whose figures count as so much larger, within what they can be."""
 
     variant: VariantSummary
     shift: float = 0.0
@@ -105,8 +105,8 @@ class Side:
     def _shifted(self, metric: Metric, value: float | None) -> float | None:
         if value is None or value > _BOUNDLESS:
             return None
-        moved = value + self.shift
-        return min(max(moved, 0.0), 1.0) if metric.definition.nature == "share" else moved
+        moved = max(value + self.shift, 0.0)
+        return min(moved, 1.0) if metric.definition.nature == "share" else moved
 
 
 QUIET = Brackets()
@@ -157,17 +157,18 @@ def compare(
     Not `paired`: the sides' blocks have nothing in common, so all of each count.
     """
     figures = [side.by_block(metric) for side in sides]
+    disturbed = _disturbed(metric, sides, brackets)
     if paired or kind == "variant":
         blocks = sorted(set(figures[0]).intersection(*figures[1:]))
         found = _estimate(kind, metric, [Side(side) for side in sides], blocks)
-        if any(side.name in brackets.best for side in sides):
+        if disturbed is None and any(side.name in brackets.best for side in sides):
             lows, highs = zip(*(brackets.ends(metric, side) for side in sides), strict=True)
             lowest, highest = (lows[0], *highs[1:]), (highs[0], *lows[1:])
             found = bracketed(kind, found, *(_estimate(kind, metric, ends, blocks) for ends in (lowest, highest)))
     else:
         first, second = (list(values.values()) for values in figures)
         found = estimate_unpaired(kind, str(metric), first, second, counts_of(metric, sides, set().union(*figures)))
-    limit = _disturbed(metric, sides, brackets) or _limit(metric, sides)
+    limit = disturbed or _limit(metric, sides)
     near = None if floor is None else floor.interval(kind, str(metric))
     return Compared(kind, metric, found, limit, limit[0] if limit is not None else mark(kind, found, near))
 
@@ -319,7 +320,9 @@ def _compared(
     if len(chosen) < len(part.sides):
         missing = Estimate(None, None, (), "a side has no finished trial")
         return Compared(part.comparison, part.metric, missing, None, None)
-    return compare(part.comparison, part.metric, chosen, floor, brackets=brackets)
+    # One that was seen stands, and none seen is none, however busy the machine was.
+    measured = part.expect.forbids_any(part.metric)
+    return compare(part.comparison, part.metric, chosen, floor, brackets=QUIET if measured else brackets)
 
 
 def _judged(

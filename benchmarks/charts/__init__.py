@@ -1,4 +1,4 @@
-"""The charts: seven slides of one run, each as SVG and PNG, drawn from the stored results and nothing else.
+"""The charts: slides of one run, each as SVG and PNG, drawn from the stored results and nothing else.
 
     results/ → RunData → one `Chart` after the other → results/charts/<name>.svg, <name>.png
 
@@ -12,10 +12,14 @@ from pathlib import Path
 from benchmarks.charts import (
     accept_latency_over_time,
     completion_beside_accept,
+    completion_over_time,
+    cost,
     latency_percentiles,
     measured_minus_predicted,
+    one_registration,
     outcomes_over_time,
     outstanding_and_lag,
+    share_within_slo,
     where_each_ended,
 )
 from benchmarks.charts.chart import Chart
@@ -24,11 +28,15 @@ from benchmarks.charts.run_data import RunData
 # In the order in which a reader wants them.
 CHARTS: tuple[Chart, ...] = (
     accept_latency_over_time.CHART,
+    completion_over_time.CHART,
     completion_beside_accept.CHART,
+    one_registration.CHART,
+    share_within_slo.CHART,
     outcomes_over_time.CHART,
     latency_percentiles.CHART,
     outstanding_and_lag.CHART,
     where_each_ended.CHART,
+    cost.CHART,
     measured_minus_predicted.CHART,
 )
 

@@ -35,6 +35,11 @@ def needs_log(values_ms: Sequence[float]) -> bool:
     return bool(positive) and max(positive) / min(positive) > LOG_RATIO
 
 
+def named(heading: str, values: Sequence[float]) -> str:
+    """`heading`, and that the axis is logarithmic where it will be."""
+    return f"{heading} (log scale)" if needs_log(values) else heading
+
+
 def seconds(axes: Axes, label: str = TIME_LABEL) -> None:
     """The horizontal time axis, with as many ticks as there is room for; without `label` it stays unnamed."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -91,10 +96,17 @@ def nines(axes: Axes, furthest: float, label: str) -> None:
     axes.set_xlabel(label, fontsize=TICK_PT, color=palette.QUIET, labelpad=3)
 
 
-def quantile_curve(sample_ms: NDArray[np.float64]) -> Curve:
-    """The quantiles of a sample, over the axis of nines."""
-    x = np.linspace(0.0, max(np.log10(sample_ms.size / _BEYOND), np.log10(2.0)), CURVE_POINTS)
-    return x, np.quantile(sample_ms, 1 - 10**-x)
+def quantile_curve(sample_ms: NDArray[np.float64]) -> Curve | None:
+    """The quantiles of a sample, over the axis of nines, as far as they are finite; None where none of it is."""
+    finite, size = int(np.isfinite(sample_ms).sum()), sample_ms.size
+    if not finite:
+        return None
+    furthest = max(np.log10(size / _BEYOND), np.log10(2.0))
+    if finite < size:  # the quantile at the last finite value
+        furthest = min(furthest, -np.log10(1 - (finite - 1) / (size - 1)))
+    ordered = np.sort(sample_ms)[:finite]
+    x = np.linspace(0.0, furthest, CURVE_POINTS)
+    return x, np.interp((1 - 10**-x) * (size - 1), np.arange(finite), ordered)
 
 
 def whole(axes: Axes, highest: float) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.sheet import LABEL_PT, TICK_PT, Region, Sheet
-from benchmarks.charts.wording import acked_note, told, while_clause, window_name
+from benchmarks.charts.wording import never_accepted, never_done, told, while_clause, window_name
 from benchmarks.words.numbers import DASH, milliseconds
 
 if TYPE_CHECKING:
@@ -30,63 +31,61 @@ class _Row:
     y: float
     group: str
     variant: str
-    metric: str
-    service: str | None
+    time: str  # as `RunData.quantile_ms` has it
 
-    def figure(self, data: RunData, stat: str, window: str | None) -> float | None:
-        return data.summary.figure(self.variant, self.metric, stat, window=window, service=self.service)
+
+_Figures = Mapping[tuple[_Row, str], float | None]  # of each row, p50 and p95
 
 
 def title(data: RunData) -> str:
     clause = while_clause(data)
-    accept = data.figures("accept_latency_ms", "p50")
-    done = data.figures("completion_latency_ms", "p50")
+    accept, done = data.medians_ms("accepted"), data.medians_ms("done")
     if all(value is None for value in (*accept.values(), *done.values())):
-        return f"{clause}, nobody was accepted and nothing was done"
-    reply = told(accept, milliseconds, "accepted nobody")
-    work = told(done, milliseconds, "never")
-    return f"{clause}, the reply came after {reply}; all was done after {work}{acked_note(data)}"
+        anybody = any(data.figures("accept_ratio").values())
+        return f"{clause}, " + ("fewer than half were accepted, or done" if anybody else "nobody was accepted")
+    reply = told(accept, milliseconds, never_accepted)
+    work = told(done, milliseconds, never_done)
+    return f"{clause}, half were accepted within {reply}; all was done for half within {work}"
 
 
 def draw(data: RunData) -> Figure:
     sheet = Sheet(
         data,
         title(data),
-        f"From when an arrival was due. Dot: p50; bar: up to p95; geometric means of the trials; {data.load}.",
+        "From when an arrival was due, of everybody who arrived. Dot: p50; bar: up to p95; an arrow: never for that "
+        f"many; geometric means of the trials; {data.load}.",
     )
     panels: list[tuple[str, str | None]] = [("Over the whole run", None)]
     if data.main_window:
         panels = [("Before the fault", "before"), (window_name(data).capitalize(), "during")]
     rows = list(_rows(data))
-    shown_ms = [
-        value
+    figures = [
+        {(row, stat): data.quantile_ms(row.variant, row.time, stat, window) for row in rows for stat in ("p50", "p95")}
         for _, window in panels
-        for row in rows
-        for stat in ("p50", "p95")
-        if (value := row.figure(data, stat, window)) is not None
     ]
+    shown_ms = [value for panel in figures for value in panel.values() if value is not None and math.isfinite(value)]
     left, bottom, right, top = sheet.body
     names = sheet.widest(data.variants) + 14
     groups = sheet.widest([row.group for row in rows], weight="bold") + 14
     width = (right - left - groups - names) / len(panels)
-    for number, (heading, window) in enumerate(panels):
+    for number, (heading, _) in enumerate(panels):
         x0 = left + groups + names + width * number
         region = (x0, bottom, x0 + width - (18 if number + 1 < len(panels) else 0), top)
-        axes = _panel(sheet, data, region, heading, rows, window, shown_ms)
+        axes = _panel(sheet, data, region, heading, rows, figures[number], shown_ms)
         if number == 0:
             _name_rows(sheet, data, axes, rows, left, groups)
     return sheet.figure
 
 
 def _rows(data: RunData) -> Iterator[_Row]:
-    groups: list[tuple[str, str, str | None]] = [("accepted", "accept_latency_ms", None)]
+    groups = [("accepted", "accepted")]
     if len(data.variants) <= _SERVICES_UP_TO:
-        groups += [(f"{name} done", "completion_latency_ms", name) for name in data.services]
-    groups.append(("all done", "completion_latency_ms", None))
+        groups += [(f"{name} done", name) for name in data.services]
+    groups.append(("all done", "done"))
     y = 0.0
-    for group, metric, service in groups:
+    for group, time in groups:
         for variant in data.variants:
-            yield _Row(y, group, variant, metric, service)
+            yield _Row(y, group, variant, time)
             y += 1
         y += _GAP
 
@@ -97,7 +96,7 @@ def _panel(
     region: Region,
     heading: str,
     rows: list[_Row],
-    window: str | None,
+    figures: _Figures,
     shown_ms: list[float],
 ) -> Axes:
     x0, y0, x1, y1 = region
@@ -110,24 +109,34 @@ def _panel(
     axes.grid(axis="x", color=palette.FAINT, linewidth=0.7)
     axes.set_ylim(rows[-1].y + 0.6, -0.6)
     axes.set_yticks([])
-    axes.set_xlabel("time since the arrival was due", fontsize=TICK_PT, color=palette.QUIET, labelpad=3)
+    label = axis.named("time since the arrival was due", shown_ms)
+    axes.set_xlabel(label, fontsize=TICK_PT, color=palette.QUIET, labelpad=3)
     for column, stat in enumerate(("p50", "p95")):
         at = x1 - _COLUMN_PT * (1 - column)
         sheet.text(at, y1 - 18, stat, size=TICK_PT, colour=palette.QUIET, ha="right", va="top")
         for row in rows:
-            value = row.figure(data, stat, window)
+            value = figures[row, stat]
             y = sheet.height_of(axes, row.y)
-            colour = palette.ink(data.colours[row.variant]) if value is not None else palette.QUIET
-            text = milliseconds(value) if value is not None else DASH
+            known = value is not None and math.isfinite(value)
+            colour = palette.ink(data.colours[row.variant]) if known else palette.QUIET
+            text = milliseconds(value) if known else DASH if value is None else "never"
             sheet.text(at, y, text, colour=colour, ha="right", weight="bold" if stat == "p50" else "normal")
     for row in rows:
-        p50, p95 = (row.figure(data, stat, window) for stat in ("p50", "p95"))
-        colour = data.colours[row.variant]
-        if p50 is not None and p95 is not None:
-            axes.plot([p50, p95], [row.y, row.y], color=colour, linewidth=4, alpha=0.45, solid_capstyle="round")
-        if p50 is not None:
-            axes.plot([p50], [row.y], marker="o", markersize=8, color=colour, markeredgecolor="white")
+        _draw_row(axes, row, data.colours[row.variant], figures[row, "p50"], figures[row, "p95"])
     return axes
+
+
+def _draw_row(axes: Axes, row: _Row, colour: str, p50: float | None, p95: float | None) -> None:
+    edge = axes.get_xlim()[1]
+    if p50 is None or p95 is None:
+        return
+    begin, end = min(p50, edge), min(p95, edge)
+    if begin < end:
+        axes.plot([begin, end], [row.y, row.y], color=colour, linewidth=4, alpha=0.45, solid_capstyle="butt")
+    if math.isinf(p95):
+        axes.plot([edge], [row.y], marker=5, markersize=7, color=colour, clip_on=False)  # an arrow's head
+    if math.isfinite(p50):
+        axes.plot([p50], [row.y], marker="o", markersize=8, color=colour, markeredgecolor="white")
 
 
 def _name_rows(sheet: Sheet, data: RunData, axes: Axes, rows: list[_Row], left: float, groups: float) -> None:
@@ -145,7 +154,8 @@ CHART = Chart(
     question="Was the work done when the reply came?",
     how_to_read=(
         "The first rows say when people were accepted, the last when everything was done for them; between them, each "
-        "service. Where the first is far left of the last, the reply promised work still to do. A dash: no figure."
+        "service. Where the first is far left of the last, the reply promised work still to do. All times are of "
+        "everybody who arrived, so that they compare: “never” means that this many never came to it."
     ),
     title=title,
     draw=draw,

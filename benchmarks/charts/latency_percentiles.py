@@ -1,4 +1,4 @@
-"""How long did the unlucky ones wait: the whole distribution of the accept latency, stretched towards its tail."""
+"""How long did the unlucky ones wait: the distribution of the accept latency, stretched towards its tail."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.sheet import EndLabel, Sheet
-from benchmarks.charts.wording import acked_note, told, while_clause, window_name
-from benchmarks.metrics.definition import PERCENTILES
+from benchmarks.charts.wording import accepted_differs, told, while_clause, window_name
 from benchmarks.scenario.sample import windows_bounds_ns
 from benchmarks.words.numbers import milliseconds
 
@@ -24,6 +23,8 @@ _STATS = {"p99": ("1 in 100", 1_000), "p95": ("1 in 20", 200), "p90": ("1 in 10"
 
 
 def title(data: RunData) -> str:
+    if differs := accepted_differs(data):
+        return f"{while_clause(data)}, {differs}"
     for stat, (people, smallest) in _STATS.items():
         acked = data.figures("counts", "acked").values()
         if any(0 < (number or 0) < smallest * data.blocks for number in acked):
@@ -31,7 +32,7 @@ def title(data: RunData) -> str:
         tails = data.figures("accept_latency_ms", stat)
         if any(tail is not None for tail in tails.values()):
             found = told(tails, milliseconds, "accepted too few to say" if stat != "p50" else "accepted nobody")
-            return f"{while_clause(data)}, {people} waited longer than {found}{acked_note(data)}"
+            return f"{while_clause(data)}, {people} waited longer than {found}"
     return f"{while_clause(data)}, nobody was accepted"
 
 
@@ -39,7 +40,7 @@ def draw(data: RunData) -> Figure:
     sheet = Sheet(
         data,
         title(data),
-        "Share of those accepted who were answered within a time. Thin: each trial; thick: geometric mean; "
+        "Share of all who arrived that were accepted within a time. Thin: each trial; thick: geometric mean; "
         f"{data.load}.",
     )
     bounds: list[tuple[str, tuple[int, int] | None]] = [("Over the whole run", None)]
@@ -49,23 +50,20 @@ def draw(data: RunData) -> Figure:
     curves = [{name: _curves(data, name, inside) for name in data.variants} for _, inside in bounds]
     drawn = [values for panel in curves for trials in panel.values() for _, values in trials]
     shown_ms = [float(value) for values in drawn for value in (values[0], values[-1])]
-    ends = [
-        [_end(data, name, trials, inside) for name, trials in panel.items() if trials]
-        for panel, (_, inside) in zip(curves, bounds, strict=True)
-    ]
+    ends = [[_end(data, name, trials) for name, trials in panel.items() if trials] for panel in curves]
+    furthest = max((float(x[-1]) for panel in curves for trials in panel.values() for x, _ in trials), default=2.0)
 
     left, bottom, right, top = sheet.body
     width = (right - left) / len(bounds)
     for number, ((heading, _), panel, labels) in enumerate(zip(bounds, curves, ends, strict=True)):
-        furthest = max((float(x[-1]) for trials in panel.values() for x, _ in trials), default=2.0)
         axes = sheet.panel(
             (left + width * number, bottom, left + width * (number + 1) - (16 if number + 1 < len(bounds) else 0), top),
-            heading,
+            axis.named(heading, shown_ms),
             x=(0.0, furthest * 1.02),
             end_labels=[label.text for label in labels],
         )
         axis.latency(axes, shown_ms)
-        axis.nines(axes, furthest, "share of those accepted")
+        axis.nines(axes, furthest, "share of all who arrived")
         for name, trials in panel.items():
             colour = data.colours[name]
             for x, values in trials:
@@ -80,9 +78,11 @@ def draw(data: RunData) -> Figure:
 
 
 def _curves(data: RunData, variant: str, inside: tuple[int, int] | None) -> list[axis.Curve]:
-    """One curve for each trial with samples."""
-    samples = [data.accepted_ms(facts, inside) for facts in data.facts_of(variant)]
-    return [axis.quantile_curve(sample) for sample in samples if sample.size]
+    """One curve for each trial in which somebody was accepted."""
+    curves = (
+        axis.quantile_curve(data.times_ms(facts, inside)["accepted"].to_numpy()) for facts in data.facts_of(variant)
+    )
+    return [curve for curve in curves if curve is not None]
 
 
 def _mean(trials: list[axis.Curve]) -> axis.Curve:
@@ -92,14 +92,10 @@ def _mean(trials: list[axis.Curve]) -> axis.Curve:
     return x, np.exp(np.mean(logs, axis=0))
 
 
-def _end(data: RunData, variant: str, trials: list[axis.Curve], inside: tuple[int, int] | None) -> EndLabel:
-    """The variant and, from the summary, the furthest percentile that the curve reaches."""
-    x, values = _mean(trials)
-    reached = [stat for stat, q in PERCENTILES.items() if -np.log10(1 - q) <= x[-1] + 1e-9]
-    window = None if inside is None else "during"
-    figures = {stat: data.summary.figure(variant, "accept_latency_ms", stat, window=window) for stat in reached}
-    told_of = [f" {stat} {milliseconds(value)}" for stat, value in figures.items() if value is not None]
-    return EndLabel(float(values[-1]), variant + (told_of[-1] if told_of else ""), data.colours[variant], bold=True)
+def _end(data: RunData, variant: str, trials: list[axis.Curve]) -> EndLabel:
+    """The variant and the time where its curve ends."""
+    last_ms = float(_mean(trials)[1][-1])
+    return EndLabel(last_ms, f"{variant} {milliseconds(last_ms)}", data.colours[variant], bold=True)
 
 
 CHART = Chart(
@@ -107,8 +103,9 @@ CHART = Chart(
     heading="How long the unlucky ones waited",
     question="How long did the slowest one in ten, in a hundred, in a thousand wait?",
     how_to_read=(
-        "Find a share below, for instance 90 %: that many had their answer within the time where the line crosses it. "
-        "Lines end where fewer than ten people remain to tell of; the label is the time there."
+        "Find a share below, for instance 90 %: that many of all who arrived were accepted within the time where the "
+        "line crosses it. A line ends at the share accepted, or where fewer than ten people remain beyond it; its "
+        "label is the time there."
     ),
     title=title,
     draw=draw,

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 # The two times, as `summary.residuals` and `residuals.parquet` call them, and the headings of their panels.
 _TIMES = {"accept_ms": "Until the answer", "completion_ms": "Until all was done"}
-_LEAST_MS = 0.01  # a logarithmic axis ends somewhere; what is quicker than predicted lies there too
+_LOWEST_SHARE = 0.05  # an axis begins where so many have less, and not far below the median: few do not stretch it
+_LEAST_MS = 0.01  # a logarithmic axis ends somewhere
 
 
 def title(data: RunData) -> str:
@@ -34,20 +35,20 @@ def draw(data: RunData) -> Figure:
     sheet = Sheet(
         data,
         title(data),
-        f"Measured less predicted, of each registration; all trials of a variant together; {data.load}.",
+        f"Measured less predicted, of each registration; all trials of a variant together. Dot: p50; {data.load}.",
     )
     curves = [{name: _curve(data, name, time) for name in data.variants} for time in _TIMES]
     known = [curve for panel in curves for curve in panel.values() if curve is not None]
-    shown_ms = [float(value) for _, values in known for value in (values[0], values[-1])]
+    shown_ms = [value for curve in known for value in (_lowest_ms(curve), float(curve[1][-1]))]
+    furthest = max((float(x[-1]) for x, _ in known), default=2.0)
     left, bottom, right, top = sheet.body
     width = (right - left) / len(_TIMES)
-    for number, (time, heading) in enumerate(_TIMES.items()):
+    for number, heading in enumerate(_TIMES.values()):
         drawn = {name: curve for name, curve in curves[number].items() if curve is not None}
-        labels = [_end(data, name, time, curve) for name, curve in drawn.items()]
-        furthest = max((float(x[-1]) for x, _ in drawn.values()), default=2.0)
+        labels = [_end(data, name, curve) for name, curve in drawn.items()]
         axes = sheet.panel(
             (left + width * number, bottom, left + width * (number + 1) - (16 if number + 1 < len(_TIMES) else 0), top),
-            heading,
+            axis.named(heading, shown_ms),
             x=(0.0, furthest * 1.02),
             end_labels=[label.text for label in labels],
         )
@@ -55,6 +56,8 @@ def draw(data: RunData) -> Figure:
         axis.nines(axes, furthest, "share of the registrations")
         for name, (x, values) in drawn.items():
             axes.plot(x, values, color=data.colours[name], linewidth=2.6, solid_capstyle="round")
+            half = -np.log10(0.5)
+            axes.plot([half], [np.interp(half, x, values)], "o", color=data.colours[name], markeredgecolor="white")
         if not drawn:
             axes.set_yticks([])
             axes.text(0.5, 0.5, "Nothing to compare", transform=axes.transAxes, ha="center", color=palette.QUIET)
@@ -69,8 +72,13 @@ def _curve(data: RunData, variant: str, time: str) -> axis.Curve | None:
     sample = mine[time].dropna().to_numpy(dtype=np.float64)
     if not sample.size:
         return None
-    x, values = axis.quantile_curve(sample)
-    return x, np.maximum(values, _LEAST_MS)
+    return axis.quantile_curve(sample)
+
+
+def _lowest_ms(curve: axis.Curve) -> float:
+    """Where the axis begins for a curve."""
+    low_ms, median_ms = (float(np.interp(-np.log10(1 - share), *curve)) for share in (_LOWEST_SHARE, 0.5))
+    return max(low_ms, median_ms / axis.LOG_RATIO, _LEAST_MS)
 
 
 def _median(data: RunData, variant: str, time: str) -> float | None:
@@ -81,9 +89,10 @@ def _median(data: RunData, variant: str, time: str) -> float | None:
     return median
 
 
-def _end(data: RunData, variant: str, time: str, curve: axis.Curve) -> EndLabel:
-    median = milliseconds(_median(data, variant, time))
-    return EndLabel(float(curve[1][-1]), f"{variant} p50 {median}", data.colours[variant], bold=True)
+def _end(data: RunData, variant: str, curve: axis.Curve) -> EndLabel:
+    """The variant and the time where its curve ends."""
+    last_ms = max(float(curve[1][-1]), _LEAST_MS)
+    return EndLabel(last_ms, f"{variant} {milliseconds(last_ms)}", data.colours[variant], bold=True)
 
 
 CHART = Chart(
@@ -94,8 +103,9 @@ CHART = Chart(
         "The prediction is the same code with the same arrivals and the same luck, on a network and a broker that cost "
         "nothing. What the measurement shows beyond that is the wiring, and the machine: the broker, HTTP, the "
         "interpreter, waiting for a processor. Find a share below: for that many it was at most the time where the "
-        "line crosses it. The label is the median. Registrations at whose work a fault was on in the one and off in "
-        "the other are left out; the table above counts them."
+        "line crosses it. The dot is the median; the label is the time where the line ends. On a "
+        "logarithmic axis, what was quicker than predicted lies below the edge. Registrations at whose work a fault "
+        "was on in the one and off in the other are left out; the table above counts them."
     ),
     title=title,
     draw=draw,

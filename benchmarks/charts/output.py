@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PNG_DPI = 200  # 2560 × 1440 pixels: sharp on a slide
 
+# Verdana and DejaVu Sans have letters of the same width: where one is missing, words keep their room.
+_FONTS = "'DejaVu Sans', Verdana, sans-serif"
 _ID = re.compile(r'(\bid="|\bhref="#|url\(#)')
 
 
@@ -30,7 +32,7 @@ def settings(name: str) -> Iterator[None]:
             {
                 "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
                 "text.parse_math": False,  # a dollar sign is a dollar sign
-                "svg.fonttype": "path",  # letters as outlines: no browser needs the font
+                "svg.fonttype": "none",  # text stays text: it can be searched, read aloud and translated
                 "svg.hashsalt": name,
                 "hatch.linewidth": 0.6,
             }
@@ -50,6 +52,7 @@ def save(figure: Figure, chart: Chart, title: str, folder: Path) -> list[Path]:
 def _standing_alone(svg: str, chart: Chart, title: str) -> str:
     """Ids and styles of its own, so that several can share one page, and words for those who cannot see it."""
     prefix = chart.name.replace("_", "-")
+    svg = svg.replace("'DejaVu Sans'", _FONTS)
     svg = _ID.sub(lambda found: f"{found[0]}{prefix}-", svg)
     svg = svg.replace("*{stroke-", f"#{prefix} *{{stroke-", 1)
     words = f"<title>{html.escape(title)}</title>\n <desc>{html.escape(chart.question)}</desc>\n "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,19 +12,21 @@ from numpy.typing import NDArray
 from benchmarks.charts import axis, palette
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.run_data import FaultSpan
-from benchmarks.charts.sheet import EndLabel, Sheet
+from benchmarks.charts.sheet import Dashes, EndLabel, Sheet
 from benchmarks.charts.wording import told
 from benchmarks.words.numbers import DASH, NBSP, count
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from benchmarks.charts.run_data import RunData
 
 _POINTS = 240
-_SAMPLES = 8  # of a step series behind each point, so that no short peak decides how a line looks
-_DASHES: tuple[tuple[int, tuple[int, ...]], ...] = ((0, ()), (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))  # type: ignore[assignment]
+_DASHES: tuple[Dashes, ...] = ((0, ()), (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 _GROUPS_NAMED = 1  # with more event variants than this, only each one's largest group is drawn
+_SAMPLE_ROOM = "        "  # as wide as the piece of line before a label
+_Counts = Mapping[str, list[NDArray[np.float64]]]  # of each variant, an array for each trial
 _MARGIN = 1.0  # seconds kept free after the last drain
 
 
@@ -42,8 +45,8 @@ def draw(data: RunData) -> Figure:
     sheet = Sheet(
         data,
         title(data),
-        "From when an arrival was due to the later of its answer and its last effect. Thin: each trial; thick: mean; "
-        f"{data.load}.",
+        "From when an arrival was due to the later of its answer and its last effect. Thin: each trial; thick: the "
+        f"largest of them at each time; dot: the largest of all; {data.load}.",
     )
     end_s = max([facts.end_ns / 1e9 for facts in data.facts] + [data.duration_s])
     x = (0.0, end_s + min(_MARGIN, 0.04 * end_s))
@@ -53,13 +56,18 @@ def draw(data: RunData) -> Figure:
 
     counts = {name: _counts(data, name, grid) for name in data.variants}
     ends = [
-        EndLabel(0.0, _drain_text(data, name), data.colours[name], bold=True)
+        EndLabel(
+            float(np.max(trials)), _drain_text(data, name, trials), data.colours[name], bold=True, dashes=_DASHES[0]
+        )
         for name, trials in counts.items()
         if len(trials)
     ]
     lags = _lags(data, grid)
-    groups = [EndLabel(0.0, f"{label}: max {count(float(peak.max()))}", colour) for label, colour, _, _, peak in lags]
-    texts = [label.text for label in (*ends, *groups)]
+    groups = [
+        EndLabel(float(peak.max()), f"{label}: max {count(float(peak.max()))}", colour, dashes=dashes)
+        for label, colour, dashes, peak in lags
+    ]
+    texts = [f"{label.text}{_SAMPLE_ROOM}" for label in (*ends, *groups)]
 
     left, bottom, right, top = sheet.body
     split = bottom + (top - bottom) * 0.42 if lags else bottom
@@ -71,16 +79,8 @@ def draw(data: RunData) -> Figure:
         windows=windows,
         bottom=24 if lags else 32,
     )
-    every = [values for trials in counts.values() for values in trials]
-    axis.whole(above, max((float(values.max()) for values in every), default=1))
-    for number, (name, trials) in enumerate(counts.items()):
-        colour = data.colours[name]
-        for values in trials:
-            above.plot(grid, values, color=colour, linewidth=0.7, alpha=0.35)
-        if trials:
-            # Lines on top of each other all stay visible: each next one is thinner.
-            width = min(1.8 + 2.0 * (len(counts) - 1 - number), 6.0)
-            above.plot(grid, np.mean(trials, axis=0), color=colour, linewidth=width)
+    axis.whole(above, max((label.y for label in ends), default=1))
+    _draw_counts(data, above, grid, counts)
     axis.seconds(above, label="" if lags else "seconds into the run")
     sheet.label_ends(above, ends)
     if lags:
@@ -88,23 +88,43 @@ def draw(data: RunData) -> Figure:
         below = sheet.panel(
             (left, bottom, right, split), heading, x=x, end_labels=texts, windows=windows, name_windows=False
         )
-        axis.whole(below, max(float(mean.max()) for _, _, _, mean, _ in lags))
-        for _, colour, dashes, mean, _ in lags:
-            below.plot(grid, mean, color=colour, linewidth=2.0, linestyle=dashes)
+        axis.whole(below, max(label.y for label in groups))
+        for _, colour, dashes, peak in lags:
+            _with_peak(below, grid, peak, colour, 2.0, dashes)
         axis.seconds(below, label="seconds into the run")
         sheet.label_ends(below, groups)
     return sheet.figure
 
 
+def _draw_counts(data: RunData, axes: Axes, grid: NDArray[np.float64], counts: _Counts) -> None:
+    for number, (name, trials) in enumerate(counts.items()):
+        colour = data.colours[name]
+        for values in trials:
+            axes.plot(grid, values, color=colour, linewidth=0.7, alpha=0.35)
+        if trials:
+            # Lines on top of each other all stay visible: each next one is thinner.
+            width = min(1.8 + 2.0 * (len(counts) - 1 - number), 6.0)
+            _with_peak(axes, grid, np.max(trials, axis=0), colour, width, _DASHES[0])
+
+
+def _with_peak(
+    axes: Axes, grid: NDArray[np.float64], values: NDArray[np.float64], colour: str, width: float, dashes: Dashes
+) -> None:
+    """A line, and a dot where it is highest: the figure that its label names."""
+    axes.plot(grid, values, color=colour, linewidth=width, linestyle=dashes)
+    highest = int(values.argmax())
+    axes.plot([grid[highest]], [values[highest]], "o", color=colour, markersize=7, markeredgecolor="white")
+
+
 def _counts(data: RunData, variant: str, grid: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """What was outstanding on average from each time of the grid to the next, one array for each trial."""
+    """The largest number outstanding from each time of the grid to the next, one array for each trial."""
     trials = []
     for facts in data.facts_of(variant):
         series = data.outstanding_of(facts)
-        fine = np.linspace(grid[0], grid[-1] + (grid[1] - grid[0]), len(grid) * _SAMPLES, endpoint=False)
-        place = np.searchsorted(series["t_s"].to_numpy(), fine, side="right") - 1
-        sampled = series["count"].to_numpy(dtype=np.float64)[np.maximum(place, 0)]
-        trials.append(sampled.reshape(len(grid), _SAMPLES).mean(axis=1))
+        t_s, number = series["t_s"].to_numpy(), series["count"].to_numpy(dtype=np.float64)
+        first = np.searchsorted(t_s, grid, side="right") - 1  # what holds as an interval begins
+        highest = np.maximum.reduceat(number, np.clip(first, 0, len(number) - 1))
+        trials.append(highest)
     return trials
 
 
@@ -118,14 +138,14 @@ def _tenths(value_s: float | None) -> str:
     return DASH if value_s is None else f"{value_s:.1f}{NBSP}s"
 
 
-def _drain_text(data: RunData, variant: str) -> str:
-    highest = count(data.summary.figure(variant, "outstanding_max"))
+def _drain_text(data: RunData, variant: str, trials: list[NDArray[np.float64]]) -> str:
+    highest = count(float(np.max(trials)))
     drain_s = _drain_s(data, variant)
     drained = "" if drain_s is None else f", drain {_tenths(drain_s)}"
     return f"{variant}: max {highest}{drained}"
 
 
-Lag = tuple[str, str, tuple[int, tuple[int, ...]], NDArray[np.float64], NDArray[np.float64]]
+Lag = tuple[str, str, Dashes, NDArray[np.float64]]
 
 
 def _by_group(data: RunData) -> bool:
@@ -133,7 +153,7 @@ def _by_group(data: RunData) -> bool:
 
 
 def _lags(data: RunData, grid: NDArray[np.float64]) -> list[Lag]:
-    """The lines of the lower panel: label, colour, dashes, mean over the trials, and their maximum."""
+    """The lines of the lower panel: label, colour, dashes, and the largest of the trials at each time."""
     lag = data.lag
     lag = lag[(lag["t_ns"] >= 0) & lag["lag"].notna()] if len(lag) else lag
     lines: list[Lag] = []
@@ -145,17 +165,19 @@ def _lags(data: RunData, grid: NDArray[np.float64]) -> list[Lag]:
             groups = [variant]
         for number, group in enumerate(groups):
             trials = [_sampled(trial, grid) for _, trial in mine[mine["group"] == group].groupby("trial")]
-            mean, peak = np.mean(trials, axis=0), np.max(trials, axis=0)
-            lines.append((str(group), data.colours[variant], _DASHES[number % len(_DASHES)], mean, peak))
-    # Their labels all start from the empty log at the end: the largest on top.
-    return sorted(lines, key=lambda line: float(line[-1].max()))
+            dashes = _DASHES[number % len(_DASHES)]
+            lines.append((str(group), data.colours[variant], dashes, np.max(trials, axis=0)))
+    return lines
 
 
 def _sampled(trial: pd.DataFrame, grid: NDArray[np.float64]) -> NDArray[np.float64]:
     ordered = trial.sort_values("t_ns")
     t_s = ordered["t_ns"].to_numpy(dtype=np.float64) / 1e9
-    lag: NDArray[np.float64] = np.interp(grid, t_s, ordered["lag"].to_numpy(dtype=np.float64))
-    return lag
+    lag = ordered["lag"].to_numpy(dtype=np.float64)
+    # Every sample counts, also one between two points of the grid: its peak is the figure of the summary.
+    found: NDArray[np.float64] = np.interp(grid, t_s, lag)
+    np.maximum.at(found, np.clip(np.searchsorted(grid, t_s, side="right") - 1, 0, len(grid) - 1), lag)
+    return found
 
 
 CHART = Chart(
@@ -165,7 +187,7 @@ CHART = Chart(
     how_to_read=(
         "A line that climbs while the load is even is a backlog. After the last arrival (grey) no more comes in: the "
         "time until all is at rest is the drain. Both sides are counted by the same rule; lag is what the broker still "
-        "held."
+        "held. The label of a line stands at the height of its dot, its peak."
     ),
     title=title,
     draw=draw,

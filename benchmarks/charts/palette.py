@@ -9,7 +9,7 @@ with any kind of colour blindness can tell apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.faults.fault import Shade
@@ -29,11 +29,15 @@ VARIANT_COLOURS: Mapping[str, str] = {
     "events-transactional": "#6A7FDB",
 }
 
+# Of processes that are not variants: services in turn.
+_SERVICE_COLOURS = ("#7C93B2", "#A9BBD0", "#CFDAE6", "#8FB3A5", "#BBD3C8", "#B8A9C9")
+
 INK = "#1B1F24"  # text and titles
 QUIET = "#5B6470"  # what explains: subtitles, ticks, notes
 FAINT = "#D5DAE0"  # grid lines
 DRAIN = Shade("#8A94A324", QUIET)  # after the last arrival, while the rest is worked off
 ALARM = "#A40E26"  # a run that is not valid
+CAUTION = "#FBE7B5"  # behind what disturbed a run
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,25 @@ def variant_colours(bases: Mapping[str, str]) -> dict[str, str]:
             free = (colour for colour in _family(base) if colour not in colours.values())
             colours[name] = next(free, VARIANT_COLOURS.get(base, QUIET))
     return {name: colours[name] for name in bases}
+
+
+def process_colours(roles: Sequence[str]) -> dict[str, str]:
+    """A colour for each kind of process: the API the darkest, the broker set apart, services between them."""
+    services = iter(_SERVICE_COLOURS * (1 + len(roles) // len(_SERVICE_COLOURS)))
+    fixed = {"api": "#3F4E63", "broker": "#E0B040"}
+    return {role: fixed.get(role) or next(services) for role in roles}
+
+
+def share_fill(share: float) -> str:
+    """From light (all) to dark (none), in steps that a grey print keeps apart (ColorBrewer's single-hue blues)."""
+    steps = ("#08306B", "#2171B5", "#6BAED6", "#9ECAE1", "#C6DBEF", "#E3EEF9")
+    return next(fill for fill, below in zip(steps, (0.05, 0.5, 0.9, 0.99, 0.999, 2.0), strict=True) if share < below)
+
+
+def on(fill: str) -> str:
+    """White or ink: what is read better on `fill`."""
+    red, green, blue = (int(fill[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    return "white" if _luminance(red, green, blue) < 0.3 else INK
 
 
 def ink(colour: str) -> str:

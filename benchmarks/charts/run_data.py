@@ -14,18 +14,20 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from benchmarks.analysis.summary_model import Summary
 from benchmarks.charts import over_time, palette
 from benchmarks.faults.fault import Shade
+from benchmarks.metrics.definition import PERCENTILES
 from benchmarks.metrics.series import outstanding
 from benchmarks.parquet import query
 from benchmarks.scenario.loader import load_text
 from benchmarks.scenario.model import Scenario
+from benchmarks.scenario.sample import windows_bounds_ns
 from benchmarks.trial_result import TrialFacts
 from benchmarks.words.numbers import NBSP, nominal_ms, plural
 
+_LEAST_MS = 1e-3  # what is on time to the microsecond
 _EVER = (-(2**62), 2**62)
 _UNTIL = ("trial", "index", "service", "applied_ns")
 _OUTSTANDING_OF = ("trial", "index", "registration_id", "intended_ns", "sent_ns", "answered_ns")
@@ -136,9 +138,9 @@ class RunData:
 
     # -- series -------------------------------------------------------------------------------------------------------
 
-    def answers_over_time(self, variant: str) -> pd.DataFrame:
-        """Percentiles and endings of each stretch of time."""
-        return over_time.answers_over_time(self._registrations, variant, self.bin_s)
+    def answers_over_time(self, variant: str, *, done: bool = False) -> pd.DataFrame:
+        """Percentiles of the accept latency, or the completion latency, and endings of each stretch of time."""
+        return over_time.answers_over_time(self._registrations, variant, self.bin_s, self._effects if done else None)
 
     def endings_over_time(self, variant: str) -> pd.DataFrame:
         """How many arrivals ended how."""
@@ -146,12 +148,62 @@ class RunData:
 
     def share_in_time(self, variant: str) -> float | None:
         """The share of the arrivals of the main window that were accepted within the SLO."""
-        inside = self.scenario.during_ns if self.main_window else None
-        return over_time.share_in_time(self._registrations, variant, self.scenario.slo.accept_ms, *(inside or _EVER))
+        slo_ms = self.scenario.slo.accept_ms
+        return over_time.share_in_time(self._registrations, variant, slo_ms, *(self.inside or _EVER))
 
-    def accepted_ms(self, facts: TrialFacts, inside: tuple[int, int] | None) -> NDArray[np.float64]:
-        """The accept latencies of one trial, or of the arrivals intended `inside`, shape (accepted,)."""
-        return over_time.accepted_ms(self._registrations, facts.number, *(inside or _EVER))
+    @property
+    def inside(self) -> tuple[int, int] | None:
+        """The main window, in scenario nanoseconds."""
+        return self.scenario.during_ns if self.main_window else None
+
+    def times_ms(self, facts: TrialFacts, inside: tuple[int, int] | None) -> pd.DataFrame:
+        """The arrivals of one trial, or those intended `inside`: columns accepted, done, and one for each service.
+
+        In milliseconds since each was due; infinite where it never came.
+        """
+        times = over_time.times_ms(self._registrations, self._effects, facts.number, facts.services)
+        begin_ns, end_ns = inside or _EVER
+        return times[times["intended_ns"].between(begin_ns, end_ns, inclusive="left")]
+
+    def quantile_ms(self, variant: str, time: str, stat: str, window: str | None) -> float | None:
+        """The time within which half (p50), or nearly all (p95), of all who arrived came to a column of `times_ms`.
+
+        Geometric mean over the trials, as the summary has it; infinite where fewer ever came to it, null without rows.
+        """
+        values = self._quantiles_ms.get((variant, time, stat, window), [])
+        return float(np.exp(np.mean(np.log(np.maximum(values, _LEAST_MS))))) if values else None
+
+    @cached_property
+    def _quantiles_ms(self) -> dict[tuple[str, str, str, str | None], list[float]]:
+        """One value for each trial."""
+        windows: dict[str | None, tuple[int, int]] = {None: _EVER}
+        windows |= {name: span for name, span in windows_bounds_ns(self.scenario).items() if span}
+        found: dict[tuple[str, str, str, str | None], list[float]] = {}
+        for facts in self.facts:
+            every = self.times_ms(facts, None)
+            for window, (begin_ns, end_ns) in windows.items():
+                rows = every[every["intended_ns"].between(begin_ns, end_ns, inclusive="left")]
+                for time in rows.columns[1:] if len(rows) else ():
+                    for stat in ("p50", "p95"):
+                        # Between the last finite value and none at all there is no quantile.
+                        value = float(rows[time].quantile(PERCENTILES[stat], interpolation="higher"))
+                        if math.isfinite(value):
+                            value = float(rows[time].quantile(PERCENTILES[stat]))
+                        found.setdefault((facts.variant, time, stat, window), []).append(value)
+        return found
+
+    def medians_ms(self, time: str) -> dict[str, float | None]:
+        """Each variant's `quantile_ms` of a half, in the main window; null where fewer came to it."""
+        found = {name: self.quantile_ms(name, time, "p50", self.main_window) for name in self.variants}
+        return {name: value if value is not None and math.isfinite(value) else None for name, value in found.items()}
+
+    def endings(self, variant: str) -> dict[str, int]:
+        """How many registrations ended where, each counted once."""
+        return over_time.endings(self._registrations, variant)
+
+    def a_typical_one(self, variant: str) -> tuple[int, int] | None:
+        """Trial and index of the main window's registration with the median completion; None where none is done."""
+        return over_time.a_typical_one(self._registrations, self._effects, variant, *(self.inside or _EVER))
 
     def outstanding_of(self, facts: TrialFacts) -> pd.DataFrame:
         """What was outstanding in one trial (`benchmarks.metrics.series.outstanding`)."""
@@ -185,6 +237,10 @@ class RunData:
     @property
     def _registrations(self) -> Path:
         return self.directory / "registrations.parquet"
+
+    @property
+    def _effects(self) -> Path:
+        return self.directory / "effects.parquet"
 
     @cached_property
     def residuals(self) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """One slide: the title that says the finding, what is plotted, the panels, and where the figures come from.
 
-    ┌ NOT VALID: reason ───────────────────────────┐   only for a run that judged itself not valid
+    ┌ NOT VALID: reason ───────────────────────────┐   only for a run that is not valid; one that was disturbed says so
     │ Title: the finding                           │
     │ subtitle: what is plotted                    │
     │ panel heading                                │
@@ -38,17 +38,20 @@ LINE = 1.32  # line height ÷ font size
 _STRIP_PT = 16.0  # one row of fault labels
 _LABEL_GAP_PT = 8.0  # from the axes to the labels beside them
 
+_SAMPLE_PT = 20.0  # the piece of a line before its label
+Dashes = tuple[int, tuple[float, ...]]  # as matplotlib has them
 Region = tuple[float, float, float, float]  # left, bottom, right, top in points from the sheet's lower left corner
 
 
 @dataclass(frozen=True)
 class EndLabel:
-    """A label beside the right end of a line, at the data's height `y`."""
+    """A label beside the right edge, at the data's height `y`; with `dashes`, after a piece of the line it names."""
 
     y: float
     text: str
     colour: str
     bold: bool = False
+    dashes: Dashes | None = None
 
 
 class Sheet:
@@ -61,8 +64,11 @@ class Sheet:
         self.figure: Figure = Figure(figsize=(WIDTH_PT / 72, HEIGHT_PT / 72), dpi=100, facecolor="white")
         self._canvas: FigureCanvasAgg = FigureCanvasAgg(self.figure)
         top = HEIGHT_PT - MARGIN_PT * 0.8
+        disturbed = data.summary.disturbed
         if not data.valid:
-            top = self._banner(data.invalid_reason)
+            top = self._banner(f"NOT VALID: {data.invalid_reason}", palette.ALARM, "white", "bold")
+        elif disturbed is not None:
+            top = self._banner(disturbed.sentence, palette.CAUTION, palette.INK, "normal")
         width = WIDTH_PT - 2 * MARGIN_PT
         for text, size, weight, colour in (
             (title, TITLE_PT, "bold", palette.INK),
@@ -188,21 +194,25 @@ class Sheet:
         for label, want, y in zip(labels, wanted, spread(wanted, LABEL_PT * 1.25, low, high), strict=True):
             if abs(want - y) > 2:
                 self._line((edge, edge + _LABEL_GAP_PT - 2), (want, y), label.colour)
+            x = edge + _LABEL_GAP_PT
+            if label.dashes is not None:
+                self._line((x, x + _SAMPLE_PT), (y, y), label.colour, label.dashes, 2.0)
+                x += _SAMPLE_PT + 5
             weight = "bold" if label.bold else "normal"
-            self.text(edge + _LABEL_GAP_PT, y, label.text, weight=weight, colour=palette.ink(label.colour))
+            self.text(x, y, label.text, weight=weight, colour=palette.ink(label.colour))
 
     # -- parts --------------------------------------------------------------------------------------------------------
 
-    def _banner(self, reason: str) -> float:
-        """The red strip of a run that is not valid; returns where the title starts."""
-        lines = self.wrap(f"NOT VALID: {reason}", HEADING_PT, WIDTH_PT - 2 * MARGIN_PT, "bold")[:3]
+    def _banner(self, words: str, fill: str, colour: str, weight: str) -> float:
+        """The strip of a run that is not valid, or disturbed; returns where the title starts."""
+        lines = self.wrap(words, HEADING_PT, WIDTH_PT - 2 * MARGIN_PT, weight)[:3]
         height = len(lines) * HEADING_PT * LINE + 12
-        strip = self.figure.add_axes((0, 1 - height / HEIGHT_PT, 1, height / HEIGHT_PT), facecolor=palette.ALARM)
+        strip = self.figure.add_axes((0, 1 - height / HEIGHT_PT, 1, height / HEIGHT_PT), facecolor=fill)
         strip.set(xticks=[], yticks=[])
         strip.spines[:].set_visible(False)
         for number, line in enumerate(lines):
             y = HEIGHT_PT - 7 - number * HEADING_PT * LINE
-            self.text(MARGIN_PT, y, line, size=HEADING_PT, weight="bold", colour="white", va="top")
+            self.text(MARGIN_PT, y, line, size=HEADING_PT, weight=weight, colour=colour, va="top")
         return HEIGHT_PT - height - 12
 
     def _window_rows(
@@ -251,12 +261,18 @@ class Sheet:
         _, pixel = axes.transData.transform((axes.get_xlim()[0], y))
         return float(pixel) * 72 / self.figure.dpi
 
-    def _line(self, x: tuple[float, float], y: tuple[float, float], colour: str) -> None:
+    def _line(
+        self,
+        x: tuple[float, float],
+        y: tuple[float, float],
+        colour: str,
+        dashes: Dashes = (0, ()),
+        width: float = 0.9,
+    ) -> None:
         from matplotlib.lines import Line2D
 
-        self.figure.add_artist(
-            Line2D([at / WIDTH_PT for at in x], [at / HEIGHT_PT for at in y], color=colour, linewidth=0.9)
-        )
+        places = [at / WIDTH_PT for at in x], [at / HEIGHT_PT for at in y]
+        self.figure.add_artist(Line2D(*places, color=colour, linewidth=width, linestyle=dashes))
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.charts import palette
 from benchmarks.charts.chart import Chart
-from benchmarks.charts.sheet import HEADING_PT, LABEL_PT, TICK_PT, Sheet
+from benchmarks.charts.sheet import HEADING_PT, LABEL_PT, LINE, TICK_PT, Region, Sheet
 from benchmarks.charts.wording import told
-from benchmarks.words.numbers import count, percent, upper_bound
+from benchmarks.words.numbers import count, listed, percent, upper_bound
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,6 +29,12 @@ ENDINGS: tuple[tuple[tuple[str, str], str, str], ...] = (
     (("registrations", "unexpected"), "unexpected", "told no, yet an effect was applied"),
     (("registrations", "duplicated"), "duplicated", "an effect applied more than once"),
 )
+# What the chart calls them: each registration once, by the first that holds (`over_time.ENDINGS`).
+_ONCE: Mapping[str, tuple[str, str]] = {
+    "complete": ("complete", "every effect applied exactly once"),
+    "not_taken": ("not taken", "not accepted, nothing done"),
+    **{name: (word, meaning) for (kind, name), word, meaning in ENDINGS if kind == "registrations"},
+}
 _BAD = ("lost", "stranded", "unexpected", "duplicated")
 _MEANING_BESIDE_UP_TO = 2  # variants; with more, what an ending means stands below its name
 _BARS_UP_TO = 3
@@ -58,32 +65,49 @@ def draw(data: RunData) -> Figure:
     sheet = Sheet(
         data,
         title(data),
-        f"After the drain, all trials together; categories may overlap; {data.load}. "
+        f"After the drain, all trials together, each registration once; {data.load}. "
         "This holds against process crash, not power loss.",
     )
+    endings = {name: data.endings(name) for name in data.variants}
+    shown = [key for key in _ONCE if any(found.get(key) for found in endings.values())]
+    sheet.body = _say_what_did_not_occur(sheet, data, shown)
     if len(data.variants) <= _BARS_UP_TO:
-        _bars(sheet, data)
+        _bars(sheet, data, endings, shown)
     else:
-        _matrix(sheet, data)
+        _matrix(sheet, data, endings, shown)
     return sheet.figure
 
 
-def _bars(sheet: Sheet, data: RunData) -> None:
+def _say_what_did_not_occur(sheet: Sheet, data: RunData, shown: Sequence[str]) -> Region:
+    """A line at the bottom: which endings nobody had, and how often they may occur all the same."""
+    left, bottom, right, top = sheet.body
+    absent = [word for key, (word, _) in _ONCE.items() if key not in shown]
+    bounds = [data.summary.variants[name].zero_upper95 for name in data.variants]
+    bound = upper_bound(max((bound for bound in bounds if bound is not None), default=None))
+    text = f"None ended as {listed(absent)}" + (f": each {bound} of them (95 %)." if bound else ".")
+    for line in reversed(sheet.wrap(text, TICK_PT, right - left) if absent else []):
+        sheet.text(left, bottom, line, size=TICK_PT, colour=palette.QUIET, va="bottom")
+        bottom += TICK_PT * LINE
+    return left, bottom + 6, right, top
+
+
+def _bars(sheet: Sheet, data: RunData, endings: Mapping[str, Mapping[str, int]], shown: Sequence[str]) -> None:
     """One row for each ending, one column for each variant."""
     left, bottom, right, top = sheet.body
-    words = sheet.widest([word for _, word, _ in ENDINGS], weight="bold")
+    words = sheet.widest([_ONCE[key][0] for key in shown], weight="bold")
     beside = len(data.variants) <= _MEANING_BESIDE_UP_TO
     size = TICK_PT if beside else 7.5
-    meanings = sheet.widest([meaning for *_, meaning in ENDINGS], size)
+    meanings = sheet.widest([_ONCE[key][1] for key in shown], size)
     names = (words + 12 + meanings if beside else max(words, meanings)) + 20
     width = (right - left - names) / max(len(data.variants), 1)
-    row = (top - bottom - 38) / len(ENDINGS)
+    row = min((top - bottom - 38) / max(len(shown), 1), 64.0)
     for number, name in enumerate(data.variants):
         x = left + names + width * number
-        offered = count(data.summary.figure(name, "counts", "offered"))
+        offered = count(sum(endings[name].values()))
         sheet.text(x, top, name, size=HEADING_PT, weight="bold", colour=palette.ink(data.colours[name]), va="top")
         sheet.text(x, top - 15, f"{offered} offered", size=TICK_PT, colour=palette.QUIET, va="top")
-    for number, (path, word, meaning) in enumerate(ENDINGS):
+    for number, key in enumerate(shown):
+        word, meaning = _ONCE[key]
         y = top - 38 - row * (number + 0.5)
         sheet.rule(left, right, y + row / 2)
         sheet.text(left, y if beside else y + 6, word, weight="bold")
@@ -91,54 +115,50 @@ def _bars(sheet: Sheet, data: RunData) -> None:
             left + words + 12 if beside else left, y if beside else y - 6, meaning, size=size, colour=palette.QUIET
         )
         for column, name in enumerate(data.variants):
-            _cell(sheet, data, name, path, word, left + names + width * column, y, width - 16)
+            _cell(sheet, data, name, endings[name], key, left + names + width * column, y, width - 16)
 
 
-def _matrix(sheet: Sheet, data: RunData) -> None:
+def _matrix(sheet: Sheet, data: RunData, endings: Mapping[str, Mapping[str, int]], shown: Sequence[str]) -> None:
     """Many variants: one row for each, one column for each ending, with a bar below what is not zero."""
     left, bottom, right, top = sheet.body
     names = sheet.widest(data.variants, weight="bold") + 16
-    width = (right - left - names) / len(ENDINGS)
+    columns = ("offered", *shown)
+    width = min((right - left - names) / len(columns), 130.0)
     row = min((top - bottom - 24) / len(data.variants), 44.0)
-    most = max(data.variants, key=lambda name: data.summary.figure(name, "counts", "offered") or 0)
-    bound = upper_bound(data.summary.variants[most].zero_upper95)
-    offered = count(data.summary.figure(most, "counts", "offered"))
-    sheet.text(left, top, f"0 of {offered}: {bound}", size=8.5, colour=palette.QUIET, va="top")
-    for column, (_, word, _) in enumerate(ENDINGS):
+    for column, key in enumerate(columns):
         x = left + names + width * (column + 1)
+        word = _ONCE[key][0] if key in _ONCE else key
         sheet.text(x, top, word, size=8.5, weight="bold", colour=palette.QUIET, ha="right", va="top")
     for number, name in enumerate(data.variants):
         y = top - 24 - row * (number + 0.5)
         sheet.rule(left, right, y + row / 2)
         sheet.text(left, y, name, weight="bold", colour=palette.ink(data.colours[name]))
-        mine = data.summary.figure(name, "counts", "offered") or 0
-        for column, (path, word, _) in enumerate(ENDINGS):
-            value = data.summary.figure(name, *path)
+        mine = sum(endings[name].values())
+        sheet.text(left + names + width, y, count(mine), ha="right", colour=palette.QUIET)
+        for column, key in enumerate(shown, start=1):
+            value = endings[name].get(key, 0)
             x = left + names + width * (column + 1)
-            colour = palette.ALARM if value and word in _BAD else palette.INK if value else palette.QUIET
+            colour = palette.ALARM if value and key in _BAD else palette.INK if value else palette.QUIET
             sheet.text(x, y, count(value), ha="right", weight="bold" if value else "normal", colour=colour)
-            if value and mine:
+            if value:
                 length = max(value / mine * (width - 14), _SMALLEST_PT)
-                fill = palette.ALARM if word in _BAD else data.colours[name]
+                fill = palette.ALARM if key in _BAD else data.colours[name]
                 sheet.bar(x - length, y - 9, length, 3.0, fill)
 
 
 def _cell(
-    sheet: Sheet, data: RunData, variant: str, path: tuple[str, str], word: str, x: float, y: float, width: float
+    sheet: Sheet, data: RunData, variant: str, endings: Mapping[str, int], key: str, x: float, y: float, width: float
 ) -> None:
-    number = data.summary.figure(variant, *path)
-    offered = int(data.summary.figure(variant, "counts", "offered") or 0)
-    if number is None or not offered:
-        sheet.text(x, y, count(number), colour=palette.QUIET)
-        return
+    number, offered = endings.get(key, 0), sum(endings.values())
     if number == 0:
-        sheet.text(x, y, f"0  ({upper_bound(data.summary.variants[variant].zero_upper95)})", colour=palette.QUIET)
+        bound = upper_bound(data.summary.variants[variant].zero_upper95)
+        sheet.text(x, y, f"0  ({bound})" if bound else "0", colour=palette.QUIET)
         return
     text = f"{count(number)}  ({percent(number / offered)})"
     room = width - sheet.widest([f"{count(offered)}  (> 99.9 %)"], LABEL_PT, "bold") - 8
     length = max(number / offered * room, _SMALLEST_PT)
-    fill = palette.ALARM if word in _BAD else data.colours[variant]
-    sheet.bar(x, y, length, 12.0, fill, hatch="///" if word in _BAD else "")
+    fill = palette.ALARM if key in _BAD else data.colours[variant]
+    sheet.bar(x, y, length, 12.0, fill, hatch="///" if key in _BAD else "")
     sheet.text(x + length + 6, y, text, weight="bold")
 
 
@@ -147,8 +167,9 @@ CHART = Chart(
     heading="Where each registration ended",
     question="After the drain, where did every registration that was offered end?",
     how_to_read=(
-        "Bars are shares of the registrations offered, with their number. Red and hatched: what nobody would notice by "
-        "itself. A zero stands with the largest rate it leaves possible (95 %)."
+        "Each registration counts once, by the worst that happened to it, so that a column adds up to what was "
+        "offered; the table of endings counts overlaps too. Red and hatched: what nobody would notice by itself. A "
+        "zero stands with the largest rate it leaves possible (95 %)."
     ),
     title=title,
     draw=draw,

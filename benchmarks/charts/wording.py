@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from benchmarks.charts.run_data import RunData
 from benchmarks.words.numbers import listed, percent
 
+# What a title says of a variant of which half were never accepted, or never done.
+never_accepted, never_done = "accepted fewer than half", "never did half of them"
 # Figures nearer to each other than this ratio are called alike. It is a word for a title, not a test.
 ALIKE = 1.1
 _MOST_NAMED = 3  # more variants than this are told as a range
@@ -64,12 +66,11 @@ def _names(names: Sequence[str], of: int) -> str:
     return f"all {of} variants" if len(names) == of else f"{len(names)} of {of} variants"
 
 
-def acked_note(data: RunData) -> str:
-    """` (accepted: 61.2 % with sync and 100 % with events)` where the shares differ by more than a point.
+def accepted_differs(data: RunData) -> str:
+    """`accepted: 61.2 % with sync and 100 % with events` where the shares differ by more than a point, else nothing.
 
-    A title that tells a latency says whose it is.
+    Latencies of those accepted are then of different populations: a title says the shares and no latency.
     """
     if not data.summary.survivorship(data.main_window):
         return ""
-    shares = data.figures("accept_ratio")
-    return f" (accepted: {told(shares, percent, 'unknown', alike=1.0)})"
+    return f"accepted: {told(data.figures('accept_ratio'), percent, 'unknown', alike=1.0)}"

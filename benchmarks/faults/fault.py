@@ -11,14 +11,23 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Protocol, get_args
 
-from pydantic import AfterValidator, Field, PlainSerializer, ValidationInfo, field_validator
-from pydantic.fields import FieldInfo
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from benchmarks.values.checked import BROKER, DurationS, Known, LastingS, Model, Name, VariantName, some
+from benchmarks.values.checked import (
+    BROKER,
+    DurationS,
+    Known,
+    LastingS,
+    Model,
+    Name,
+    VariantName,
+    some,
+    spelled_default,
+)
 from benchmarks.values.problems import choice_hint
 from benchmarks.values.units import format_s
 from benchmarks.words.numbers import listed
@@ -103,7 +112,7 @@ class FaultKind(Model):
                 description=field.description or "",
                 # Its name is made up where there is none, before the model sees it.
                 required=field.is_required() and name != "name",
-                default=None if field.is_required() else _spelled(field),
+                default=None if field.is_required() else spelled_default(field),
                 example=field.examples[0] if field.examples else None,
             )
             for name, field in cls.model_fields.items()
@@ -249,15 +258,6 @@ class Lasting(FaultKind):
             ends = format_s(round(at_s + duration_s, 9))
             raise ValueError(f"the fault ends at {ends}, after the run, which lasts {format_s(run_s)}")
         return duration_s
-
-
-def _spelled(field: FieldInfo) -> object:
-    """The default of a key as a file would have it."""
-    for part in field.metadata:
-        if isinstance(part, PlainSerializer):
-            write: Callable[[object], object] = part.func  # type: ignore[assignment]  # none of ours wants more
-            return write(field.default)
-    return field.default
 
 
 def _is_instance(number: str, count: int) -> bool:

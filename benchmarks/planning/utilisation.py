@@ -56,11 +56,11 @@ class Utilisation:
             yield f"{self.service} is down {when}{why}: calls of it are refused, events wait until it is back"
             return
         if self.instances_down:
-            share = f"{self.instances_down} of {self.instances}"
+            are, theirs, they_are = ("is", "its", "it is") if self.instances_down == 1 else ("are", "their", "they are")
             yield (
-                f"{share} instances of {self.service} {'is' if self.instances_down == 1 else 'are'} down {when}{why}: "
-                f"{share} calls are refused, and the events of the partitions wait until the instance is back or its "
-                "session has expired"
+                f"{self.instances_down} of {self.instances} instances of {self.service} {are} down {when}{why}: "
+                f"{self.instances_down} in {self.instances} calls fail, and the events of {theirs} partitions wait "
+                f"until {they_are} back or the session has expired"
             )
         if self.stands_still:
             yield f"{self.where} does nothing {when}{why}: its queue grows by every arrival until it heals"

@@ -64,10 +64,6 @@ def write_report(results: Path) -> Path:
         load=data.load,
         valid=summary.valid,
         reasons=summary.invalid_reasons,
-        verdict=_verdict(summary),
-        caution=broker_caution(summary),
-        # Its head, "Confirmed" or the like, stands out.
-        sentence=verdict_sentence(summary).partition(": "),
         claim=CLAIMS.get(data.scenario.claim or "", ""),
         hypothesis=[
             f"{metric_words(part.metric)}, {part.label} {part.expect}"
@@ -100,9 +96,7 @@ def write_report(results: Path) -> Path:
             ran_in.get("calibration"), data.scenario.name, workload.highest_rate(0.0, workload.duration_s)
         ),
         environment=list(_flat({name: value for name, value in ran_in.items() if name != "calibration"})),
-        started=str(run.get("started", "")),
-        command=str(run.get("command", "")),
-        version=str(run.get("version", "")),
+        **{name: str(run.get(name, "")) for name in ("started", "command", "version")},
         directory=results.name,
     )
     path = results / "report.html"
@@ -114,6 +108,10 @@ def _what_matters(summary: Summary) -> dict[str, object]:
     """What stands before all else, by the template's names."""
     found = brief(summary)
     return {
+        "verdict": _verdict(summary),
+        "caution": broker_caution(summary),
+        # Its head, "Confirmed" or the like, stands out.
+        "sentence": verdict_sentence(summary).partition(": "),
         "disturbed": "" if summary.disturbed is None else summary.disturbed.sentence,
         "worth": worth_sentences(summary),
         "brief": found,

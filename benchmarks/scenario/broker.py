@@ -26,10 +26,17 @@ class BrokerSpec(Model):
     A kind whose topics are cut in one way has that number of partitions, whatever is asked.
     """
 
-    kind: KindName = "kafka"
-    partitions: Annotated[int, Field(strict=True, ge=1, le=64)] = 6
-    profile: str | None = None
-    durability: str | None = None
+    kind: Annotated[KindName, Field(description="`kafka`, or `embedded`, a stand-in in memory")] = "kafka"
+    partitions: Annotated[
+        int, Field(strict=True, ge=1, le=64, description="partitions of each topic; the embedded broker always has 4")
+    ] = 6
+    profile: Annotated[
+        str | None, Field(description="of `kafka`: `quick`, or `full`, the JVM and heap that Kafka has elsewhere")
+    ] = None
+    durability: Annotated[
+        str | None,
+        Field(description="where an event is when it is acknowledged: `os`, with the operating system, or `fsync`"),
+    ] = None
 
     @property
     def server(self) -> ServerSpec:
@@ -84,6 +91,11 @@ class BrokerSpec(Model):
 
 def _offered(kind: str, key: str) -> tuple[str, ...]:
     return {"profile": KINDS[kind].profiles, "durability": KINDS[kind].durabilities}[key]
+
+
+def choices(key: str) -> list[str]:
+    """What the kinds offer for `profile` or `durability`, all together."""
+    return list(dict.fromkeys(choice for kind in KINDS for choice in _offered(kind, key)))
 
 
 def _default(kind: str, key: str) -> str | None:

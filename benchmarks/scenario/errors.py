@@ -21,7 +21,7 @@ from benchmarks.values.problems import Flaw, Location, Problem, ValueProblems, c
 from benchmarks.values.slo import Slo
 
 # The model at each place; `*` stands for any one key or index.
-_MODELS: tuple[tuple[Location, type[Model]], ...] = (
+MODELS: tuple[tuple[Location, type[Model]], ...] = (
     ((), Scenario),
     (("workload",), Workload),
     (("workload", "stages", "*"), Stage),
@@ -124,7 +124,7 @@ def _remedy(kind: str, value: object, location: Location) -> str:
 
 
 def _model_at(location: Location) -> type[Model] | None:
-    for pattern, model in _MODELS:
+    for pattern, model in MODELS:
         if len(pattern) == len(location) and all(p in ("*", part) for p, part in zip(pattern, location, strict=True)):
             return model
     return None

@@ -16,7 +16,7 @@ Thresholds = dict[str, tuple[str, ...]]
 
 T = TypeVar("T")
 EstimateKind = Literal["variant", "ratio", "difference"]
-_SEPARATORS: dict[EstimateKind, str] = {"ratio": "/", "difference": "-"}
+SEPARATORS: dict[EstimateKind, str] = {"ratio": "/", "difference": "-"}
 _COMPARISONS: tuple[EstimateKind, ...] = ("variant", "ratio", "difference")
 _KEYS = ("metric", *_COMPARISONS, "expect")
 
@@ -33,7 +33,7 @@ class HypothesisPart:
     @property
     def label(self) -> str:
         """As the file writes it: `events-sync`, `events/sync`, `events`."""
-        return _SEPARATORS.get(self.comparison, "").join(self.sides)
+        return SEPARATORS.get(self.comparison, "").join(self.sides)
 
     @property
     def variant(self) -> str | None:
@@ -210,7 +210,7 @@ def _split(text: str, comparison: EstimateKind, variants: Sequence[str]) -> tupl
         if text not in variants:
             raise ValueError(f"this scenario has no variant {text!r}; {choice_hint(text, variants)}")
         return (text,)
-    mark = _SEPARATORS[comparison]
+    mark = SEPARATORS[comparison]
     cuts = [(text[:at].strip(), text[at + 1 :].strip()) for at, letter in enumerate(text) if letter == mark]
     valid = [(a, b) for a, b in cuts if a in variants and b in variants]
     if len(valid) > 1:

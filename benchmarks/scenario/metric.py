@@ -49,6 +49,8 @@ _ELSEWHERE: Mapping[str, str] = MappingProxyType(
 # An expression of k6: `p(95)<200`, `avg < 100`, `rate<0.01`.
 _OF_K6 = re.compile(r"^\s*(p\(\d|(avg|min|med|max|rate|count)\s*[<>=])")
 _INSTEAD_OF_K6 = 'name the figure and give the bound alone, as in accept_latency_ms.p95: ["< 200"]'
+# For those who read JSON Schema, whose expressions have no named groups.
+METRIC_PATTERN = r"^[a-z_0-9]+(\.[a-z_0-9]+)?\s*(\{[^{}]*\})?$"
 _METRIC = re.compile(r"(?P<name>[a-z_0-9]+)(\.(?P<stat>[a-z_0-9]+))?\s*(\{(?P<tags>[^{}]*)\})?", re.ASCII)
 
 
@@ -168,6 +170,8 @@ _OPERATORS: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
 )
 _EXPECTATION = re.compile(r"(<=|>=|==|<|>)\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*(%?)", re.ASCII)
 
+EXPECTATION_PATTERN = rf"^\s*{_EXPECTATION.pattern}\s*$"
+
 
 @dataclass(frozen=True)
 class Expectation:
@@ -198,6 +202,10 @@ class Expectation:
 
     def holds(self, value: float) -> bool:
         return _OPERATORS[self.op](value, self.bound)
+
+    def forbids_any(self, metric: Metric) -> bool:
+        """Whether it says that there shall be none of something that is counted."""
+        return (self.op, self.bound) == ("==", 0) and metric.definition.nature == "count"
 
     def __str__(self) -> str:
         number = repr(self.bound).removesuffix(".0")

@@ -53,16 +53,22 @@ Claim = Literal[
 class Service(Model):
     """One downstream service; `concurrency` is registrations at work at once in one instance."""
 
-    latency: LatencyValue
-    error_rate: Share = 0.0
-    concurrency: Concurrency = 64
-    instances: Instances = 1
+    latency: Annotated[
+        LatencyValue,
+        Field(description="how long the work takes; 10ms for a service of your own"),
+    ]
+    error_rate: Annotated[Share, Field(description="share of the attempts that fail")] = 0.0
+    concurrency: Annotated[
+        Concurrency,
+        Field(description="registrations at work at once in one instance; the rest wait in order of arrival"),
+    ] = 64
+    instances: Annotated[Instances, Field(description="its processes")] = 1
 
 
 class ApiSpec(Model):
     """The API in front, the same for every variant."""
 
-    instances: Instances = 1
+    instances: Annotated[Instances, Field(description="its processes")] = 1
 
 
 def merged_services(value: object) -> object:
@@ -89,30 +95,48 @@ def _version(value: object) -> object:
 class Scenario(Model):
     """A whole scenario, as checked. Fields stand in the order in which they are validated: later ones see earlier."""
 
-    version: Annotated[Literal[1], BeforeValidator(_version)]
-    name: Name
-    title: Annotated[str, Field(min_length=1, max_length=200)] = ""  # the name, where the file gives none
-    description: str | None = None
-    claim: Claim | None = None
-    tags: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    workload: Workload = Field(default_factory=Workload)
+    version: Annotated[Literal[1], BeforeValidator(_version), Field(description="the version of this format")]
+    name: Annotated[Name, Field(description="small letters, digits and dashes; the file's own name")]
+    title: Annotated[  # the name, where the file gives none
+        str, Field(min_length=1, max_length=200, description="one line for lists and reports; the name by default")
+    ] = ""
+    description: Annotated[str | None, Field(description="a few sentences")] = None
+    claim: Annotated[Claim | None, Field(description="the claim that it tests")] = None
+    tags: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(description="words to find it by")] = ()
+    workload: Workload = Field(default_factory=Workload, description="the arrivals")
     services: Annotated[dict[ServiceName, Service], BeforeValidator(merged_services)] = Field(
-        default_factory=dict, validate_default=True
+        default_factory=dict,
+        validate_default=True,
+        description="the downstream services, laid over the defaults of `email`, `analytics` and `cache`; another name "
+        "adds a service",
     )
-    api: ApiSpec = Field(default_factory=ApiSpec)
-    broker: BrokerSpec = Field(default_factory=BrokerSpec)
+    api: ApiSpec = Field(default_factory=ApiSpec, description="the API in front, the same for every variant")
+    broker: BrokerSpec = Field(default_factory=BrokerSpec, description="what event variants publish to")
     variants: Annotated[tuple[VariantSpec, ...], AfterValidator(some)] = Field(
-        default=DEFAULT_VARIANTS, validate_default=True
+        default=DEFAULT_VARIANTS, validate_default=True, description="what is compared"
     )
-    faults: Annotated[tuple[Fault, ...], BeforeValidator(with_default_names)] = ()
-    slo: Slo = Field(default_factory=Slo)
-    drain_s: Annotated[DurationS, Field(alias="drain")] = 60.0
-    drain_may_expire: Truth = False
-    thresholds: Thresholds = Field(default_factory=dict)
-    blocks: Annotated[int, Field(strict=True, ge=1, le=100)] = 3
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] = 1
-    hypothesis: Hypothesis | None = None
-    quick: Quick | None = None  # the command line's, kept with the results
+    faults: Annotated[
+        tuple[Fault, ...], BeforeValidator(with_default_names), Field(description="what goes wrong, and when")
+    ] = ()
+    slo: Slo = Field(default_factory=Slo, description="the promise to a person that `slo_ratio` counts")
+    drain_s: Annotated[
+        DurationS, Field(alias="drain", description="the longest wait after the load for work to end")
+    ] = 60.0
+    drain_may_expire: Annotated[
+        Truth, Field(description="whether a run is valid if its work does not end in that time")
+    ] = False
+    thresholds: Thresholds = Field(
+        default_factory=dict, description="figures that a run must keep; else `bench run` ends with 99"
+    )
+    blocks: Annotated[
+        int,
+        Field(strict=True, ge=1, le=100, description="trials of each variant; fewer than 3 give no verdict"),
+    ] = 3
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**63, description="all arrivals and all luck follow from it")] = 1
+    hypothesis: Annotated[Hypothesis | None, Field(description="what is expected to be seen, and judged")] = None
+    quick: Annotated[
+        Quick | None, Field(description="what `--quick` left out; written into a run's own copy by the command line")
+    ] = None
 
     @property
     def variant_names(self) -> tuple[str, ...]:

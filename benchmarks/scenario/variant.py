@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -30,10 +31,14 @@ SOME_HAVE: frozenset[str] = frozenset().union(*(processes_of(base) for base in V
 class VariantSpec(Model):
     """One implementation with its options, by field: `{"timeout_s": 2.0}`. `broker` is None where there is none."""
 
-    name: Name
-    base: str
-    options: dict[str, OptionValue] = Field(default_factory=dict, validate_default=True)
-    broker: BrokerSpec | None = None
+    name: Annotated[Name, Field(description="what results call it; unique in the run")]
+    base: Annotated[str, Field(description="the implementation; the name where it is not given")]
+    options: dict[str, OptionValue] = Field(
+        default_factory=dict, validate_default=True, description="its options, as `bench variants` lists them"
+    )
+    broker: Annotated[
+        BrokerSpec | None, Field(description="of event variants: laid over the scenario's, key by key")
+    ] = None
 
     @property
     def listed(self) -> Listed:

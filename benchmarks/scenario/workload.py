@@ -49,8 +49,8 @@ class Stage(Model):
     One that takes no time is a step.
     """
 
-    duration_s: Annotated[DurationS, Field(alias="duration")]
-    target: RampRate
+    duration_s: Annotated[DurationS, Field(alias="duration", description="how long it takes; 0s is a step")]
+    target: Annotated[RampRate, Field(description="arrivals per `timeUnit` at its end")]
 
     def resolved(self) -> dict[str, object]:
         return {"duration": format_s(self.duration_s), "target": self.target}
@@ -62,9 +62,14 @@ class Keys(Model):
     `s` is the exponent of the type `zipf`; for `uniform` it is 0, which weighs all alike.
     """
 
-    distribution: KeyDistribution
-    count: Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-    s: Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=10)] = 0.0  # set by the validator below
+    distribution: Annotated[
+        KeyDistribution, Field(description="`uniform`: all people alike; `zipf`: a few come more often than the rest")
+    ]
+    count: Annotated[int, Field(strict=True, ge=1, le=1_000_000, description="how many people there are")]
+    s: Annotated[
+        float,
+        Field(strict=True, allow_inf_nan=False, gt=0, le=10, description="`zipf`: person k has the weight k⁻ˢ; 1.1"),
+    ] = 0.0  # set by the validator below
 
     def as_dict(self) -> dict[str, str | int | float]:
         return {"distribution": self.distribution, "count": self.count, "s": self.s}
@@ -118,18 +123,58 @@ class Workload(Model):
     registration is by another person.
     """
 
-    executor: Executor = "constant-arrival-rate"
-    rate: Annotated[Rate | None, BeforeValidator(given)] = None
-    start_rate: Annotated[RampRate | None, BeforeValidator(given)] = None
-    stages: Annotated[Annotated[tuple[Stage, ...], AfterValidator(some)] | None, BeforeValidator(given)] = None
-    vus: Annotated[Annotated[int, Field(strict=True, ge=1, le=10_000)] | None, BeforeValidator(given)] = None
-    time_unit_s: Annotated[LastingS, Field(alias="timeUnit")] = 1.0
-    arrivals: Literal["poisson", "uniform"] = "poisson"
-    warmup_s: Annotated[DurationS, Field(alias="warmup")] = 3.0
-    duration_s: Annotated[LastingS, Field(alias="duration")] = 20.0  # of a ramp: set by the validator below
-    timeout_ms: Annotated[LastingMs, Field(alias="timeout")] = 10_000.0
-    max_in_flight: Annotated[int, Field(strict=True, ge=1, le=_MOST_IN_FLIGHT)] = 0  # always set by the validator below
-    keys: Annotated[Keys | None, BeforeValidator(_keys)] = None
+    executor: Annotated[
+        Executor,
+        Field(
+            description="how arrivals come: at a constant rate, at a rate that ramps, or as people in a closed loop, "
+            "each of whom comes again as soon as the last reply is there"
+        ),
+    ] = "constant-arrival-rate"
+    rate: Annotated[
+        Rate | None, BeforeValidator(given), Field(description="arrivals per `timeUnit`; 50 where none is given")
+    ] = None
+    start_rate: Annotated[
+        RampRate | None,
+        BeforeValidator(given),
+        Field(description="arrivals per `timeUnit` in the warm-up and at the start; 0 where none is given"),
+    ] = None
+    stages: Annotated[
+        Annotated[tuple[Stage, ...], AfterValidator(some)] | None,
+        BeforeValidator(given),
+        Field(description="the ramp, stage by stage; together they are the duration of the run"),
+    ] = None
+    vus: Annotated[
+        Annotated[int, Field(strict=True, ge=1, le=10_000)] | None,
+        BeforeValidator(given),
+        Field(description="people in the closed loop"),
+    ] = None
+    time_unit_s: Annotated[LastingS, Field(alias="timeUnit", description="what rates count per")] = 1.0
+    arrivals: Annotated[
+        Literal["poisson", "uniform"],
+        Field(description="`poisson`: at random times; `uniform`: evenly spaced; as many either way"),
+    ] = "poisson"
+    warmup_s: Annotated[DurationS, Field(alias="warmup", description="load runs, nothing is counted")] = 3.0
+    duration_s: Annotated[  # of a ramp: set by the validator below
+        LastingS, Field(alias="duration", description="how long arrivals are counted")
+    ] = 20.0
+    timeout_ms: Annotated[
+        LastingMs, Field(alias="timeout", description="a person's patience, from the intended time of the arrival")
+    ] = 10_000.0
+    max_in_flight: Annotated[  # always set by the validator below
+        int,
+        Field(
+            strict=True,
+            ge=1,
+            le=_MOST_IN_FLIGHT,
+            description="requests open at once, beyond which an arrival is dropped; 1.5 × highest rate × timeout where "
+            "it is not given",
+        ),
+    ] = 0
+    keys: Annotated[
+        Keys | None,
+        BeforeValidator(_keys),
+        Field(description="who comes: `unique`, another person each time, or a number of people who come again"),
+    ] = None
 
     @property
     def closed(self) -> bool:

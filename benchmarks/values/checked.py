@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Self, TypeVar, cast
+from typing import Annotated, Any, Self, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -16,14 +16,24 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails
 
-from benchmarks.values.latency import format_latency, parse_latency
+from benchmarks.values.latency import format_latency, latency_schema, parse_latency
 from benchmarks.values.problems import Flaw, ValueProblems, choice_hint, edits, nearest
-from benchmarks.values.units import format_ms, format_s, parse_ms, parse_s, read_percent
+from benchmarks.values.units import (
+    DURATION_PATTERN,
+    PERCENT_PATTERN,
+    format_ms,
+    format_s,
+    parse_ms,
+    parse_s,
+    read_percent,
+)
 from registration.latency import Latency
 from registration.services import ROSTER
 
@@ -110,6 +120,15 @@ def given(value: object) -> object:
     return value
 
 
+def spelled_default(field: FieldInfo) -> object:
+    """The default of a key as a file would have it."""
+    for part in field.metadata:
+        if isinstance(part, PlainSerializer):
+            write: Callable[[object], object] = part.func  # type: ignore[assignment]  # none of ours wants more
+            return write(field.default)
+    return field.default
+
+
 def near_miss(name: str) -> str | None:
     """The service of the roster that `name` seems to be a slip of the pen for."""
     if name in ROSTER:
@@ -134,12 +153,27 @@ def known_variant(name: str, info: ValidationInfo) -> str:
     return name
 
 
-DurationS = Annotated[float, BeforeValidator(parse_s), PlainSerializer(format_s)]
-DurationMs = Annotated[float, BeforeValidator(parse_ms), PlainSerializer(format_ms)]
-LastingS = Annotated[float, BeforeValidator(parse_s), AfterValidator(_above_zero), PlainSerializer(format_s)]
-LastingMs = Annotated[float, BeforeValidator(parse_ms), AfterValidator(_above_zero), PlainSerializer(format_ms)]
-LatencyValue = Annotated[Latency, BeforeValidator(parse_latency), PlainSerializer(format_latency)]
-Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1), BeforeValidator(read_percent)]
+_AS_DURATION = WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN})
+DurationS = Annotated[float, BeforeValidator(parse_s), PlainSerializer(format_s), _AS_DURATION]
+DurationMs = Annotated[float, BeforeValidator(parse_ms), PlainSerializer(format_ms), _AS_DURATION]
+LastingS = Annotated[
+    float, BeforeValidator(parse_s), AfterValidator(_above_zero), PlainSerializer(format_s), _AS_DURATION
+]
+LastingMs = Annotated[
+    float, BeforeValidator(parse_ms), AfterValidator(_above_zero), PlainSerializer(format_ms), _AS_DURATION
+]
+LatencyValue = Annotated[
+    Latency, BeforeValidator(parse_latency), PlainSerializer(format_latency), WithJsonSchema(latency_schema())
+]
+SHARE_SCHEMA: dict[str, Any] = {
+    "anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": PERCENT_PATTERN}]
+}
+Share = Annotated[
+    float,
+    Field(strict=True, allow_inf_nan=False, ge=0, le=1),
+    BeforeValidator(read_percent),
+    WithJsonSchema(SHARE_SCHEMA),
+]
 Rate = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1_000_000)]
 RampRate = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1_000_000)]
 Truth = Annotated[bool, Field(strict=True)]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from benchmarks.values.problems import Flaw, ValueProblems, choice_hint
-from benchmarks.values.units import format_ms, parse_ms
+from benchmarks.values.units import DURATION_PATTERN, format_ms, parse_ms
 from registration.latency import DISTRIBUTIONS, Latency
 
 _PLAIN_NUMBERS = ("alpha",)
@@ -47,6 +48,25 @@ def parse_latency(value: object) -> Latency:
     if flaws:
         raise ValueProblems(flaws)
     return Latency(name, tuple(parameters.values()))
+
+
+def latency_schema() -> dict[str, Any]:
+    """What `parse_latency` reads, as JSON Schema."""
+    duration = {"type": "string", "pattern": DURATION_PATTERN}
+    alpha = {"type": "number", "minimum": _SMALLEST_ALPHA, "maximum": _LARGEST_ALPHA}
+    distributions = [
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "distribution": {"const": name},
+                **{key: alpha if key in _PLAIN_NUMBERS else duration for key in row.parameters},
+            },
+            "required": ["distribution", *row.parameters],
+        }
+        for name, row in DISTRIBUTIONS.items()
+    ]
+    return {"anyOf": [duration, *distributions]}
 
 
 def format_latency(latency: Latency) -> str | dict[str, str | float]:

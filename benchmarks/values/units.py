@@ -10,6 +10,9 @@ _MS_PER_UNIT = {"ms": Decimal(1), "s": Decimal(1000), "m": Decimal(60_000), "h":
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,40})?|\.[0-9]{1,40})\s?(ms|s|m|h)", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,12})?)\s?%", re.ASCII)
+# The same for those who read JSON Schema.
+DURATION_PATTERN = f"^({_DURATION.pattern})$"
+PERCENT_PATTERN = f"^{_PERCENT.pattern}$"
 LONGEST_MS = 24 * 3_600_000.0
 
 

@@ -154,7 +154,7 @@ class JournalAdmin:
 
     async def create_topic(self, topic: str, partitions: int, replicas: int | None = None) -> None:  # noqa: ARG002
         if partitions != 1:
-            raise BrokerError(f"this broker makes topics of one partition, not of {partitions}")
+            raise BrokerError(f"this broker makes topics of 1 partitions, not of {partitions}")
         await self._connection.ask("create", topic)
 
     async def delete_topic(self, topic: str) -> None:

@@ -89,9 +89,9 @@ def test_a_quick_run_ends_well(done: Done) -> None:
 
 
 def test_its_table_shows_both_sides_next_to_each_other(done: Done) -> None:
-    heading = next(line for line in done.result.stdout.splitlines() if line.strip())
-    assert heading.split()[:2] == ["sync", "events"]
-    assert any(line.split()[:2] == ["accept", "p50"] for line in done.result.stdout.splitlines())
+    lines = done.result.stdout.splitlines()
+    assert any(line.split()[:2] == ["sync", "events"] for line in lines)
+    assert any(line.split()[:2] == ["accept", "p50"] for line in lines)
 
 
 def test_it_says_in_a_sentence_that_one_block_gives_no_verdict(done: Done) -> None:
@@ -334,6 +334,18 @@ def test_help_names_every_verb(here: Path) -> None:
     assert result.returncode == 0
     for verb in typer.main.get_command(cli.app).commands:  # type: ignore[attr-defined]
         assert verb in result.stdout
+
+
+def test_a_new_scenario_is_written_once_and_valid(here: Path) -> None:
+    assert "slow-service" in bench(here, "new").stdout
+    assert "scenarios/mine.yaml: written" in bench(here, "new", "mine", "--from", "crash").stdout
+    assert bench(here, "validate", "mine").stdout == "mine: valid\n"
+    again = bench(here, "new", "mine")
+    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+
+
+def test_the_schema_is_json_on_standard_output(here: Path) -> None:
+    assert "workload" in json.loads(bench(here, "schema").stdout)["properties"]
 
 
 def test_faults_lists_every_kind(here: Path) -> None:

@@ -243,13 +243,13 @@ def test_a_closed_load_has_no_bracket() -> None:
 
 
 @pytest.mark.parametrize(("by_ms", "verdict"), [(1.0, "confirmed"), (40.0, "inconclusive"), (float("inf"), None)])
-def test_a_figure_that_delay_alone_improves_has_a_worse_end(by_ms: float, verdict: str | None) -> None:
+def test_what_a_bracket_missed_where_it_was_tried_moves_its_ends_out(by_ms: float, verdict: str | None) -> None:
     """Predicted 50 against 80 ms, to be below 0.7: 51 still is, 90 would not be."""
     plan = make_plan(load_text(HEAD + TWO + CLOSE, "x"))
     trials = [busy(trial_of(plan, planned), 0.5) for planned in plan.trials]
     held = compare_run(plan.scenario, trials, lambda variant, block: predict(plan, variant, block))
-    helped = {"sync-concurrent": {"accept_latency_ms.p50": by_ms}}
-    summary = summarise(plan.scenario, trials, residuals=held.summary, ends=held.ends, helped=helped)
+    margins = {"sync-concurrent": {"accept_latency_ms.p50": by_ms}}
+    summary = summarise(plan.scenario, trials, residuals=held.summary, ends=held.ends, margins=margins)
     assert part(summary).verdict == verdict
     if verdict is None:
         assert "delay may help sync-concurrent" in (part(summary).reason or "")
@@ -261,6 +261,13 @@ def test_a_hypothesis_of_several_parts_stands_where_each_does() -> None:
     summary = run_of(TWO + text, lambda trial: later(busy(trial, 0.5), 9))
     assert isinstance(summary.comparison, HypothesisVerdict)
     assert summary.comparison.verdict == "confirmed"
+    assert summary.valid
+
+
+def test_a_hypothesis_that_none_is_lost_is_judged_as_measured() -> None:
+    text = 'variants: [sync]\nhypothesis: {metric: registrations.lost, variant: sync, expect: "== 0"}\n'
+    summary = run_of(text, lambda trial: busy(trial, 0.5))
+    assert part(summary).verdict == "confirmed"
     assert summary.valid
 
 
@@ -290,6 +297,10 @@ class TestRepeats:
     def test_the_measured_figures_make_no_difference(self) -> None:
         for ms in (0, 50, 500):
             assert not self.risk(SLOWER + FASTER, lambda trial, ms=ms: later(self.sent_late(trial, 4), ms))
+
+    def test_that_none_is_lost_is_not_at_risk(self) -> None:
+        text = 'variants: [sync]\nhypothesis: {metric: registrations.lost, variant: sync, expect: "== 0"}\n'
+        assert not self.risk(text, lambda trial: self.sent_late(trial, 4))
 
     def test_what_has_no_bracket_is_always_at_risk(self) -> None:
         assert self.risk(

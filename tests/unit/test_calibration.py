@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from stored import summary_with
 
-from benchmarks.analysis.calibration import NoiseFloor, ceiling_warnings
+from benchmarks.analysis.calibration import NoiseFloor, ceiling_unknown, ceiling_warnings
 from benchmarks.analysis.statistics import t_interval
 from benchmarks.calibration import ceiling, noise, store
 from benchmarks.calibration.calibration import Calibration, DamagedCalibration, Fingerprint
@@ -288,6 +288,17 @@ def test_a_rate_above_half_the_ceiling_is_warned_of() -> None:
     assert ceiling_warnings(calm, environment) == []
     assert ceiling_warnings(busy, {"calibration": FULL.seen_from(replace(HERE, cores=1))}) == []
     assert ceiling_warnings(busy, {"calibration": None}) == ceiling_warnings(busy, None) == []
+
+
+def test_a_high_rate_on_a_machine_whose_generator_was_never_measured_is_warned_of() -> None:
+    busy, calm = (Workload.model_validate({"rate": rate, "duration": "5s"}) for rate in (20_000, 1_000))
+
+    (warning,) = ceiling_unknown(busy, {"calibration": None})
+    assert "20,000/s" in warning
+    assert "`bench calibrate --only generator`" in warning
+    assert ceiling_unknown(calm, {"calibration": None}) == []
+    assert ceiling_unknown(busy, {"calibration": FULL.seen_from(HERE)}) == []
+    assert ceiling_unknown(busy, {"calibration": FULL.seen_from(replace(HERE, cores=1))}) != []
 
 
 # ── the clock, and words ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -6,18 +6,22 @@ import itertools
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.transforms import Bbox
 from stored import NO_QUESTION, SLOW_EMAIL, SMALL, every_ending, nobody_accepted, stored_run
 
+from benchmarks.analysis.summary_model import Disturbance
 from benchmarks.charts import CHARTS, draw_all
 from benchmarks.charts.output import settings
 from benchmarks.charts.run_data import RunData
+from benchmarks.charts.sheet import HEIGHT_PT, EndLabel, Sheet
 
 LADDER = [
     "sync",
@@ -186,13 +190,107 @@ def test_titles_admit_that_nobody_was_accepted(runs: dict[str, RunData]) -> None
     assert titles["accept_latency_over_time"].endswith("nobody was accepted")
     assert titles["latency_percentiles"].endswith("nobody was accepted")
     assert titles["outcomes_over_time"].endswith("nobody was accepted")
-    assert titles["completion_beside_accept"].endswith("nobody was accepted and nothing was done")
+    assert titles["completion_beside_accept"].endswith("nobody was accepted")
     assert titles["where_each_ended"].startswith("Completed: 0 % with sync and events alike")
 
 
-def test_a_title_with_latencies_names_the_shares_accepted_where_they_differ(runs: dict[str, RunData]) -> None:
-    assert "(accepted: " in titled(runs["every ending"])["accept_latency_over_time"]
-    assert "(accepted: " not in titled(runs["email slow"])["accept_latency_over_time"]
+@pytest.mark.parametrize("chart", ["accept_latency_over_time", "latency_percentiles"])
+def test_where_the_shares_accepted_differ_a_title_says_them_and_no_latency(
+    chart: str, runs: dict[str, RunData]
+) -> None:
+    title = titled(runs["every ending"])[chart]
+    assert title.endswith("accepted: 42.1 % with sync and 100 % with events")
+    assert "accepted:" not in titled(runs["email slow"])[chart]
+
+
+def test_nothing_is_all_done_before_a_service_is_done(runs: dict[str, RunData]) -> None:
+    data = runs["every ending"]
+    for variant, stat, window in itertools.product(data.variants, ("p50", "p95"), (None, "before", "during")):
+        done = data.quantile_ms(variant, "done", stat, window)
+        services = [data.quantile_ms(variant, name, stat, window) for name in data.services]
+        assert done is not None
+        assert all(each is not None and each <= done for each in services)
+    assert data.quantile_ms("sync", "accepted", "p50", None) == float("inf")  # 3 of 7 are
+
+
+def test_a_run_that_was_disturbed_says_so_on_its_charts(tmp_path: Path) -> None:
+    stored_run(tmp_path, blocks=1, **NO_QUESTION)
+    data = RunData.read(tmp_path)
+    words = "Disturbed: other programs took 49 % of the machine"
+    disturbed = Disturbance(("busy",), ("01-sync",), 0.49, None, None, None, words)
+    busy = replace(data, summary=replace(data.summary, disturbed=disturbed))
+    with settings("test"):
+        written = [text.get_text() for text in CHARTS[0].draw(busy).texts]
+    assert words in written
+    assert not any("NOT VALID" in text for text in written)
+
+
+def test_each_registration_ends_once_and_they_add_up_to_what_was_offered(runs: dict[str, RunData]) -> None:
+    data = runs["every ending"]
+    for variant in data.variants:
+        assert sum(data.endings(variant).values()) == data.summary.figure(variant, "counts", "offered")
+    assert data.endings("events")["lost"] == data.summary.figure("events", "registrations", "lost")
+    assert data.endings("sync")["not_taken"] > 0
+
+
+def test_only_endings_that_occurred_have_a_row(runs: dict[str, RunData]) -> None:
+    chart = next(chart for chart in CHARTS if chart.name == "where_each_ended")
+    with settings("test"):
+        written = [text.get_text() for text in chart.draw(runs["email slow"]).texts]
+    assert "complete" in written
+    assert "lost" not in written
+    assert any(text.startswith("None ended as not taken, recovered, pending") for text in written)
+
+
+FIGURE = re.compile(r"(?:max )?([\d,.]+)\u00a0?(ms|s|%)?(?:, drain.*)?$")
+FAR_PT = 45.0  # labels that would touch are moved apart, each with a line to its place
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_each_label_with_a_figure_stands_where_the_figure_is(
+    run: str, runs: dict[str, RunData], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = 0
+    label_ends = Sheet.label_ends
+
+    def check(sheet: Sheet, axes: Axes, labels: Sequence[EndLabel]) -> None:
+        nonlocal seen
+        before = len(sheet.figure.texts)
+        label_ends(sheet, axes, labels)
+        for label, text in zip(labels, sheet.figure.texts[before:], strict=True):
+            found = FIGURE.search(label.text)
+            if found is None or label.text.endswith(("p50", "p95")):
+                continue
+            value = float(found[1].replace(",", "")) * {"s": 1e3, "%": 0.01}.get(found[2] or "", 1)
+            at = sheet.height_of(axes, value)
+            assert at == pytest.approx(sheet.height_of(axes, label.y), abs=2.0), label
+            assert text.get_position()[1] * HEIGHT_PT == pytest.approx(at, abs=max(FAR_PT, 12.5 * len(labels))), label
+            seen += 1
+
+    monkeypatch.setattr(Sheet, "label_ends", check)
+    with settings("test"):
+        for chart in CHARTS:
+            chart.draw(runs[run])
+    assert seen >= len(runs[run].variants)
+
+
+def test_a_single_registration_does_not_stretch_a_logarithmic_axis(runs: dict[str, RunData]) -> None:
+    data = runs["email slow"]
+    residuals = data.residuals.copy()
+    residuals.loc[residuals.index[0], ["accept_ms", "completion_ms"]] = 1e-4
+    residuals.loc[residuals.index[1], ["accept_ms", "completion_ms"]] = 4_000.0
+    bent = replace(data)
+    bent.__dict__["residuals"] = residuals
+    chart = next(chart for chart in CHARTS if chart.name == "measured_minus_predicted")
+    with settings("test"):
+        panels = chart.draw(bent).axes
+    assert len({axes.get_ylim() for axes in panels}) == 1, "panels that are compared share a scale"
+    assert panels[0].get_ylim()[0] > 0.1
+
+
+def test_the_words_of_an_svg_stay_words(drawn: list[Path]) -> None:
+    svg = next(path for path in drawn if path.name == "cost.svg").read_text()
+    assert ">CPU per completed registration (ms)</text>" in svg
 
 
 def test_a_ladder_is_told_as_a_range(runs: dict[str, RunData]) -> None:

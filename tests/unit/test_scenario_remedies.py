@@ -227,8 +227,9 @@ def test_jitter_that_is_cut_at_nothing_counts_in_the_mean() -> None:
 def test_one_killed_instance_of_three_refuses_one_call_in_three() -> None:
     text = "services: {email: {instances: 3}}\nfaults: [{target: email/0, type: kill, at: 8s, duration: 2s}]"
     (warning,) = warnings(text)
-    assert warning.startswith(
-        "1 of 3 instances of email is down from 8s to 10s (kill-email-0): 1 of 3 calls are refused"
+    assert warning == (
+        "1 of 3 instances of email is down from 8s to 10s (kill-email-0): 1 in 3 calls fail, and the events of its "
+        "partitions wait until it is back or the session has expired"
     )
     row = next(row for row in make_plan(loaded(text)).utilisation if row.faults)
     assert row.utilisation == pytest.approx(50 / 3 * 0.020 / 64)

@@ -10,11 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 import cli
+from benchmarks.scenario import load
 
 TEXT = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text(encoding="utf-8")
 SCENARIO, VARIANTS = re.findall(r"^```yaml\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 SHELL = re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-COMMANDS = [line for block in SHELL for line in block.splitlines()]
+FIRST, *COMMANDS = [line for block in SHELL for line in block.splitlines()]
 NAME = "analytics-hangs"
 
 
@@ -36,6 +37,13 @@ def scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "scenarios" / f"{NAME}.yaml"
     file.write_text(SCENARIO, encoding="utf-8")
     return file
+
+
+def test_the_first_command_makes_the_file_that_the_tutorial_goes_on_with(scenario: Path) -> None:
+    scenario.unlink()
+    assert f"scenarios/{NAME}.yaml" in printed(FIRST)
+    made = load(scenario)
+    assert (made.name, made.faults[0].target) == (NAME, "email")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

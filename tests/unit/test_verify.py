@@ -187,9 +187,27 @@ class TestDisturbed:
         highest = estimate("ratio", metric.text, p95("events", 0), p95("sync", 20)).interval
         assert lowest is not None
         assert highest is not None
-        value, interval = loaded.estimate(metric, "ratio", {"sides": ["events", "sync"]})
-        assert interval == pytest.approx((lowest[0], highest[1]), rel=1e-9)
-        assert value == pytest.approx(estimate("ratio", metric.text, p95("events", 0), p95("sync", 0)).value)
+        part = {"sides": ["events", "sync"]}
+        _, *ends = loaded.bracketed(metric, "ratio", part, None)
+        assert ends == [pytest.approx(lowest), pytest.approx(highest)]
+
+    @pytest.mark.parametrize("narrower_by", [0.0, 0.01])
+    def test_the_stored_interval_has_to_hold_both_ends(self, narrower_by: float, disturbed: Path) -> None:
+        part = {"sides": ["events", "sync"]}
+        metric = verify.Metric("accept_latency_ms.p95{window:during}")
+        loaded = verify.Run.read(disturbed)
+        ends = [end for end in loaded.bracketed(metric, "ratio", part, None) if end is not None]
+        low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+
+        def store(summary: Any) -> None:
+            for of in summary["comparison"]["all"]:
+                of["ci95"] = [-9.0, 9.0]  # wide enough for whatever can have been
+            summary["comparison"]["all"][3]["ci95"] = [low, high - narrower_by]
+
+        edit_json(disturbed / "summary.json", store)
+        found = {what: (here, stored) for what, here, stored in verify.Run.read(disturbed).hypothesis()}
+        held = found[f"{metric.text}, events/sync: ci95 holds all that can have been"]
+        assert held == (True, narrower_by == 0)
 
     def test_who_only_one_of_the_two_has_as_accepted_is_open(self, disturbed: Path) -> None:
         def nobody(residuals: pd.DataFrame) -> pd.DataFrame:
@@ -204,14 +222,16 @@ class TestDisturbed:
 
     def test_what_has_no_bracket_has_no_verdict(self, disturbed: Path) -> None:
         loaded = verify.Run.read(disturbed)
-        share = {"metric": "complete_ratio", "variant": "sync", "sides": ["sync"], "expect": "> 0.99"}
-        assert loaded.forbidden(verify.Metric("complete_ratio"), share)
+        share = {"metric": "registrations.complete", "variant": "sync", "sides": ["sync"], "expect": "> 9"}
+        assert loaded.forbidden(verify.Metric("registrations.complete"), share, {"verdict": "confirmed"})
         none_lost = {"metric": "registrations.lost", "variant": "sync", "sides": ["sync"], "expect": "== 0"}
-        assert not loaded.forbidden(verify.Metric("registrations.lost"), none_lost)
+        assert not loaded.forbidden(verify.Metric("registrations.lost"), none_lost, {"verdict": "confirmed"})
 
     def test_without_the_predicted_times_it_says_what_was_not_checked(
         self, disturbed: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         edit_frame(disturbed / "residuals.parquet", lambda of: of.drop(columns=["quiet"]))
-        assert verify.main(disturbed) == 110  # what stands there is the verdict of the undisturbed run
-        assert "not checked, since the run was disturbed and residuals.parquet lacks" in capsys.readouterr().out
+        assert verify.main(disturbed) == 0
+        said = capsys.readouterr().out
+        assert "not checked, since the run was disturbed and residuals.parquet lacks" in said
+        assert "Nothing that was checked differs" in said
