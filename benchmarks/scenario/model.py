@@ -85,7 +85,7 @@ def merged_services(value: object) -> object:
 class Quick(Model):
     """That `--quick` shortened a run. `left_out`: what it cannot answer, in sentences without a verb."""
 
-    left_out: tuple[str, ...] = ()
+    left_out: Annotated[tuple[str, ...], Field(description="what a quick run does not answer, and why")] = ()
 
 
 def _version(value: object) -> object:
