@@ -377,7 +377,7 @@ class TestFindings:
         history.loc[(history["intended_ns"] >= 12 * SECOND) & (history["index"] % 2 == 0), "outcome"] = "failed"
         (finding,) = self.found(*recovering, failing)
         assert finding.startswith("not recovered within 8 s after the heal: in the last second ")
-        assert finding.endswith(" errors (limit 2) (so 1 of 3 trials)")
+        assert finding.endswith("16 of 32 not accepted (limit 3) (so 1 of 3 trials)")
 
     def test_a_run_too_short_to_see_a_recovery_says_so_once(self, tmp_path: Path) -> None:
         short = scenario_of(workload={"rate": 40, "duration": "16s", "warmup": "2s"})
