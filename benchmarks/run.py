@@ -28,7 +28,7 @@ from benchmarks.bystanders import busy_line, busy_programs
 from benchmarks.calibration.store import stored as calibrated
 from benchmarks.exit_code import ExitCode
 from benchmarks.planning.plan import Plan, make_plan
-from benchmarks.planning.prediction import Predict, Prediction, Unpredicted
+from benchmarks.planning.prediction import Predict, Prediction, Unpredicted, arrivals_of
 from benchmarks.planning.seal import sealed
 from benchmarks.planning.stalls import Stalls
 from benchmarks.processes.child import ChildError
@@ -43,8 +43,8 @@ from benchmarks.trials.load_workers import ONE_HERE, LoadWorkers
 from benchmarks.trials.short_start import short_start
 from benchmarks.trials.trial import RunContext
 
-# Of each variant that was disturbed: each takes about as long as a plan does, at the end of a run.
-STALLED_PREDICTIONS = 10
+# Of each variant that was disturbed. Each takes about as long as a plan does, so there are fewer of a large trial.
+_STALLED_PREDICTIONS, _FEWEST_STALLED, _STALLED_ARRIVALS = 10, 3, 100_000
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,7 @@ def finish(results: Results, predict: Predict) -> Summary:
     trials = load_trials(results.directory)
     plan = make_plan(scenario)
     held = compare_run(scenario, trials.counted, functools.partial(predict, plan))
-    disturbed = dict.fromkeys(one.facts.variant for one in trials.counted.stored if one.facts.number in held.ends)
+    bounded = dict.fromkeys(one.facts.variant for one in trials.counted.stored if one.facts.number in held.ends)
     summary = summarise(
         scenario,
         trials,
@@ -289,7 +289,7 @@ def finish(results: Results, predict: Predict) -> Summary:
         residuals=held.summary,
         environment=results.environment(),
         ends=held.ends,
-        margins={name: not_covered(plan, name, predict, STALLED_PREDICTIONS) for name in disturbed},
+        margins={name: not_covered(plan, name, predict, _stalled_predictions(scenario)) for name in bounded},
     )
     results.write_json("summary.json", summary.as_dict())
     summary = Summary.read(results.directory / "summary.json")  # so that the terminal says what is stored
@@ -299,6 +299,11 @@ def finish(results: Results, predict: Predict) -> Summary:
         draw_all(results.directory)
         write_report(results.directory)
     return summary
+
+
+def _stalled_predictions(scenario: Scenario) -> int:
+    affordable = _STALLED_ARRIVALS // max(arrivals_of(scenario), 1)
+    return min(max(affordable, _FEWEST_STALLED), _STALLED_PREDICTIONS)
 
 
 def rebuild(directory: Path, predict: Predict) -> Summary:

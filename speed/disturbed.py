@@ -1,6 +1,7 @@
 """Whether a busy machine changes what a run says: quick runs beside busy loops, one line of a file for each.
 
-    python speed/disturbed.py [--into FILE] [--control N] [--beside C …] [--only SCENARIO …] [--limit-minutes M]
+    python speed/disturbed.py [--into FILE] [--keep DIR] [--control N] [--beside C …] [--only SCENARIO …] [--limit-minutes M]
+    python speed/disturbed.py --again DIR [--into FILE]
     python speed/disturbed.py --table [--into FILE]
 
     quiet   nothing runs beside it                    one    a busy loop
@@ -8,7 +9,7 @@
 
 `aa-control` (the same thing twice) runs N times in each of the four, every other bundled scenario once quiet and once
 beside one loop. A run that is in the file already is not run again, so that the script goes on where it was stopped. It
-asserts nothing. Needs a warm cache (`bench broker fetch`), two cores, and a machine that does nothing else.
+asserts nothing. With `--keep` the results of each run stay, and `--again` judges them anew. Needs a warm cache (`bench broker fetch`), two cores, and a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -44,11 +45,18 @@ def main() -> None:
     parser.add_argument("--beside", action="append", choices=CONDITIONS, help="only this condition; may be repeated")
     parser.add_argument("--only", action="append", help="this scenario; may be repeated")
     parser.add_argument("--limit-minutes", type=float, default=float("inf"), help="start no run after that")
+    parser.add_argument("--keep", type=Path, help="a directory for the results of the runs, else removed")
+    parser.add_argument("--again", type=Path, help="judge the runs that were kept there by what the rules are now")
     parser.add_argument("--table", action="store_true", help="print what the file says, and run nothing")
     options = parser.parse_args()
     done = list(lines(options.into))
     if options.table:
         print(table(done))
+        return
+    if options.again:
+        options.into.write_text(
+            "".join(json.dumps(line) + "\n" for line in judged_again(options.again)), encoding="utf-8"
+        )
         return
     began_s = time.monotonic()
     for scenario, condition, seed in wanted(options.control, options.beside or CONDITIONS, options.only):
@@ -56,7 +64,7 @@ def main() -> None:
             continue
         if time.monotonic() - began_s > options.limit_minutes * 60:
             break
-        line = one_run(scenario, condition, seed)
+        line = one_run(scenario, condition, seed, options.keep)
         with options.into.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         print(f"{scenario} {condition} {seed}: {line['verdict']} ({line['exit_code']}), {line['took_s']} s", flush=True)
@@ -81,9 +89,10 @@ def lines(path: Path) -> Iterator[Line]:
             continue
 
 
-def one_run(scenario: str, condition: str, seed: int) -> Line:
-    directory = Path(tempfile.mkdtemp(prefix="disturbed-"))
+def one_run(scenario: str, condition: str, seed: int, keep: Path | None) -> Line:
+    directory = Path(tempfile.mkdtemp(prefix="disturbed-")) if keep is None else keep / f"{scenario}-{condition}-{seed}"
     out = directory / "run"
+    directory.mkdir(parents=True, exist_ok=True)
     began_s = time.monotonic()
     with beside(condition, out):
         done = subprocess.run(
@@ -93,27 +102,48 @@ def one_run(scenario: str, condition: str, seed: int) -> Line:
             text=True,
             cwd=TREE,
         )
-    took_s = round(time.monotonic() - began_s, 1)
-    summary: Mapping[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {}
-    plan = out / "plan.json"
-    comparison = summary.get("comparison") or {}
-    line = {
+    ran = {
         "scenario": scenario,
         "condition": condition,
         "seed": seed,
         "exit_code": done.returncode,
+        "took_s": round(time.monotonic() - began_s, 1),
+        "problem": None if done.stdout.strip() else done.stderr.strip().splitlines()[-1:],
+    }
+    (directory / "ran.json").write_text(json.dumps(ran), encoding="utf-8")
+    line = {**ran, **said_of(out)}
+    if keep is None:
+        shutil.rmtree(directory)
+    return line
+
+
+def judged_again(keep: Path) -> Iterator[Line]:
+    for path in sorted(keep.glob("*/ran.json"), key=lambda path: path.stat().st_mtime):
+        subprocess.run([*BENCH, "report", str(path.parent / "run")], check=False, capture_output=True, cwd=TREE)
+        ran = json.loads(path.read_text(encoding="utf-8"))
+        said = said_of(path.parent / "run")
+        # As `bench run` ends now: 110 where it is not valid.
+        codes = {} if not said["figures"] else {"exit_code": 0 if said["valid"] else 110}
+        yield {**ran, **said, **codes}
+
+
+def said_of(out: Path) -> Line:
+    """What a run says of itself."""
+    summary, plan = (
+        json.loads(path.read_text(encoding="utf-8")) if (path := out / name).is_file() else {}
+        for name in ("summary.json", "plan.json")
+    )
+    comparison = summary.get("comparison") or {}
+    return {
+        "valid": summary.get("valid"),
         "verdict": comparison.get("verdict"),
         "parts": [part.get("verdict") for part in comparison.get("all", [comparison])],
         "reasons": summary.get("invalid_reasons", []),
         "disturbed": (summary.get("disturbed") or {}).get("sentence"),
         "repeated_blocks": len(summary.get("repeated_blocks", [])),
-        "took_s": took_s,
-        "planned_s": json.loads(plan.read_text(encoding="utf-8"))["estimated_s"] if plan.is_file() else None,
+        "planned_s": plan.get("estimated_s"),
         "figures": dict(figures(summary)),
-        "problem": None if summary else done.stderr.strip().splitlines()[-1:],
     }
-    shutil.rmtree(directory)
-    return line
 
 
 def figures(summary: Mapping[str, Any]) -> Iterator[tuple[str, Line]]:

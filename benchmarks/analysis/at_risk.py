@@ -49,14 +49,16 @@ def at_risk(
 def _settled(scenario: Scenario, ends: Mapping[str, Ends]) -> Iterator[bool]:
     """For each question of the scenario whether delay leaves its answer as it is."""
     for part in scenario.hypothesis.parts if scenario.hypothesis is not None else ():
-        bounded = part.metric.definition.bracketed or part.expect.forbids_any(part.metric)
-        yield bounded and _one_answer(part.expect, _comparisons(part, ends))
+        guaranteed = part.comparison == "variant" and part.expect.forbids_any(part.metric)
+        bounded = part.metric.definition.bracketed
+        yield guaranteed or (bounded and _one_answer(part.expect, _comparisons(part, ends)))
     for name, expressions in scenario.thresholds.items():
         metric = Metric.parse(name)
         for variant in [metric.variant] if metric.variant else list(ends):
             figures = [metric.of(end) for end in ends[variant]]
-            bounded = metric.definition.bracketed or metric.definition.nature == "count"
-            yield bounded and all(_one_answer(Expectation.parse(text), figures) for text in expressions)
+            for expect in map(Expectation.parse, expressions):
+                bounded = metric.definition.bracketed and _one_answer(expect, figures)
+                yield expect.forbids_any(metric) or bounded
 
 
 def _comparisons(part: HypothesisPart, ends: Mapping[str, Ends]) -> list[float | None]:

@@ -36,7 +36,8 @@ Flags = NDArray[np.bool_]
 QUIET_SECONDS = 10
 # Milliseconds that stand for a time without a bound: finite, so that quantiles between it and others are large, too.
 BOUNDLESS_MS = 1e15
-SLACK_OUTSTANDING = 5.0
+# So many more than predicted may be outstanding in a quiet second: one, and what arrives in 50 ms, five at most.
+SLACK_OUTSTANDING, SLACK_S, MOST_SLACK = 1.0, 0.05, 5.0
 
 _ACCEPT, _COMPLETION = "accept_latency_ms", "completion_latency_ms"
 _GOOD = ("complete", "recovered")  # of the endings; the others are the worse, the more there are
@@ -76,14 +77,15 @@ class Fates:
 class Ends:
     """One disturbed trial at both ends. `quiet`: the registrations that keep what was measured.
 
-    `added_ms`: measured minus predicted of the others, by latency. `predicted` is there for whoever checks.
+    `added_ms`: measured minus predicted of the others, by latency. `differ`: how many of them measurement and prediction
+    disagree about.
     """
 
     best: TrialMetrics
     worst: TrialMetrics
     quiet: Flags
     added_ms: Mapping[str, Floats]
-    predicted: Fates
+    differ: int
 
 
 def predicted_fates(history: pd.DataFrame, facts: TrialFacts, prediction: Prediction, late_ns: int = 0) -> Fates:
@@ -98,11 +100,12 @@ def predicted_fates(history: pd.DataFrame, facts: TrialFacts, prediction: Predic
     first_ns = first.min(axis=1)
     last_ns = np.where(first == NEVER, -NEVER, first).max(axis=1)
     replied = prediction.replied_ns != NEVER
+    sent = replied | prediction.stored | (first_ns != NEVER)  # the others found nobody to connect to
     in_time = replied & (prediction.replied_ns + late_ns - prediction.intended_ns <= facts.timeout_ms * 1e6)
     acked = prediction.accepted & in_time
     told = history.assign(
         intended_ns=prediction.intended_ns,
-        sent_ns=_nullable(prediction.intended_ns, np.ones_like(replied)),
+        sent_ns=_nullable(prediction.intended_ns, sent),
         answered_ns=_nullable(prediction.replied_ns + late_ns, in_time),
         stored_ns=_nullable(prediction.intended_ns, prediction.stored),
         outcome=pd.array(np.where(acked, "acked", np.where(in_time, "failed", "indeterminate")), dtype="str"),
@@ -119,18 +122,23 @@ def predicted_fates(history: pd.DataFrame, facts: TrialFacts, prediction: Predic
     return Fates.of(told, nothing, of_facts, Applied(counts, first, first_ns, last_ns))
 
 
-def ends_of(trial: TrialResult, prediction: Prediction, scenario: Scenario) -> Ends:
-    """Both ends of a disturbed trial; `prediction` is that of its variant and block, registration by registration."""
+def ends_of(trial: TrialResult, prediction: Prediction, scenario: Scenario, on_edge: Flags) -> Ends:
+    """Both ends of a disturbed trial; `prediction` is that of its variant and block, registration by registration.
+
+    `on_edge`: the registrations on another side of a fault's edge than predicted, which take both fates in any case.
+    """
     facts, bounds = trial.facts, windows_bounds_ns(scenario)
     history = trial.frames.history.set_index("index").reindex(prediction.index).reset_index()
     effects = trial.frames.effects
     measured = Fates.of(history, effects, facts, Applied.of(history, effects, facts.services))
     predicted = predicted_fates(history, facts, prediction)
-    quiet = _quiet(trial, measured, predicted, bounds)
+    complete = np.isfinite(measured.latency(_COMPLETION)), np.isfinite(predicted.latency(_COMPLETION))
+    differ = (measured.acked != predicted.acked) | (complete[0] != complete[1])
+    quiet = _quiet(trial, measured, predicted, bounds) & ~on_edge & ~differ
     nearest = _where(quiet, measured, predicted)
     best, worst = (_metrics(measured, nearest, trial, scenario, bounds, better=better) for better in (True, False))
     added = {name: (measured.latency(name) - predicted.latency(name))[~quiet] for name in (_ACCEPT, _COMPLETION)}
-    return Ends(best, worst, quiet, added, predicted)
+    return Ends(best, worst, quiet, added, int(differ.sum()))
 
 
 def figures_if_late(
@@ -224,14 +232,15 @@ def _merged(shares: TrialMetrics, times: TrialMetrics) -> TrialMetrics:
 def _quiet(trial: TrialResult, measured: Fates, predicted: Fates, bounds: Mapping[str, Bounds | None]) -> Flags:
     """Which registrations were intended in a quiet stretch, were done in it, and keep what was measured."""
     shares = taken_by_others(trial)
-    seconds = len(shares)
+    seconds = len(shares)  # of load and drain
     sent = measured.table["schedule_delay_ms"].to_numpy(dtype=np.float64)
     intended_ns = measured.table["intended_ns"].to_numpy(dtype=np.int64)
     second = np.minimum(intended_ns // 1_000_000_000, seconds - 1)
     latest_ms = np.zeros(seconds)
     np.fmax.at(latest_ms, second, sent)
+    slack = np.minimum(SLACK_OUTSTANDING + SLACK_S * np.bincount(second, minlength=seconds), MOST_SLACK)
     more = _most_each_second(measured.outstanding, seconds) - _most_each_second(predicted.outstanding, seconds)
-    calm = (shares <= FOREIGN_LIMIT) & (latest_ms <= DELAY_LIMIT_MS) & (more <= SLACK_OUTSTANDING)
+    calm = (shares <= FOREIGN_LIMIT) & (latest_ms <= DELAY_LIMIT_MS) & (more <= slack)
     windows = [window for window in bounds.values() if window is not None] or [(0, trial.facts.duration_ns)]
     enough = np.zeros(seconds, dtype=bool)
     for begin_ns, end_ns in windows:
@@ -239,9 +248,8 @@ def _quiet(trial: TrialResult, measured: Fates, predicted: Fates, bounds: Mappin
         if calm[inside].sum() >= QUIET_SECONDS:
             enough[inside] = calm[inside]
     restless = np.concatenate([[0], np.cumsum(~calm)])
-    done_ms = np.fmax(measured.latency("reply_latency_ms"), measured.latency(_COMPLETION))
+    done_ms = np.maximum(measured.latency("reply_latency_ms"), measured.latency(_COMPLETION))
     known = np.isfinite(done_ms)
-    # What is done in the drain is taken for as quiet as the last second of the load.
     last = np.minimum(np.where(known, intended_ns / 1e9 + done_ms / 1e3, 0), seconds - 1).astype(np.int64)
     found: Flags = enough[second] & known & (restless[np.maximum(last, second) + 1] == restless[second])
     return found

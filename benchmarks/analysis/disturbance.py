@@ -36,20 +36,22 @@ def threshold_of(
     """One expectation on one variant: on a disturbed one, both ends of the figure must agree."""
     metric, expect = Metric.parse(name), Expectation.parse(expression)
     value = None if variant is None else variant.of(metric)
+    hit = label in brackets.best or label in brackets.without
     if variant is None or value is None:
+        if hit and variant is not None:
+            return Threshold(name, label, expression, None, passed=None, reason="not decided: it was not measured")
         why = "no trial was finished" if variant is None else variant.why_missing(metric) or "not measured"
         return Threshold(name, label, expression, value, passed=False, reason=why)
     found = Threshold(name, label, expression, value, expect.holds(value))
-    if label not in brackets.best and label not in brackets.without:
+    if not hit:
         return found
     if expect.forbids_any(metric):
         return found  # a loss that was seen stands, and none seen is none
     if (why_not := brackets.why_not(metric, label)) is not None:
         return replace(found, passed=None, reason=f"not decided: {why_not}")
-    ends = brackets.best[label].of(metric), brackets.worst[label].of(metric)
-    known = sorted(end for end in ends if end is not None)
-    if any(expect.holds(end) != found.passed for end in known):
-        bounds = " to ".join(f"{end:.4g}" for end in known)
+    ends = [end.of(metric) for end in brackets.ends(metric, variant)]
+    if any(end is None or expect.holds(end) != found.passed for end in ends):
+        bounds = " to ".join("no bound" if end is None else f"{end:.4g}" for end in ends)
         return replace(found, passed=None, reason=f"not decided: without the disturbance it lies anywhere in {bounds}")
     return found
 
@@ -82,9 +84,21 @@ def disturbance_of(
 
 
 def stands(comparison: PartVerdict | HypothesisVerdict | None, thresholds: Iterable[Threshold]) -> bool:
-    """Whether a disturbed run says what it was asked: its verdict is decided, and so is every threshold."""
-    decided = comparison is None or comparison.verdict in _DECIDED
-    return decided and all(one.passed is not None for one in thresholds)
+    """Whether a disturbed run says what it was asked, as far as that depends on the disturbance."""
+    return not left_open(comparison) and all(one.passed is not None for one in thresholds)
+
+
+def left_open(comparison: PartVerdict | HypothesisVerdict | None) -> bool:
+    """Whether there is no verdict because of the disturbance, and not for another reason, such as too few blocks."""
+    if comparison is None or comparison.verdict in _DECIDED:
+        return False
+    parts = comparison.all if isinstance(comparison, HypothesisVerdict) else (comparison,)
+    return any(part.verdict not in _DECIDED and _is_touched(part) for part in parts)
+
+
+def _is_touched(part: PartVerdict) -> bool:
+    bounded = part.bracket is not None and part.mark not in ("survivorship", "unresolved")
+    return bounded or part.mark == "disturbed" or (part.reason or "").startswith("disturbed")
 
 
 def _largest(values: Iterable[float | None]) -> float | None:

@@ -71,11 +71,9 @@ def foreign_share(
 
 
 def foreign_of(trial: TrialResult) -> Share | None:
-    """`foreign_share` of a trial's load, over the busiest 5 s."""
+    """`foreign_share` of a trial's load and drain, over the busiest 5 s."""
     facts = trial.facts
-    return foreign_share(
-        trial.resources, 0, facts.duration_ns, uses_broker=facts.broker is not None, span_s=BUSY_SPAN_S
-    )
+    return foreign_share(trial.resources, 0, facts.end_ns, uses_broker=facts.broker is not None, span_s=BUSY_SPAN_S)
 
 
 def stolen_from(trial: TrialResult) -> Share | None:
@@ -84,15 +82,15 @@ def stolen_from(trial: TrialResult) -> Share | None:
 
 
 def taken_by_others(trial: TrialResult) -> NDArray[np.float64]:
-    """For each second of the load the largest share of the machine that steal or other programs had over a span of 5 s
-    which covers it; infinite where nobody knows. Shape (whole seconds,).
+    """For each second of load and drain the largest share of the machine that steal or other programs had over a span of 5 s
+    which covers it; infinite where it is unknown. Shape (whole seconds,).
     """
     facts = trial.facts
-    seconds = math.ceil(facts.duration_ns / 1e9)
+    seconds = math.ceil(facts.end_ns / 1e9)
     shares = np.zeros(seconds)
     sources = (
-        _foreign(trial.resources, 0, facts.duration_ns, facts.broker is not None),
-        _samples(trial.resources, STEAL, 0, facts.duration_ns),
+        _foreign(trial.resources, 0, facts.end_ns, facts.broker is not None),
+        _samples(trial.resources, STEAL, 0, facts.end_ns),
     )
     for source in sources:
         if source is None or len(source[0]) < 2:
@@ -153,15 +151,19 @@ def _spans(
 
 @dataclass(frozen=True)
 class OverloadIndicators:
-    """Whether one trial overloaded the system: `pressure` where it is too much, `growth` as `backlog_growth`."""
+    """Whether one trial overloaded the system: `pressure` where it is too much, `growth` as `backlog_growth`. `shared`:
+    others took so much of the machine that what grew may have grown for them.
+    """
 
     saturated: bool
     pressure: float | None
     growth: Mapping[str, float]
+    shared: bool = False
 
     @classmethod
     def of(cls, trial: TrialResult, metrics: TrialMetrics) -> OverloadIndicators:
-        return cls(is_saturated(trial), too_much_pressure(trial), backlog_growth(trial, metrics))
+        growth = backlog_growth(trial, metrics)
+        return cls(is_saturated(trial), too_much_pressure(trial), growth, shared=is_shared(trial))
 
 
 def findings(overload: Sequence[OverloadIndicators], measured: Sequence[TrialMetrics]) -> list[str]:
@@ -182,7 +184,8 @@ def findings(overload: Sequence[OverloadIndicators], measured: Sequence[TrialMet
             where = {"whole": "", "before": " before the fault", "after": " after the fault"}.get(
                 window, " during the fault"
             )
-            found.append(f"unstable: backlog grows {np.mean(rates):.3g}/s{where}")
+            beside = " (beside other programs)" if any(one.shared for one in overload) else ""
+            found.append(f"unstable: backlog grows {np.mean(rates):.3g}/s{where}{beside}")
     return [*found, *_without_recovery(measured)]
 
 
@@ -221,10 +224,15 @@ def backlog_growth(trial: TrialResult, metrics: TrialMetrics) -> dict[str, float
     return growing
 
 
+def is_shared(trial: TrialResult) -> bool:
+    """Whether other programs, or other guests of the host, took more of the machine than their limits."""
+    others = [share.value / trial.facts.cores for share in (foreign_of(trial), stolen_from(trial)) if share is not None]
+    return max(others, default=0.0) > FOREIGN_LIMIT
+
+
 def too_much_pressure(trial: TrialResult) -> float | None:
     """The share of the load's time in which a task waited for a core, where that is too much and our own doing."""
-    others = [share.value / trial.facts.cores for share in (foreign_of(trial), stolen_from(trial)) if share is not None]
-    if max(others, default=0.0) > FOREIGN_LIMIT:
+    if is_shared(trial):
         return None
     share = busiest_share(trial.resources, PRESSURE, 0, trial.facts.duration_ns)
     return share.value if share is not None and share.value > PRESSURE_LIMIT else None

@@ -131,7 +131,7 @@ def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: Pred
         found = residuals(trial.frames.history, trial.frames.effects, prediction, scenario)
         quiet = None
         if Disturbed.of(trial):
-            ends[trial.facts.number] = ends_of(trial, prediction, scenario)
+            ends[trial.facts.number] = ends_of(trial, prediction, scenario, found.on_edge)
             quiet = ends[trial.facts.number].quiet
         frames[name].append(found.rows(trial.facts.number, name, block, quiet))
     every = [frame for of_variant in frames.values() for frame in of_variant]

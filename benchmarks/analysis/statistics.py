@@ -183,7 +183,7 @@ def _hull(interval: Interval, p: float | None, counts: Sequence[Count], *, logs:
 
     Few blocks can agree by chance, and their own spread then says nothing of how far chance goes.
     """
-    if not counts:
+    if not counts or (logs and not all(count.part for count in counts)):
         return interval, p
     exact = interval_of(counts, CONFIDENCE, logs=logs)
     ends = min(interval[0], exact[0]), max(interval[1], exact[1])

@@ -191,6 +191,7 @@ def _answers(
     disturbed = disturbance_of(trials, scenario.hypothesis, comparison, thresholds, brackets)
     if disturbed is not None and not reasons and not stands(comparison, thresholds):
         reasons = [f"disturbed: {disturbed.sentence}"]
+        comparison = comparison_of(scenario.hypothesis, told, valid=False, floor=floor, brackets=brackets)
     return _Answers(comparison, comparisons, alone, thresholds, disturbed, tuple(reasons))
 
 
@@ -200,7 +201,7 @@ def _brackets(
     """Both ends of the disturbed variants' figures; the quiet trials of one have the same at both."""
     hit = [variant for variant in variants if variant.disturbed]
     without = {
-        variant.name: (found.not_compared if (found := residuals.get(variant.name)) else None) or "it was not predicted"
+        variant.name: _why_unbounded(residuals.get(variant.name))
         for variant in hit
         if any(trial.ends is None for trial in variant.disturbed)
     }
@@ -214,6 +215,12 @@ def _brackets(
         without,
         margins,
     )
+
+
+def _why_unbounded(found: ResidualSummary | None) -> str:
+    if found is None or (found.not_compared is None and not found.trials_not_compared):
+        return "it was not predicted"
+    return found.not_compared or f"{found.trials_not_compared} of its trials are more than a run predicts"
 
 
 def _repeated_blocks(superseded: Sequence[TrialFacts]) -> list[RepeatedBlock]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.analysis.bracket import BOUNDLESS_MS
 from benchmarks.analysis.calibration import NoiseFloor
-from benchmarks.analysis.shares import counts_of
+from benchmarks.analysis.shares import Count, counts_of
 from benchmarks.analysis.statistics import (
     OUTLIER_SCORE,
     Estimate,
@@ -75,11 +75,18 @@ class Brackets:
         return None
 
     def _margin(self, metric: Metric, variant: str) -> float:
-        """That of the figure; one of how registrations ended has that of `complete_ratio`."""
+        """That of the figure. One that was not tried by itself has the largest of those like it: another percentile of
+        the latency, or, of how registrations ended, `complete_ratio`.
+        """
         margins = self.margins.get(variant, {})
-        known = str(metric.like(metric.name, metric.stat))
-        of_endings = metric.definition.nature == "share" and "ratio" in metric.name
-        return margins.get(known, margins.get(str(metric.like("complete_ratio")), 0.0) if of_endings else 0.0)
+        if metric.definition.nature == "latency":
+            tried = [Metric(metric.name, stat) for stat in (metric.stat, *metric.definition.stats)]
+        else:
+            tried = [Metric(metric.name), Metric("complete_ratio")]
+        named = [str(metric.like(one.name, one.stat)) for one in tried]
+        if named[0] in margins:
+            return margins[named[0]]
+        return max((margins[name] for name in named if name in margins), default=0.0)
 
     def ends(self, metric: Metric, variant: VariantSummary) -> tuple[Side, Side]:
         """The variant with its lowest and with its highest figures; of a quiet one both are what was measured."""
@@ -105,8 +112,19 @@ class Side:
     def _shifted(self, metric: Metric, value: float | None) -> float | None:
         if value is None or value > _BOUNDLESS:
             return None
-        moved = max(value + self.shift, 0.0)
-        return min(moved, 1.0) if metric.definition.nature == "share" else moved
+        return self._within(metric, value + self.shift)
+
+    @staticmethod
+    def _within(metric: Metric, value: float) -> float:
+        return min(max(value, 0.0), 1.0 if metric.definition.nature == "share" else math.inf)
+
+    def counts(self, metric: Metric, counts: Count) -> Count:
+        """What its share would be made of."""
+        return replace(counts, part=round(self._within(metric, counts.share + self.shift) * counts.whole))
+
+    def of(self, metric: Metric) -> float | None:
+        """The figure over all blocks."""
+        return self._shifted(metric, self.variant.of(metric))
 
 
 QUIET = Brackets()
@@ -175,7 +193,9 @@ def compare(
 
 def _estimate(kind: EstimateKind, metric: Metric, sides: Sequence[Side], blocks: Sequence[int]) -> Estimate:
     first, second = ([side.by_block(metric)[block] for block in blocks] for side in (sides[0], sides[-1]))
-    return estimate(kind, str(metric), first, second, counts_of(metric, [side.variant for side in sides], blocks))
+    counts = counts_of(metric, [side.variant for side in sides], blocks)
+    shifted = [side.counts(metric, count) for side, count in zip(sides, counts, strict=False)]
+    return estimate(kind, str(metric), first, second, shifted)
 
 
 def _disturbed(metric: Metric, sides: Sequence[VariantSummary], brackets: Brackets) -> tuple[str, str] | None:
@@ -321,7 +341,7 @@ def _compared(
         missing = Estimate(None, None, (), "a side has no finished trial")
         return Compared(part.comparison, part.metric, missing, None, None)
     # One that was seen stands, and none seen is none, however busy the machine was.
-    measured = part.expect.forbids_any(part.metric)
+    measured = part.comparison == "variant" and part.expect.forbids_any(part.metric)
     return compare(part.comparison, part.metric, chosen, floor, brackets=QUIET if measured else brackets)
 
 

@@ -168,6 +168,7 @@ def rows() -> Iterator[tuple[MetricRow, Metric]]:
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = MappingProxyType(
     {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
 )
+_GUARANTEED = ("lost", "stranded", "duplicated")
 _EXPECTATION = re.compile(r"(<=|>=|==|<|>)\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?)\s*(%?)", re.ASCII)
 
 EXPECTATION_PATTERN = rf"^\s*{_EXPECTATION.pattern}\s*$"
@@ -204,8 +205,9 @@ class Expectation:
         return _OPERATORS[self.op](value, self.bound)
 
     def forbids_any(self, metric: Metric) -> bool:
-        """Whether it says that there shall be none of something that is counted."""
-        return (self.op, self.bound) == ("==", 0) and metric.definition.nature == "count"
+        """Whether it says that nothing may be lost, stranded or done twice."""
+        counted = metric.stat if metric.name in ("registrations", "effects") else metric.name.removesuffix("_ratio")
+        return (self.op, self.bound) == ("==", 0) and counted in _GUARANTEED
 
     def __str__(self) -> str:
         number = repr(self.bound).removesuffix(".0")

@@ -11,7 +11,8 @@ figures that are compared (`docs/disturbed-runs.md`). At most half the planned b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -28,12 +29,13 @@ from benchmarks.trials.trial import RunContext, run_trial
 class _Attempt:
     """One go at a block: its trials' facts, why it might be repeated, and what was taken from it.
 
-    `fails`: it counts only where no other can; `taken`: the largest share of the machine that others had.
+    `stands`: it counts whatever there is besides, since what speaks against it would be there again; `taken`: the
+    largest share of the machine that others had.
     """
 
     trials: tuple[tuple[TrialFacts, Sequence[str]], ...]  # each with the problems of its rows
     reasons: tuple[str, ...]
-    fails: bool
+    stands: bool
     taken: float
 
 
@@ -52,10 +54,19 @@ async def run_blocks(
         attempts: list[_Attempt] = []
         while True:
             done: list[TrialResult] = []
-            for trial in block:
-                done.append(await _run_one(trial, len(attempts), context, results))
-                ended.append(done[-1].facts)
-            attempts.append(await _judged(done, context.plan, predict))
+            try:
+                for trial in block:
+                    done.append(await _run_one(trial, len(attempts), context, results))
+                    ended.append(done[-1].facts)
+                attempts.append(await _judged(done, context.plan, predict))
+            except BaseException:
+                if attempts:  # what there is of this one does not count beside a whole one
+                    with suppress(OSError):
+                        _supersede(
+                            [(one.facts, one.frames.problems) for one in done], ("it was cut short",), ended, results
+                        )
+                        _choose(attempts, ended, results)
+                raise
             if not attempts[-1].reasons or left <= 0:
                 break
             left -= 1
@@ -85,18 +96,21 @@ async def _judged(block: Sequence[TrialResult], plan: Plan, predict: Predict) ->
     """Why to repeat a block; without a reason where it is good enough, or where a reason would be there again."""
     against = block_reasons(block, drain_may_expire=plan.scenario.drain_may_expire)
     disturbances = [Disturbed.of(trial) for trial in block]
-    reasons = [reason.text for reason in against]
-    if any(not reason.passing for reason in against):
-        reasons = []
-    elif any(disturbances) and (reasons or await asyncio.to_thread(_may_decide, block, plan, predict)):
+    stands = any(not reason.passing for reason in against)
+    reasons: list[str] = []
+    # Dropped arrivals are part of what is compared: they are a reason only beside a disturbance.
+    if not stands and any(disturbances) and (against or await asyncio.to_thread(_may_decide, block, plan, predict)):
+        reasons = [reason.text for reason in against]
         reasons += [
             f"trial {trial.facts.label}: {text}"
             for trial, found in zip(block, disturbances, strict=True)
             for text in found.reasons
         ]
+    elif not stands and not all(trial.facts.readiness_proven for trial in block):
+        reasons = [reason.text for reason in against]
     shares = [share or 0.0 for found in disturbances for share in (found.foreign_share, found.steal_share)]
     trials = tuple((trial.facts, trial.frames.problems) for trial in block)
-    return _Attempt(trials, tuple(reasons), bool(against), max(shares))
+    return _Attempt(trials, tuple(reasons), stands, max(shares))
 
 
 def _may_decide(block: Sequence[TrialResult], plan: Plan, predict: Predict) -> bool:
@@ -108,12 +122,21 @@ def _may_decide(block: Sequence[TrialResult], plan: Plan, predict: Predict) -> b
 
 def _choose(attempts: Sequence[_Attempt], ended: list[TrialFacts], results: Results) -> None:
     """Of several attempts the one counts from which others took the least; the later one of equals."""
-    best = min(reversed(attempts), key=lambda attempt: (attempt.fails, attempt.taken))
+    best = min(reversed(attempts), key=lambda attempt: (not attempt.stands, attempt.taken))
     for attempt in attempts:
-        if attempt is best:
-            continue
-        reasons = attempt.reasons or ("other programs took more from it than from another attempt",)
-        for facts, problems in attempt.trials:
-            superseded = replace(facts, superseded=True, reasons=reasons)
-            results.save_facts(superseded, problems)
-            ended[ended.index(facts)] = superseded
+        if attempt is not best:
+            reasons = attempt.reasons or ("other programs took more from it than from another attempt",)
+            _supersede(attempt.trials, reasons, ended, results)
+
+
+def _supersede(
+    trials: Iterable[tuple[TrialFacts, Sequence[str]]],
+    reasons: tuple[str, ...],
+    ended: list[TrialFacts],
+    results: Results,
+) -> None:
+    """These are kept, and do not count."""
+    for facts, problems in trials:
+        superseded = replace(facts, superseded=True, reasons=reasons)
+        results.save_facts(superseded, problems)
+        ended[ended.index(facts)] = superseded
