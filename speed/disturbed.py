@@ -1,6 +1,6 @@
 """Whether a busy machine changes what a run says: quick runs beside busy loops, one line of a file for each.
 
-    python speed/disturbed.py [--into FILE] [--keep DIR] [--control N] [--beside C …] [--only SCENARIO …] [--limit-minutes M]
+    python speed/disturbed.py [--into FILE] [--keep DIR] [--control N] [--beside C …] [--only S …] [--limit-minutes M]
     python speed/disturbed.py --again DIR [--into FILE]
     python speed/disturbed.py --table [--into FILE]
 
@@ -8,8 +8,9 @@
     two     two busy loops                            first  a busy loop only during the trials of the first variant
 
 `aa-control` (the same thing twice) runs N times in each of the four, every other bundled scenario once quiet and once
-beside one loop. A run that is in the file already is not run again, so that the script goes on where it was stopped. It
-asserts nothing. With `--keep` the results of each run stay, and `--again` judges them anew. Needs a warm cache (`bench broker fetch`), two cores, and a machine that does nothing else.
+beside one loop. A run that is in the file already is not run again, so that the script goes on where it was stopped.
+With `--keep` the results of each run stay, and `--again` judges them anew. It asserts nothing. Needs a warm cache
+(`bench broker fetch`), two cores, and a machine that does nothing else.
 """
 
 from __future__ import annotations

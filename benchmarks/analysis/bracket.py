@@ -77,8 +77,8 @@ class Fates:
 class Ends:
     """One disturbed trial at both ends. `quiet`: the registrations that keep what was measured.
 
-    `added_ms`: measured minus predicted of the others, by latency. `differ`: how many of them measurement and prediction
-    disagree about.
+    `added_ms`: measured minus predicted of the others, by latency. `differ`: for how many of them measurement and
+    prediction disagree about the outcome.
     """
 
     best: TrialMetrics

@@ -82,8 +82,8 @@ def stolen_from(trial: TrialResult) -> Share | None:
 
 
 def taken_by_others(trial: TrialResult) -> NDArray[np.float64]:
-    """For each second of load and drain the largest share of the machine that steal or other programs had over a span of 5 s
-    which covers it; infinite where it is unknown. Shape (whole seconds,).
+    """For each second of load and drain the largest share of the machine that steal or other programs had over a span
+    of 5 s which covers it; infinite where it is unknown. Shape (whole seconds,).
     """
     facts = trial.facts
     seconds = math.ceil(facts.end_ns / 1e9)
