@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.analysis.trial_metrics import TrialMetrics
 from benchmarks.metrics.series import outstanding
 from benchmarks.trial_result import BUSY, PRESSURE, STEAL, TrialResult
+from benchmarks.words.numbers import figure, rough_percent
 
 BUSY_LIMIT = 0.9  # of one core
 BUSY_SPAN_S = 5.0
@@ -172,7 +173,7 @@ def findings(overload: Sequence[OverloadIndicators], measured: Sequence[TrialMet
     found = ["saturated: api"] if 2 * sum(one.saturated for one in overload) > len(overload) else []
     starved = [one.pressure for one in overload if one.pressure is not None]
     if 2 * len(starved) > len(overload):
-        found.append(f"saturated: machine (a task waited for a core {max(starved):.0%} of the time)")
+        found.append(f"saturated: machine (a task waited for a core {rough_percent(max(starved))} of the time)")
     growth: dict[str, list[float]] = {}
     for one in overload:
         for window, rate in one.growth.items():
@@ -182,7 +183,7 @@ def findings(overload: Sequence[OverloadIndicators], measured: Sequence[TrialMet
             where = {"whole": "", "before": " before the fault", "after": " after the fault"}.get(
                 window, " during the fault"
             )
-            found.append(f"unstable: backlog grows {np.mean(rates):.3g}/s{where}")
+            found.append(f"unstable: backlog grows {figure(float(np.mean(rates)))}/s{where}")
     return [*found, *_without_recovery(measured)]
 
 
