@@ -40,7 +40,7 @@ from benchmarks.scenario.metric import Metric
 from benchmarks.scenario.quick import quick_warnings
 from benchmarks.scenario.sample import windows_bounds_ns
 from benchmarks.trial_result import TrialFacts, TrialResult
-from benchmarks.words.numbers import clause
+from benchmarks.words.numbers import clause, milliseconds
 
 
 @dataclass(frozen=True)
@@ -301,5 +301,5 @@ def _clock_warnings(trials: Sequence[TrialFacts]) -> list[str]:
         return []
     return [
         "the load came from other hosts: accept latencies are by their clocks, and completion is not given, since it "
-        f"would span two (their offsets were measured to within {max(errors_ms):.3g} ms)"
+        f"would span two (their offsets were measured to within {milliseconds(max(errors_ms))})"
     ]

@@ -27,6 +27,7 @@ from benchmarks.words.comparison import effect_words
 from benchmarks.words.summary import (
     disturbed_figures_sentence,
     loop_sentence,
+    reasons_against,
     repeats_sentence,
     threshold_lines,
 )
@@ -277,6 +278,7 @@ def test_thresholds_findings_and_the_disturbance_are_printed_of_an_invalid_run_t
     again = replace(summary, invalid_reasons=("other programs took 49 % of the machine",))
     assert printed(again, width=300).count("ther programs took 49 %") == 1
     assert "No verdict: other programs took 49 % of the machine." in printed(again, width=300)
+    assert (reasons_against(summary), reasons_against(again)) == (("late",), ("busy",))
     assert "2 thresholds passed" in text or "3 thresholds passed" in text
 
 
