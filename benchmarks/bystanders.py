@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import psutil
 
+from benchmarks.words.numbers import NBSP
+
 SPAN_S = 0.5
 LEAST_SHARE = 0.25  # of a core
 _MOST_NAMED = 3
@@ -33,7 +35,7 @@ async def busy_programs(span_s: float = SPAN_S) -> dict[str, float]:
 
 def busy_line(shares: dict[str, float]) -> str:
     """What to say of them in one line; empty where nothing is busy."""
-    named = [f"{name} {100 * share:.0f} %" for name, share in list(shares.items())[:_MOST_NAMED]]
+    named = [f"{name} {100 * share:.0f}{NBSP}%" for name, share in list(shares.items())[:_MOST_NAMED]]
     return f"busy: {', '.join(named)}; going on, the result says what that costs" if named else ""
 
 

@@ -20,7 +20,13 @@ from benchmarks.scenario.metric import Metric, rows
 from benchmarks.scenario.model import Scenario
 from benchmarks.words.comparison import effect_words
 from benchmarks.words.numbers import figure, listed, milliseconds, percent
-from benchmarks.words.summary import broker_caution, found_words, verdict_sentence
+from benchmarks.words.summary import (
+    broker_caution,
+    disturbance_sentence,
+    found_words,
+    part_sentences,
+    verdict_sentence,
+)
 from benchmarks.words.table import label_of
 from benchmarks.words.worth import cost_sentences, prediction_sentence, worth_sentences
 
@@ -200,8 +206,8 @@ def _each(runs: Sequence[Run]) -> Iterator[str]:
         yield f"### {run.scenario.name}"
         yield f"{run.scenario.title}." + (f" The claim: *{claim}*" if claim else "")
         yield ""
-        disturbed = summary.disturbed.sentence if summary.disturbed else ""
-        sentences = [verdict_sentence(summary), disturbed, *worth_sentences(summary)]
+        sentences = [verdict_sentence(summary), *part_sentences(summary), disturbance_sentence(summary)]
+        sentences += worth_sentences(summary)
         sentences += [f"{what}: {words}." for what, words in cost_sentences(summary)]
         yield from (f"- {sentence[:1].upper()}{sentence[1:]}" for sentence in sentences if sentence)
 

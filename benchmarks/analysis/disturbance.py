@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.analysis.bracket import Ends
+from benchmarks.analysis.overload import FOREIGN_LIMIT, STEAL_LIMIT
 from benchmarks.analysis.summary_model import Disturbance, HypothesisVerdict, PartVerdict, Threshold, VariantSummary
 from benchmarks.analysis.validity import Disturbed
 from benchmarks.analysis.verdict import Brackets
 from benchmarks.scenario.hypothesis import Hypothesis
 from benchmarks.scenario.metric import Expectation, Metric
 from benchmarks.trial_result import TrialFacts
+from benchmarks.words.numbers import NBSP, figure, milliseconds, plural, rough, rough_percent, sentence
 
 _DECIDED = ("confirmed", "refuted")
 
@@ -39,7 +41,7 @@ def threshold_of(
     hit = label in brackets.best or label in brackets.without
     if variant is None or value is None:
         if hit and variant is not None:
-            return Threshold(name, label, expression, None, passed=None, reason="not decided: it was not measured")
+            return Threshold(name, label, expression, None, passed=None, reason="it was not measured")
         why = "no trial was finished" if variant is None else variant.why_missing(metric) or "not measured"
         return Threshold(name, label, expression, value, passed=False, reason=why)
     found = Threshold(name, label, expression, value, expect.holds(value))
@@ -48,11 +50,11 @@ def threshold_of(
     if expect.forbids_any(metric):
         return found  # a loss that was seen stands, and none seen is none
     if (why_not := brackets.why_not(metric, label)) is not None:
-        return replace(found, passed=None, reason=f"not decided: {why_not}")
+        return replace(found, passed=None, reason=why_not)
     ends = [end.of(metric) for end in brackets.ends(metric, variant)]
     if any(end is None or expect.holds(end) != found.passed for end in ends):
-        bounds = " to ".join("no bound" if end is None else f"{end:.4g}" for end in ends)
-        return replace(found, passed=None, reason=f"not decided: without the disturbance it lies anywhere in {bounds}")
+        bounds = " to ".join("no bound" if end is None else figure(end) for end in ends)
+        return replace(found, passed=None, reason=f"without the disturbance it lies anywhere in {bounds}")
     return found
 
 
@@ -78,7 +80,7 @@ def disturbance_of(
         steal_share=stolen,
         schedule_delay_ms=delay_ms,
         added_ms=added_ms,
-        sentence=f"{_what(foreign, stolen, delay_ms, added_ms)}; {_so(comparison, open_ones)}",
+        sentence=_sentence(_Cause.of(foreign, stolen, delay_ms), added_ms, comparison, len(open_ones)),
         margins=brackets.margins,
     )
 
@@ -114,25 +116,46 @@ def _added_ms(ends: Sequence[Ends], hypothesis: Hypothesis | None) -> float | No
     return float(np.quantile(added, 0.95)) if added.size else None
 
 
-def _what(
-    foreign: float | None,
-    stolen: float | None,
-    delay_ms: float | None,
-    added_ms: float | None,
+@dataclass(frozen=True)
+class _Cause:
+    """What disturbed, whose it was, and what to do about it."""
+
+    what: str
+    remedy: str
+    whose: str = ""
+
+    @classmethod
+    def of(cls, foreign: float | None, stolen: float | None, delay_ms: float | None) -> _Cause:
+        if foreign is not None and foreign > FOREIGN_LIMIT:
+            return cls(
+                f"other programs took {rough_percent(foreign)} of the machine", "end them, and run it again", "theirs"
+            )
+        if stolen is not None and stolen > STEAL_LIMIT:
+            return cls(
+                f"the host took {rough_percent(stolen)} of the machine",
+                "run it again later, or on another machine",
+                "the host's",
+            )
+        return cls(
+            f"the load was sent up to {milliseconds(delay_ms or 0.0)} late", "end what else runs, and run it again"
+        )
+
+
+def _sentence(
+    cause: _Cause, added_ms: float | None, comparison: PartVerdict | HypothesisVerdict | None, undecided: int
 ) -> str:
-    if foreign is not None and foreign > 0.1:
-        cause = f"other programs took {foreign:.0%} of the machine"
-    elif stolen is not None and stolen > 0.1:
-        cause = f"the host took {stolen:.0%} of the machine"
-    else:
-        cause = f"the load was sent up to {delay_ms or 0.0:.3g} ms late"
-    return cause if added_ms is None else f"{cause}, which may have added up to {max(added_ms, 0.0):.2g} ms"
-
-
-def _so(comparison: PartVerdict | HypothesisVerdict | None, open_ones: Sequence[Threshold]) -> str:
-    undecided = f"; {len(open_ones)} of the thresholds cannot be decided" if open_ones else ""
+    """What disturbed the run and what it may have added, what that does to the verdict, and what to do."""
+    what, known = cause.what, added_ms is not None
+    if added_ms is not None:
+        what += f", which may have added up to {rough(max(added_ms, 0.0))}{NBSP}ms"
+    open_ones = f"{plural(undecided, 'threshold')} cannot be decided" if undecided else ""
+    if comparison is not None and comparison.verdict not in _DECIDED:
+        return sentence("; ".join(filter(None, (f"{what}, too much for a verdict", open_ones, cause.remedy))))
     if comparison is None:
-        return f"every absolute figure may hold a part of that{undecided}"
-    if comparison.verdict in _DECIDED:
-        return f"the verdict stands even if all of it was theirs{undecided}"
-    return f"too much for a verdict: end them, and run it again{undecided}"
+        so, but = f"every absolute figure may hold a part of {'that' if known else 'it'}", "so"
+    else:
+        # With a threshold that is open the run decides nothing.
+        stands = "would stand" if undecided else "stands"
+        all_of_it = f"even if all of it was {cause.whose}" if known and cause.whose else "all the same"
+        so, but = f"the verdict {stands} {all_of_it}", "but"
+    return sentence(f"{what}; {so}" + (f", {but} {open_ones}: {cause.remedy}" if undecided else ""))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.analysis.trial_metrics import TrialMetrics
 from benchmarks.metrics.series import outstanding
 from benchmarks.trial_result import BUSY, PRESSURE, STEAL, TrialResult
+from benchmarks.words.numbers import figure, rough_percent
 
 BUSY_LIMIT = 0.9  # of one core
 BUSY_SPAN_S = 5.0
@@ -174,7 +175,7 @@ def findings(overload: Sequence[OverloadIndicators], measured: Sequence[TrialMet
     found = ["saturated: api"] if 2 * sum(one.saturated for one in overload) > len(overload) else []
     starved = [one.pressure for one in overload if one.pressure is not None]
     if 2 * len(starved) > len(overload):
-        found.append(f"saturated: machine (a task waited for a core {max(starved):.0%} of the time)")
+        found.append(f"saturated: machine (a task waited for a core {rough_percent(max(starved))} of the time)")
     growth: dict[str, list[float]] = {}
     for one in overload:
         for window, rate in one.growth.items():
@@ -185,7 +186,7 @@ def findings(overload: Sequence[OverloadIndicators], measured: Sequence[TrialMet
                 window, " during the fault"
             )
             beside = " (beside other programs)" if any(one.shared for one in overload) else ""
-            found.append(f"unstable: backlog grows {np.mean(rates):.3g}/s{where}{beside}")
+            found.append(f"unstable: backlog grows {figure(float(np.mean(rates)))}/s{where}{beside}")
     return [*found, *_without_recovery(measured)]
 
 

@@ -18,6 +18,7 @@ from scipy.special import betaln, gammaln, pdtr
 
 from benchmarks.metrics.arrivals import Floats
 from benchmarks.metrics.series import Recovery
+from benchmarks.words.numbers import milliseconds
 
 LASTING_S = 5  # seconds in a row that must be as before
 CERTAINTY = 0.999  # of a second that is as before, to keep a limit
@@ -106,7 +107,7 @@ class _Baseline:
         arrivals = int(seconds.arrivals[place])
         found = (seconds.slow[place], seconds.failed[place], seconds.outstanding[place])
         words = (
-            f"{{:.0f}} of {arrivals} slower than {self.p95_ms:.3g} ms or not accepted",
+            f"{{:.0f}} of {arrivals} slower than {milliseconds(self.p95_ms)} or not accepted",
             f"{{:.0f}} of {arrivals} not accepted",
             "{:.0f} outstanding",
         )
@@ -168,7 +169,7 @@ def recovery(
     lasting = np.all([kept[n * _STEPS_PER_SECOND :][:tries] for n in range(LASTING_S)], axis=0)
     if lasting.any():
         return Recovery(float(starts_ns[int(np.argmax(lasting))] - heal_ns) / 1e9, recovered=True)
-    text = f"not recovered within {left_s:.3g} s after the heal"
+    text = f"not recovered within {left_s:,.0f} s after the heal"
     good = int(np.argmin(kept[::-_STEPS_PER_SECOND]))  # whole seconds, from the end of the load backwards
     if good:
         why = f"only the last {good} s were as before the fault; use a longer duration to see whether that lasts"

@@ -20,6 +20,7 @@ from benchmarks.analysis.verdict import SEPARATOR, compare_by, compared_metrics
 from benchmarks.scenario import Scenario, ScenarioError, load_text
 from benchmarks.scenario.resolve import resolve
 from benchmarks.values.json_object import Json, object_or_empty
+from benchmarks.words.numbers import clause
 
 FORMAT_VERSION = 1
 OLD, NEW = "old", "new"
@@ -146,7 +147,7 @@ def comparison_of_runs(old: StoredRun, new: StoredRun) -> RunComparison:
         for reason in (() if run.summary.valid else run.summary.invalid_reasons or ("unknown",))[:1]
     ]
     invalid += [
-        f"the {name} run was disturbed: {run.summary.disturbed.sentence}"
+        f"the {name} run was disturbed: {clause(run.summary.disturbed.sentence)}"
         for name, run in runs
         if run.summary.valid and run.summary.disturbed is not None
     ]

@@ -40,6 +40,7 @@ from benchmarks.scenario.metric import Metric
 from benchmarks.scenario.quick import quick_warnings
 from benchmarks.scenario.sample import windows_bounds_ns
 from benchmarks.trial_result import TrialFacts, TrialResult
+from benchmarks.words.numbers import clause, milliseconds
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ def _answers(
     trials = [trial for variant in variants for trial in variant.disturbed]
     disturbed = disturbance_of(trials, scenario.hypothesis, comparison, thresholds, brackets)
     if disturbed is not None and not reasons and not stands(comparison, thresholds):
-        reasons = [f"disturbed: {disturbed.sentence}"]
+        reasons = [clause(disturbed.sentence)]
         comparison = comparison_of(scenario.hypothesis, told, valid=False, floor=floor, brackets=brackets)
     return _Answers(comparison, comparisons, alone, thresholds, disturbed, tuple(reasons))
 
@@ -307,5 +308,5 @@ def _clock_warnings(trials: Sequence[TrialFacts]) -> list[str]:
         return []
     return [
         "the load came from other hosts: accept latencies are by their clocks, and completion is not given, since it "
-        f"would span two (their offsets were measured to within {max(errors_ms):.3g} ms)"
+        f"would span two (their offsets were measured to within {milliseconds(max(errors_ms))})"
     ]

@@ -30,6 +30,7 @@ from benchmarks.analysis.overload import (
     stolen_from,
 )
 from benchmarks.trial_result import TrialResult
+from benchmarks.words.numbers import figure, milliseconds, nominal_ms, rough, rough_percent, seconds
 
 DROPPED_LIMIT = 0.001
 DELAY_LIMIT_MS = 2.0
@@ -87,11 +88,14 @@ class Disturbed:
         reasons = list(_late(delay_ms, name))
         reasons += _gap(trial.frames.history)
         if shares[1] is not None and shares[1] > STEAL_LIMIT:
-            reasons.append(f"the host took {shares[1]:.0%} of the machine's time (steal, limit {STEAL_LIMIT:.0%})")
+            reasons.append(
+                f"the host took {rough_percent(shares[1])} of the machine's time "
+                f"(steal, limit {rough_percent(STEAL_LIMIT)})"
+            )
         if foreign is not None and shares[0] is not None and shares[0] > FOREIGN_LIMIT:
             reasons.append(
-                f"other programs took {shares[0]:.0%} of the machine over {BUSY_SPAN_S:g} s, from "
-                f"{foreign.begin_s:.3g} s on (limit {FOREIGN_LIMIT:.0%})"
+                f"other programs took {rough_percent(shares[0])} of the machine over {BUSY_SPAN_S:g} s, from "
+                f"{seconds(foreign.begin_s)} on (limit {rough_percent(FOREIGN_LIMIT)})"
             )
         reasons += (reason.text for reason in _busy_generator(trial) if shares[0] and shares[0] > FOREIGN_LIMIT)
         return cls(tuple(reasons), shares[0], shares[1], delay_ms, name)
@@ -132,15 +136,17 @@ def _dropped(whose: str, trials: Sequence[Dropped]) -> Iterator[Reason]:
     offered, dropped = sum(trial.offered for trial in trials), sum(trial.dropped for trial in trials)
     if offered and dropped / offered > DROPPED_LIMIT:
         yield Reason(
-            f"{whose}: the load generator dropped {dropped:,} of {offered:,} arrivals ({dropped / offered:.2%}, limit "
-            f"{DROPPED_LIMIT:.1%}); lower the rate, or raise maxInFlight if it waited for answers",
+            f"{whose}: the load generator dropped {dropped:,} of {offered:,} arrivals "
+            f"({rough_percent(dropped / offered)}, limit {rough_percent(DROPPED_LIMIT)}); lower the rate, or raise "
+            "maxInFlight if it waited for answers",
             passing=True,
         )
 
 
 def _late(delay_ms: float | None, name: str) -> Iterator[str]:
     if delay_ms is not None and delay_ms > DELAY_LIMIT_MS:
-        yield f"arrivals were sent late, schedule delay {name} {delay_ms:.3g} ms (limit {DELAY_LIMIT_MS:g} ms)"
+        limit = nominal_ms(DELAY_LIMIT_MS)
+        yield f"arrivals were sent late, schedule delay {name} {milliseconds(delay_ms)} (limit {limit})"
 
 
 def _trial(trial: TrialResult, drain_may_expire: bool) -> Iterator[Reason]:
@@ -160,7 +166,7 @@ def _trial(trial: TrialResult, drain_may_expire: bool) -> Iterator[Reason]:
     if foreign is None or foreign.value / facts.cores <= FOREIGN_LIMIT:  # else it may have had too little left
         yield from _busy_generator(trial)
     if facts.drain_expired and not drain_may_expire:
-        left = "" if facts.drain_s is None else f" after {facts.drain_s:.3g} s"
+        left = "" if facts.drain_s is None else f" after {seconds(facts.drain_s)}"
         yield Reason(
             f"work was left when the drain expired{left}; give it longer with drain, or allow it with drainMayExpire"
         )
@@ -207,9 +213,10 @@ def _in_hand(trial: TrialResult) -> Iterator[Reason]:
     )
     for found in disagreements(arrivals, trial.in_flight, trial.faults, trial.facts.duration_ns):
         yield Reason(
-            f"the API saw {found.counted:.3g} registrations in flight on average from {found.begin_s:.3g} s to "
-            f"{found.end_s:.3g} s, its rows say {found.traced:.3g} (they may differ by {found.limit:.2g}): records "
-            "were lost, or their times are wrong; this is a bug or a full disk, please look at raw/"
+            f"the API saw {figure(found.counted)} registrations in flight on average from {seconds(found.begin_s)} to "
+            f"{seconds(found.end_s)}, its rows say {figure(found.traced)} (they may differ by "
+            f"{rough(found.limit)}): records were lost, or their times are wrong; this is a bug or a full disk, "
+            "please look at raw/"
         )
 
 
@@ -221,8 +228,9 @@ def _gap(history: pd.DataFrame) -> Iterator[str]:
         worst = int(np.argmax(delays_ms))
         at_s = int(sent["intended_ns"].iloc[worst]) / 1e9
         yield (
-            f"the load generator stood still: the arrival intended at {at_s:.3f} s was sent {delays_ms[worst]:.3g} ms "
-            f"late, and {late:,} of {len(history):,} by more than the limit of {GAP_LIMIT_MS:g} ms"
+            f"the load generator stood still: the arrival intended at {at_s:.3f} s was sent "
+            f"{milliseconds(float(delays_ms[worst]))} late, and {late:,} of {len(history):,} by more than the limit of "
+            f"{nominal_ms(GAP_LIMIT_MS)}"
         )
 
 
@@ -234,15 +242,15 @@ def _busy_generator(trial: TrialResult) -> Iterator[Reason]:
         if busy is not None and busy.value > BUSY_LIMIT:
             which = "the load generator" if process == "load" else f"the load generator's process {process}"
             yield Reason(
-                f"{which} took {busy.value:.0%} of a core over {BUSY_SPAN_S:g} s (limit {BUSY_LIMIT:.0%}); "
-                "lower the rate: its latencies are partly its own",
+                f"{which} took {rough_percent(busy.value)} of a core over {BUSY_SPAN_S:g} s "
+                f"(limit {rough_percent(BUSY_LIMIT)}); lower the rate: its latencies are partly its own",
                 passing=True,
             )
     elsewhere = trial.facts.load_busy_share
     if elsewhere is not None and elsewhere > BUSY_LIMIT:
         yield Reason(
-            f"a load worker on another host took {elsewhere:.0%} of a core over {BUSY_SPAN_S:g} s (limit "
-            f"{BUSY_LIMIT:.0%}); lower the rate, or let more workers share it",
+            f"a load worker on another host took {rough_percent(elsewhere)} of a core over {BUSY_SPAN_S:g} s "
+            f"(limit {rough_percent(BUSY_LIMIT)}); lower the rate, or let more workers share it",
             passing=True,
         )
 

@@ -34,6 +34,7 @@ from benchmarks.analysis.summary_model import (
 from benchmarks.scenario.hypothesis import EstimateKind, Hypothesis, HypothesisPart
 from benchmarks.scenario.metric import Expectation, Metric, rows
 from benchmarks.values.confidence import SIGNIFICANCE
+from benchmarks.words.numbers import figure
 
 _BOUNDLESS = BOUNDLESS_MS / 1e3  # what lies beyond was mixed from times without a bound
 SEPARATOR = {"ratio": "/", "difference": "-"}
@@ -325,8 +326,8 @@ def outlier_warnings(sides: Sequence[VariantSummary]) -> list[str]:
             values = side.by_block(metric)
             blocks = list(values)
             warnings += [
-                f"{side.name}: {metric} of block {blocks[place]} ({values[blocks[place]]:.3g}) is far from the other "
-                f"blocks' (modified z-score above {OUTLIER_SCORE:.1f}); it is kept. Close what else runs on this "
+                f"{side.name}: {metric} of block {blocks[place]} ({figure(values[blocks[place]])}) is far from the "
+                f"other blocks' (modified z-score above {OUTLIER_SCORE:.1f}); it is kept. Close what else runs on this "
                 "machine, and run again with more blocks"
                 for place in outliers(list(values.values()))
             ]
@@ -367,7 +368,7 @@ def judge(found: Estimate, expect: Expectation) -> tuple[Verdict | None, str]:
         return None, found.reason or "there is no interval"
     low, high = found.interval
     same = " (every block gave the same value)" if found.all_equal else ""
-    span = f"the 95 % interval {_figure(low)} to {_figure(high)}{same}"
+    span = f"the 95 % interval {figure(low)} to {figure(high)}{same}"
     if _all_satisfy(expect, low, high):
         return Verdict.CONFIRMED, f"all of {span} is {expect}"
     if _all_violate(expect, low, high):
@@ -404,7 +405,7 @@ def survivorship(metric: Metric, first_ratio: float | None, second_ratio: float 
     if gap <= SURVIVORSHIP_LIMIT:
         return None
     return (
-        f"survivorship: accept_ratio is {_figure(first_ratio)} against {_figure(second_ratio)}, so the latencies are "
+        f"survivorship: accept_ratio is {figure(first_ratio)} against {figure(second_ratio)}, so the latencies are "
         "those of different people; slo_ratio counts everyone"
     )
 
@@ -423,10 +424,6 @@ def unresolved(metric: Metric, first: Mapping[str, object], second: Mapping[str,
     if smaller is None or larger is None or smaller >= RESOLUTION * larger:
         return None
     return (
-        f"unresolved: the smaller p50 is {_figure(smaller)} ms, under {RESOLUTION:g} times the {_figure(larger)} ms by "
+        f"unresolved: the smaller p50 is {figure(smaller)} ms, under {RESOLUTION:g} times the {figure(larger)} ms by "
         "which the generator itself sent late (p50 of schedule_delay_ms); give it a core of its own, or lower the rate"
     )
-
-
-def _figure(value: float) -> str:
-    return f"{value:.3g}"

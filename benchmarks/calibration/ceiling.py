@@ -25,6 +25,7 @@ from benchmarks.scenario import Scenario, load_text
 from benchmarks.trials.processes import ProcessSpec, trial_processes
 from benchmarks.trials.supervisor import Supervisor
 from benchmarks.values.json_object import Json
+from benchmarks.words.numbers import milliseconds
 from registration.address import LOOPBACK, Address
 
 DELAY_LIMIT_MS = 1.0
@@ -66,7 +67,7 @@ async def measure(bench: Workbench) -> Json:
             step = await _step(bench, rate_per_s)
             steps.append(step)
             state = "clean" if step.clean else "not clean"
-            bench.step(f"{rate_per_s:,.0f}/s: {state}, schedule delay p99 {step.delay_p99_ms:.3g} ms")
+            bench.step(f"{rate_per_s:,.0f}/s: {state}, schedule delay p99 {milliseconds(step.delay_p99_ms)}")
             if step.clean:
                 return True
         return False

@@ -15,6 +15,7 @@ from benchmarks.scenario.override import override
 from benchmarks.store import Results, default_directory
 from benchmarks.values.json_object import Json
 from benchmarks.values.units import format_s
+from benchmarks.words.numbers import clause
 
 ROOT = Path("results") / "calibration"
 
@@ -51,7 +52,9 @@ async def measure(scenario: Scenario, observer: Observer, predict: Predict, comm
     summary = outcome.summary
     assert summary is not None, "a run without a problem has one"
     if not summary.valid or summary.disturbed is not None:
-        reasons = "; ".join(summary.invalid_reasons) or (summary.disturbed.sentence if summary.disturbed else "")
+        reasons = "; ".join(summary.invalid_reasons) or (
+            clause(summary.disturbed.sentence) if summary.disturbed else ""
+        )
         what = "was disturbed" if summary.valid else "is not valid"
         raise NoFloor(
             f"the A/A run of {scenario.name} {what}, so it gives no noise floor: {reasons}",

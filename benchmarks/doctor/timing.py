@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.doctor.examination import Finding, note, ok
+from benchmarks.words.numbers import rough_percent
 from registration.runtime.timerfd import has_timerfd
 
 # Harness, load generator, API, three services and a broker: with fewer cores they wait for one another.
@@ -115,9 +116,9 @@ def _governor(facts: ProcessorFacts) -> Finding:
 
 
 def _others(facts: ProcessorFacts) -> Finding:
-    words = f"{facts.busy:.0%} of the cores' time is in use right now"
+    words = f"{rough_percent(facts.busy)} of the cores' time is in use right now"
     if facts.pressure is not None:
-        words += f"; in {facts.pressure:.0%} of the last ten seconds something waited for a core"
+        words += f"; in {rough_percent(facts.pressure)} of the last ten seconds something waited for a core"
     if facts.busy <= _BUSY_LIMIT and (facts.pressure or 0) <= _PRESSURE_LIMIT:
         return ok("other work", words)
     return note("other work", words, "end what else is running while you measure; `top` shows it")
@@ -126,10 +127,12 @@ def _others(facts: ProcessorFacts) -> Finding:
 def _steal(steal: float) -> Finding:
     from benchmarks.analysis.overload import STEAL_LIMIT
 
-    words = f"{steal:.1%} of the time goes to other guests of the host right now"
+    words = f"{rough_percent(steal)} of the time goes to other guests of the host right now"
     if steal <= STEAL_LIMIT / 2:
         return ok("steal", words)
-    return note("steal", f"{words}; above {STEAL_LIMIT:.0%} a run is disturbed", "try later, or on another machine")
+    return note(
+        "steal", f"{words}; above {rough_percent(STEAL_LIMIT)} a run is disturbed", "try later, or on another machine"
+    )
 
 
 _COARSE_S = 1e-6

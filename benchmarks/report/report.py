@@ -26,12 +26,15 @@ from benchmarks.report.claims import CLAIMS
 from benchmarks.report.first_charts import first_charts
 from benchmarks.words.brief import brief, findings, short_name, ten_rows, with_unit
 from benchmarks.words.calibration import calibration_lines
-from benchmarks.words.numbers import DASH, listed
+from benchmarks.words.numbers import DASH, listed, sentence
 from benchmarks.words.summary import (
     broker_caution,
     disturbance_sentence,
+    disturbed_figures_sentence,
     loop_sentence,
     metric_words,
+    part_sentences,
+    reasons_against,
     repeated_sentences,
     verdict_sentence,
 )
@@ -70,7 +73,7 @@ def write_report(results: Path) -> Path:
         source=data.source,
         load=data.load,
         valid=summary.valid,
-        reasons=summary.invalid_reasons,
+        reasons=reasons_against(summary),
         claim=CLAIMS.get(data.scenario.claim or "", ""),
         hypothesis=[
             f"{metric_words(part.metric)}, {part.label} {part.expect}"
@@ -119,7 +122,9 @@ def _what_matters(summary: Summary) -> dict[str, object]:
         "caution": broker_caution(summary),
         # Its head, "Confirmed" or the like, stands out.
         "sentence": verdict_sentence(summary).partition(": "),
+        "parts": part_sentences(summary),
         "disturbed": disturbance_sentence(summary),
+        "disturbed_figures": sentence(disturbed_figures_sentence(summary)),
         "worth": worth_sentences(summary),
         "brief": found,
         "ten": [(row, short_name(row, found.window), with_unit(row)) for row in ten_rows(summary)],

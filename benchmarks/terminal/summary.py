@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 def print_summary(summary: Summary, directory: Path, console: Console, *, verbose: bool = False) -> None:
     """The run in ten lines or so; `verbose`: every figure of the sides, and every warning, above them."""
     from benchmarks.words.brief import brief
-    from benchmarks.words.summary import broker_caution, disturbance_sentence, repeated_sentences, verdict_sentence
+    from benchmarks.words.summary import (
+        broker_caution,
+        disturbance_sentence,
+        part_sentences,
+        repeated_sentences,
+        verdict_sentence,
+    )
     from benchmarks.words.table import side_by_side
     from benchmarks.words.worth import worth_sentences
 
@@ -34,6 +40,8 @@ def print_summary(summary: Summary, directory: Path, console: Console, *, verbos
     if caution := broker_caution(summary):
         console.print(Text(caution, "bold yellow"))
     console.print(Text(verdict_sentence(summary), "bold"))
+    for sentence in part_sentences(summary):
+        console.print(Text(sentence))
     if disturbance := disturbance_sentence(summary):
         console.print(Text(disturbance, "yellow"))
     for sentence in worth_sentences(summary):

@@ -5,6 +5,7 @@ The verdict and what it is worth stand above (`words.summary`, `words.worth`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,13 @@ from benchmarks.analysis.summary_model import Summary
 from benchmarks.metrics.endings import REGISTRATION_CATEGORIES
 from benchmarks.scenario.metric import Metric
 from benchmarks.words.numbers import DASH, NBSP, count, listed, plural, upper_bound
-from benchmarks.words.summary import loop_sentence, repeats_sentence, threshold_lines
+from benchmarks.words.summary import (
+    disturbed_figures_sentence,
+    loop_sentence,
+    repeats_sentence,
+    threshold_lines,
+    threshold_state,
+)
 from benchmarks.words.table import DURING, TableRow, main_pair, side_by_side
 from benchmarks.words.worth import cost_sentences, slo_words
 
@@ -109,14 +116,13 @@ def _lines(summary: Summary) -> Iterator[tuple[str, str]]:
         yield f"{name} ended", endings_words(summary, name)
     if costs := cost_sentences(summary):
         yield "cost", "; ".join(f"{what} {text}" for what, text in costs)
+    states = Counter(map(threshold_state, summary.thresholds))
     for state, words in threshold_lines(summary).items():
-        yield plural_word(len(words), "threshold") + f" {state}", "; ".join(words)
+        yield plural_word(states[state], "threshold") + f" {state}", "; ".join(words)
     for finding, names in findings(summary).items():
         yield "finding", f"{listed(names)}: {finding}"
-    if loop := loop_sentence(summary):
-        yield "note", loop
-    if repeats := repeats_sentence(summary):
-        yield "note", repeats
+    notes = (disturbed_figures_sentence(summary), loop_sentence(summary), repeats_sentence(summary))
+    yield from (("note", note) for note in notes if note)
     if summary.warnings:
         yield "note", f"{plural(len(summary.warnings), 'warning')} in the report"
 

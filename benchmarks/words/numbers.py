@@ -13,16 +13,25 @@ _DIGITS = 3
 
 def figure(value: float | None) -> str:
     """`value` with three significant digits (`0.0412`, `4.12`, `855`, `12,300`), or a dash."""
+    return _figure(value, _DIGITS)
+
+
+def rough(value: float | None) -> str:
+    """As `figure`, with two digits: for what is known no better."""
+    return _figure(value, 2)
+
+
+def _figure(value: float | None, digits: int) -> str:
     if value is None or math.isnan(value):
         return DASH
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if value == 0:
         return "0"
-    decimals = _DIGITS - 1 - math.floor(math.log10(abs(value)))
+    decimals = digits - 1 - math.floor(math.log10(abs(value)))
     rounded = round(value, decimals)
     # 9.996 rounds up to 10.00, which has one digit too many.
-    decimals = _DIGITS - 1 - math.floor(math.log10(abs(rounded)))
+    decimals = digits - 1 - math.floor(math.log10(abs(rounded)))
     return _minus(f"{rounded:,.{max(decimals, 0)}f}")
 
 
@@ -42,6 +51,11 @@ def percent(share: float | None) -> str:
     if share in (0, 1):
         return f"{share * 100:.0f}{NBSP}%"
     return _minus(f"{share * 100:.1f}{NBSP}%")
+
+
+def rough_percent(share: float) -> str:
+    """A share in per cent with two digits, as it is held against a limit: `87 %`, `0.20 %`."""
+    return f"{rough(share * 100)}{NBSP}%"
 
 
 def milliseconds(value_ms: float | None) -> str:
@@ -76,7 +90,7 @@ def p_words(p: float | None) -> str:
 
 def upper_bound(rate: float | None) -> str:
     """What stands beside a zero: the largest rate that it leaves possible."""
-    return "" if rate is None or rate >= 1 else f"< {rate * 100:.2g}{NBSP}%"
+    return "" if rate is None or rate >= 1 else f"< {rough_percent(rate)}"
 
 
 def plural(number: int, noun: str) -> str:
@@ -87,6 +101,16 @@ def plural(number: int, noun: str) -> str:
 def listed(words: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def sentence(words: str) -> str:
+    """`words` with a capital and a full stop."""
+    return f"{words[:1].upper()}{words[1:].removesuffix('.')}." if words else ""
+
+
+def clause(words: str) -> str:
+    """A sentence as it stands inside another: without its capital and its full stop."""
+    return f"{words[:1].lower()}{words[1:].removesuffix('.')}"
 
 
 def _minus(text: str) -> str:

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from benchmarks.analysis.summary_model import Added, PartVerdict, Summary
 from benchmarks.scenario.metric import Expectation, Metric
-from benchmarks.words.comparison import advantage_words
-from benchmarks.words.numbers import NBSP, count, figure, milliseconds, nominal_ms, seconds, signed
+from benchmarks.words.comparison import RatioWords, advantage_words, span_words
+from benchmarks.words.numbers import NBSP, clause, count, figure, milliseconds, nominal_ms, seconds, sentence, signed
+from benchmarks.words.summary import same_figure
 from benchmarks.words.table import label_of
 
 _SHOWN = 3  # of what speaks for the losing side; `summary.json` has them all
 
 
 def worth_sentences(summary: Summary) -> tuple[str, ...]:
-    """Of each part its prediction and its reach, then what speaks for the other side."""
-    several = len(summary.parts) > 1
-    lines = []
+    """Of each figure and pair of sides its prediction and its reach, once; then what speaks for the other side."""
+    alike: dict[tuple[str, str], list[PartVerdict]] = {}
     for part in summary.parts:
-        said = " ".join(filter(None, (prediction_sentence(part), reach_sentence(part, summary))))
+        alike.setdefault(same_figure(part), []).append(part)
+    labels = [label_of(parts[0].measured) for parts in alike.values()]
+    lines = []
+    for label, parts in zip(labels, alike.values(), strict=True):
+        # Parts about one figure may differ in what follows from it, not in what the parameters alone say.
+        every = [*map(prediction_sentence, parts), *_reaches(parts, summary)]
+        said = " ".join(dict.fromkeys(filter(None, every)))
+        whose = f"{label}, {parts[0].label}" if labels.count(label) > 1 else label
         if said:
-            lines.append(f"{label_of(part.measured)}: {said[0].lower()}{said[1:]}" if several else said)
+            lines.append(sentence(f"{whose}: {clause(said)}" if len(alike) > 1 else said))
     return (*lines, *advantage_sentences(summary))
 
 
@@ -44,7 +51,8 @@ def reach_sentence(part: PartVerdict, summary: Summary) -> str:
     if holds is None:
         return ""
     if holds.accept_slo_ms is None or holds.complete_slo_ms is None:
-        return _bound_sentence(part, holds.bound)
+        bound = _bound_words(part)
+        return f"It {_still(part)} at {bound}." if bound else ""
     set_ms = summary.slo_ms or {}
     accept = f"an accept SLO {_span(holds.accept_slo_ms)}{_set(set_ms.get('accept'))}"
     complete = f"a completion SLO {_span(holds.complete_slo_ms)}{_set(set_ms.get('complete'))}"
@@ -102,8 +110,9 @@ def _added(part: PartVerdict, adds: Added) -> str:
     """`adds 2.10 ms (1.80 to 2.40), outside the A/A floor`."""
     floor = {None: "", True: ", outside the A/A floor", False: ", within the A/A floor"}[adds.outside_floor]
     if part.kind == "ratio":
-        span = f" ({figure(adds.ci95[0])} to {figure(adds.ci95[1])})" if adds.ci95 else ""
-        return f"says {figure(adds.estimate)} times that{span}{floor}"
+        found = RatioWords.of(adds.estimate, adds.ci95)
+        size = "the same" if found.way == "same" else f"{figure(adds.estimate)} times that"
+        return f"says {size}{f' ({span_words(adds.ci95)})' if adds.ci95 else ''}{floor}"
     share = part.measured.definition.nature == "share"
     scale, unit = (100.0, f"{NBSP}points") if share else (1.0, _unit(part))
     if adds.estimate == 0 and (adds.ci95 is None or set(adds.ci95) == {0}):
@@ -117,16 +126,30 @@ def _unit(part: PartVerdict) -> str:
     return f"{NBSP}{unit}" if unit else ""
 
 
-def _bound_sentence(part: PartVerdict, bound: float | None) -> str:
-    if bound is None:
+def _reaches(parts: Sequence[PartVerdict], summary: Summary) -> list[str]:
+    """The reach of each part; a lower and an upper bound of one figure together."""
+    if len(parts) == 2 and parts[0].verdict == parts[1].verdict:
+        low, high = (next((part for part in parts if part.expect.startswith(sign)), None) for sign in "><")
+        if low and high and (least := _bound_words(low)) and (most := _bound_words(high)):
+            return [f"It {_still(low)} from {least} to {most}."]
+    return [reach_sentence(part, summary) for part in parts]
+
+
+def _still(part: PartVerdict) -> str:
+    return "would still be confirmed" if part.verdict == "confirmed" else "would be refuted even"
+
+
+def _bound_words(part: PartVerdict) -> str:
+    """The strictest bound at which the verdict stays, as `> 0.995`; empty where it is not known, or has SLOs."""
+    holds = part.holds_for
+    if holds is None or holds.bound is None or holds.accept_slo_ms is not None:
         return ""
     op, confirmed = Expectation.parse(part.expect).op, part.verdict == "confirmed"
     share = part.measured.definition.nature == "share"
     # Rounded so that what is printed would still be judged alike.
-    text = figure(_rounded(bound * (100 if share else 1), up=(op in ("<", "<=")) == confirmed))
+    text = figure(_rounded(holds.bound * (100 if share else 1), up=(op in ("<", "<=")) == confirmed))
     unit = "" if part.kind == "ratio" else _unit(part).replace("%", "points" if part.kind == "difference" else "%")
-    word = "would still be confirmed at" if confirmed else "would be refuted even at"
-    return f"It {word} {op[0]} {text}{unit}."
+    return f"{op[0]} {text}{unit}"
 
 
 def _rounded(value: float, *, up: bool) -> float:

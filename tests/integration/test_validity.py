@@ -173,6 +173,6 @@ def test_what_is_broken_for_good_is_not_repeated_and_ends_with_110(
     assert outcome.summary is not None
     reasons = " ".join(outcome.summary.invalid_reasons)
     assert "trial 01-sync: readiness was not proven" in reasons
-    assert "work was left when the drain expired after 0.2 s" in reasons
+    assert "work was left when the drain expired after 0.200\u00a0s" in reasons
     assert "nobody recorded that they were" in reasons
     assert outcome.summary.repeated_blocks == ()

@@ -19,6 +19,7 @@ from benchmarks.planning.plan import Plan, make_plan
 from benchmarks.planning.prediction import Prediction, Unpredicted
 from benchmarks.scenario import load_text
 from benchmarks.trial_result import BUSY, STEAL, TrialResult
+from benchmarks.words.summary import disturbance_sentence, verdict_sentence
 from virtual.predict import predict
 
 HEAD = """version: 1
@@ -29,6 +30,10 @@ slo: {accept: 300ms, complete: 2s}
 """
 MS = 1_000_000
 Change = Callable[[TrialResult], TrialResult]
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ")
 
 
 def hypothesis(metric: str, comparison: str, expect: str) -> str:
@@ -98,9 +103,9 @@ def test_a_verdict_that_stands_on_the_whole_bracket_is_given_and_the_run_is_vali
     assert summary.disturbed is not None
     assert summary.disturbed.foreign_share == pytest.approx(0.5)
     assert summary.disturbed.added_ms == pytest.approx(9)
-    assert summary.disturbed.sentence == (
-        "other programs took 50% of the machine, which may have added up to 9 ms; the verdict stands even if all of it "
-        "was theirs"
+    assert plain(summary.disturbed.sentence) == (
+        "Other programs took 50 % of the machine, which may have added up to 9.0 ms; the verdict stands even if all of "
+        "it was theirs."
     )
 
 
@@ -112,7 +117,11 @@ def test_one_that_does_not_is_none_and_the_run_says_110() -> None:
     assert low == pytest.approx(50 / 140)
     assert high == pytest.approx(110 / 80)
     assert not summary.valid
-    assert "too much for a verdict" in summary.invalid_reasons[0]
+    assert plain(verdict_sentence(summary)) == (
+        "No verdict: other programs took 50 % of the machine, which may have added up to 60 ms, too much for a "
+        "verdict; end them, and run it again."
+    )
+    assert disturbance_sentence(summary) == ""
 
 
 def test_what_was_measured_stays_the_estimate() -> None:
@@ -222,7 +231,7 @@ class TestThresholds:
         assert threshold.passed is passed
         assert summary.valid is (passed is not None)
         if passed is None:
-            assert threshold.reason == "not decided: without the disturbance it lies anywhere in 50 to 80"
+            assert threshold.reason == "without the disturbance it lies anywhere in 50.0 to 80.0"
 
     def test_a_guarantee_of_none_is_judged_as_measured(self) -> None:
         text = 'variants: [sync]\nthresholds: {registrations.lost: ["== 0"]}\n'
@@ -259,6 +268,17 @@ class TestThresholds:
         summary = run_of(text, lambda trial: busy(trial, 0.5))
         assert [one.passed for one in summary.thresholds] == [None]
         assert not summary.valid
+        assert plain(verdict_sentence(summary)).endswith(
+            ", so 1 threshold cannot be decided: end them, and run it again."
+        )
+
+    def test_a_verdict_that_stands_beside_an_open_threshold_is_none(self) -> None:
+        text = SLOWER + FASTER + 'thresholds: {throughput_per_s: ["> 1"]}\n'
+        summary = run_of(text, lambda trial: later(busy(trial, 0.5), 9))
+        assert plain(verdict_sentence(summary)).endswith(
+            "the verdict would stand even if all of it was theirs, but 2 thresholds cannot be decided: end them, and "
+            "run it again."
+        )
 
 
 def test_without_a_hypothesis_a_disturbed_run_is_valid_and_says_what_its_figures_hold() -> None:

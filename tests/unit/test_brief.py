@@ -16,6 +16,7 @@ from benchmarks.analysis.summary_model import (
     Comparison,
     Disturbance,
     HoldsFor,
+    HypothesisVerdict,
     PartVerdict,
     Summary,
     Threshold,
@@ -23,7 +24,13 @@ from benchmarks.analysis.summary_model import (
 from benchmarks.terminal.summary import print_summary
 from benchmarks.words.brief import brief, endings_words, ten_rows
 from benchmarks.words.comparison import effect_words
-from benchmarks.words.summary import loop_sentence, repeats_sentence, threshold_lines
+from benchmarks.words.summary import (
+    disturbed_figures_sentence,
+    loop_sentence,
+    reasons_against,
+    repeats_sentence,
+    threshold_lines,
+)
 from benchmarks.words.worth import prediction_sentence, reach_sentence, worth_sentences
 from cli import app
 
@@ -59,12 +66,17 @@ def points(estimate: float, low: float, high: float) -> Comparison:
     ("found", "words"),
     [
         (ratio(1 / 508, 1 / 709, 1 / 364), "508× faster (364–709×)"),
-        (ratio(1 / 508, 0.0, 1 / 364), "508× faster (at least 364×)"),
+        (ratio(1 / 508, 0.0, 1 / 364), "508× faster (364× or more)"),
+        (ratio(0.99, 0.836, 1.17), "0.990× (0.836–1.17×)"),
+        (ratio(1.02, 0.996, 1.04), "1.02× (0.996–1.04×)"),
+        (ratio(0.998, 0.85, 1.16), "the same (0.850–1.16×)"),
+        (ratio(1.003, 1.001, 1.004), "the same (1.00–1.00×)"),
         (ratio(1.2, 1.1, 1.3), "1.20× slower (1.10–1.30×)"),
         (ratio(2.1, 2.0, 2.2, "cpu_ms_per_registration.total"), "2.10× more (2.00–2.20×)"),
         (ratio(0.5, 0.4, 0.625, "throughput_per_s"), "2.00× less (1.60–2.50×)"),
         (points(0.971, 0.96, 0.982), "97.1 points more (96.0 to 98.2)"),
         (points(-0.05, -0.06, -0.04), "5.00 points less (4.00 to 6.00)"),
+        (points(-0.01, -0.03, 0.01), "−1.00 points (−3.00 to +1.00)"),
         (points(0.0, 0.0, 0.0), "equal"),
         (points(0.0, -0.004, 0.004), "equal"),
         (ratio(1.0, 1.0, 1.0), "equal"),
@@ -145,6 +157,31 @@ def test_the_strictest_bound_is_rounded_so_that_it_still_holds(
     assert reach_sentence(replace(part, holds_for=HoldsFor(bound)), summary_with()) == words
 
 
+def test_the_worth_of_parts_about_one_figure_is_said_once() -> None:
+    near = PartVerdict(
+        "accept_latency_ms.p50",
+        ratio="events/sync",
+        verdict="confirmed",
+        predicted=1.0,
+        adds=Added(1.02, (0.996, 1.04), None),
+        as_predicted=True,
+    )
+    low = replace(near, expect="> 0.8", holds_for=HoldsFor(0.9957))
+    high = replace(near, expect="< 1.25", holds_for=HoldsFor(1.0361))
+    both = replace(summary_with(), comparison=HypothesisVerdict((low, high), "confirmed", ""))
+    assert worth_sentences(both) == (
+        "As predicted: the parameters alone say the same; the measurement says 1.02 times that (0.996–1.04×). "
+        "It would still be confirmed from > 0.995 to < 1.04.",
+    )
+    done = replace(near, metric="completion_latency_ms.p50", expect="< 1.25", adds=Added(0.999, (0.9, 1.1), None))
+    three = replace(both, comparison=HypothesisVerdict((low, high, done), "confirmed", ""))
+    first, second = worth_sentences(three)
+    assert first.startswith("Accept p50: as predicted: the parameters alone say the same; ")
+    assert second == (
+        "Completion p50: as predicted: the parameters alone say the same; the measurement says the same (0.900–1.10×)."
+    )
+
+
 def test_what_speaks_for_the_losing_side_is_said(run: Summary) -> None:
     assert any(sentence.startswith("What speaks for sync: CPU") for sentence in worth_sentences(run))
 
@@ -210,6 +247,26 @@ def test_every_threshold_is_told_by_its_state() -> None:
     }
 
 
+def test_what_is_expected_of_several_sides_alike_is_one_line() -> None:
+    found = tuple(
+        Threshold("slo_ratio", variant, "> 0.95", value, passed=True) for variant, value in (("a", 1.0), ("b", 0.998))
+    )
+    summary = replace(summary_with(), thresholds=found)
+    assert threshold_lines(summary) == {"passed": ["slo_ratio of a and b > 0.95, measured 1.00 and 0.998"]}
+    assert ("2\u00a0thresholds passed", "slo_ratio of a and b > 0.95, measured 1.00 and 0.998") in brief(summary).lines
+
+
+def test_whose_figures_hold_a_part_of_the_disturbance_is_said_once(run: Summary) -> None:
+    disturbed = Disturbance(("busy",), ("01-sync", "03-sync"), 0.49, 0.0, 2.7, 9.0, "Other programs took some.")
+    text = printed(replace(run, disturbed=disturbed), width=130, verbose=True)
+    assert text.count("figures of sync include what other programs added") == 1
+    late = replace(disturbed, trials=("01-sync", "02-events"), foreign_share=0.01)
+    assert disturbed_figures_sentence(replace(run, disturbed=late)) == (
+        "figures of sync and events include what the disturbance added"
+    )
+    assert disturbed_figures_sentence(run) == ""
+
+
 def test_thresholds_findings_and_the_disturbance_are_printed_of_an_invalid_run_too(run: Summary) -> None:
     sides = {name: replace(side, findings=("saturated: machine",)) for name, side in run.variants.items()}
     disturbed = Disturbance(("busy",), ("01-sync",), 0.49, 0.0, 2.7, 9.0, "Other programs took 49 % of the machine.")
@@ -218,8 +275,10 @@ def test_thresholds_findings_and_the_disturbance_are_printed_of_an_invalid_run_t
     assert "sync and events: saturated: machine" in text
     assert text.count("saturated: machine") == 1
     assert "Other programs took 49 % of the machine." in text
-    again = replace(summary, invalid_reasons=(f"disturbed: {disturbed.sentence}",))
-    assert printed(again, width=300).count(disturbed.sentence) == 1
+    again = replace(summary, invalid_reasons=("other programs took 49 % of the machine",))
+    assert printed(again, width=300).count("ther programs took 49 %") == 1
+    assert "No verdict: other programs took 49 % of the machine." in printed(again, width=300)
+    assert (reasons_against(summary), reasons_against(again)) == (("late",), ("busy",))
     assert "2 thresholds passed" in text or "3 thresholds passed" in text
 
 
@@ -239,8 +298,12 @@ def test_repeats_are_said_once_and_by_block() -> None:
         for block, attempt in ((0, 0), (0, 1), (2, 0))
     ]
     assert repeats_sentence(summary_with(repeated_blocks=attempts)) == (
-        "block 1 twice and block 3 once repeated, since disturbed; those attempts do not count"
+        "blocks 1 and 3 were repeated (3 times in all), since they were disturbed"
     )
+    assert repeats_sentence(summary_with(repeated_blocks=attempts[2:])) == (
+        "block 3 was repeated once, since it was disturbed"
+    )
+    assert repeats_sentence(summary_with()) == ""
 
 
 def test_run_without_a_name_lists_three_to_try() -> None:

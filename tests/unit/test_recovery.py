@@ -109,8 +109,8 @@ def test_a_second_in_which_nobody_was_accepted_is_not_as_before() -> None:
     found = judged(always(20.0), fails=lambda at_s: at_s >= FAULT_S)
     assert found.recovered is False
     assert found.reason == (
-        "not recovered within 12 s after the heal: in the last second 20 of 20 slower than 20 ms or not accepted "
-        "(limit 3), 20 of 20 not accepted (limit 3)"
+        "not recovered within 12 s after the heal: in the last second 20 of 20 slower than 20.0\u00a0ms or not "
+        "accepted (limit 3), 20 of 20 not accepted (limit 3)"
     )
 
 
@@ -147,7 +147,7 @@ def test_what_does_not_recover_says_which_limits_its_last_second_exceeds() -> No
     assert found == Recovery(
         None,
         recovered=False,
-        reason="not recovered within 12 s after the heal: in the last second 20 of 20 slower than 20 ms or not "
+        reason="not recovered within 12 s after the heal: in the last second 20 of 20 slower than 20.0\u00a0ms or not "
         "accepted (limit 3), 40 outstanding (limit 8)",
     )
 

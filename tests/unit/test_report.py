@@ -244,6 +244,13 @@ def test_a_run_that_is_not_valid_is_shown_and_decides_nothing(tmp_path: Path) ->
     assert "(better)" not in text
 
 
+def test_a_hypothesis_of_several_parts_has_one_headline_and_a_line_for_each_figure(tmp_path: Path) -> None:
+    asked = {"metric": "slo_ratio{window:during}", "difference": "events-sync"}
+    _, page = written(tmp_path, hypothesis={"all": [{**asked, "expect": expect} for expect in ("> 0.5", "> 0.9")]})
+    assert "Confirmed, both parts." in words(page)
+    assert words(page).count("expected > 50 points and > 90 points.") == 1
+
+
 def test_losses_and_what_zero_leaves_possible_are_counted(tmp_path: Path) -> None:
     _, page = written(tmp_path, change=every_ending, **NO_QUESTION)
     text = words(page)

@@ -12,8 +12,20 @@ from stored import NO_QUESTION, every_ending, nobody_accepted, stored_run, summa
 from benchmarks.analysis.summary_model import Summary
 from benchmarks.report.pages import comparisons, noise_floor, reasons
 from benchmarks.scenario.metric import Metric
-from benchmarks.words.numbers import count, figure, milliseconds, nominal_ms, percent, signed, upper_bound
-from benchmarks.words.summary import metric_words, verdict_sentence
+from benchmarks.words.numbers import (
+    clause,
+    count,
+    figure,
+    milliseconds,
+    nominal_ms,
+    percent,
+    rough,
+    rough_percent,
+    sentence,
+    signed,
+    upper_bound,
+)
+from benchmarks.words.summary import metric_words, part_sentences, verdict_sentence
 from benchmarks.words.table import TableRow, side_by_side
 
 SLO = "slo_ratio{window:during}"
@@ -64,6 +76,18 @@ def test_units_stay_with_their_figures() -> None:
     assert count(4500) == "4,500"
     assert signed(0.5) == "+0.500"
     assert plain(upper_bound(0.00066550)) == "< 0.067 %"
+    assert plain(upper_bound(0.996)) == "< 100 %"
+
+
+def test_what_is_known_no_better_has_two_digits_and_no_power_of_ten() -> None:
+    assert [rough(value) for value in (5.94, 34.3, 312.0, 9.0, 0.0)] == ["5.9", "34", "310", "9.0", "0"]
+    assert [plain(rough_percent(share)) for share in (0.876, 0.1, 0.002, 1.0)] == ["88 %", "10 %", "0.20 %", "100 %"]
+
+
+def test_a_sentence_may_stand_inside_another() -> None:
+    assert sentence("other programs ran") == sentence("Other programs ran.") == "Other programs ran."
+    assert clause("Other programs ran.") == "other programs ran"
+    assert sentence("") == ""
 
 
 def test_a_row_has_each_side_and_the_comparison_with_its_interval(tmp_path: Path) -> None:
@@ -185,7 +209,7 @@ def said(entry: Mapping[str, object] | None, **changes: object) -> str:
 def test_an_interval_on_both_sides_of_the_bound_is_inconclusive() -> None:
     assert said(comparison(verdict="inconclusive")) == (
         "Inconclusive: accept latency p95 was 2.13× lower with events than with sync "
-        "(95 % interval 1.82 to 2.50×, 3 blocks, expected events/sync < 0.5)."
+        "(95 % interval 1.82–2.50×, 3 blocks, expected events/sync < 0.5)."
     )
 
 
@@ -226,11 +250,54 @@ def test_one_variant_alone_can_be_judged() -> None:
     )
 
 
-def test_several_parts_are_told_one_by_one() -> None:
-    parts = [comparison(verdict="confirmed"), comparison(verdict=None, estimate=None, reason="no figure")]
-    sentence = said({"all": parts, "verdict": None, "reason": ""})
-    assert sentence.startswith("No verdict, of 2 parts. confirmed: accept latency p95 was 2.13× lower with events")
-    assert sentence.endswith("; no verdict: accept latency p95, events and sync: no figure.")
+@pytest.mark.parametrize(
+    ("estimate", "ci95", "words"),
+    [
+        (0.99, [0.836, 1.17], "with events was 0.990 times that with sync (95 % interval 0.836–1.17×, 3 blocks"),
+        (1.02, [0.996, 1.04], "with events was 1.02 times that with sync (95 % interval 0.996–1.04×, 3 blocks"),
+        (0.998, [0.85, 1.16], "was the same with events and sync (95 % interval 0.850–1.16×, 3 blocks"),
+        (1.2, [1.1, 1.3], "was 1.20× higher with events than with sync (95 % interval 1.10–1.30×, 3 blocks"),
+        (0.005, [0.0, 0.00543478], "was 200× lower with events than with sync (95 % interval 184× or more, 3 blocks"),
+    ],
+)
+def test_a_ratio_that_may_go_either_way_has_no_direction(estimate: float, ci95: list[float], words: str) -> None:
+    sentence = said(comparison(verdict="inconclusive", estimate=estimate, ci95=ci95, per_block=[estimate] * 3))
+    assert sentence == f"Inconclusive: accept latency p95 {words}, expected events/sync < 0.5)."
+
+
+def parts_said(verdict: str | None, *parts: dict[str, object]) -> list[str]:
+    judged = {"all": list(parts), "verdict": verdict, "reason": ""}
+    sides = {name: {"trials": []} for name in ("sync", "events")}
+    summary = summary_with(variants=sides, comparison=judged)
+    return [plain(sentence) for sentence in (verdict_sentence(summary), *part_sentences(summary))]
+
+
+def test_several_parts_are_told_one_a_line() -> None:
+    missing = comparison(verdict=None, estimate=None, reason="no figure")
+    assert parts_said(None, comparison(verdict="confirmed"), missing) == [
+        "No verdict on 1 of 2 parts.",
+        "Confirmed: accept latency p95, events against sync: 2.13× faster (1.82–2.50×), expected events/sync < 0.5.",
+        "No verdict: accept latency p95, events against sync: no figure.",
+    ]
+
+
+def test_parts_that_differ_by_their_bound_alone_are_one_line() -> None:
+    near = {"verdict": "confirmed", "estimate": 1.02, "ci95": [0.996, 1.04]}
+    either = [comparison(**near, expect=expect) for expect in ("> 0.8", "< 1.25")]
+    share = comparison(metric="slo_ratio", variant="events", estimate=1.0, ci95=[0.98, 1.0], expect="> 0.5")
+    del share["ratio"]
+    assert parts_said("confirmed", *either, {**share, "verdict": "confirmed"}) == [
+        "Confirmed, all 3 parts.",
+        "Confirmed: accept latency p95, events against sync: 1.02× (0.996–1.04×), expected > 0.8 and < 1.25.",
+        "Confirmed: the share accepted and complete within the SLO, events: 100 % (98.0 to 100), expected > 50 %.",
+    ]
+
+
+def test_a_verdict_on_some_parts_says_on_how_many() -> None:
+    both = [comparison(verdict=verdict) for verdict in ("refuted", "confirmed")]
+    assert parts_said("refuted", *both)[0] == "Refuted, 1 of 2 parts."
+    assert parts_said("confirmed", both[1], both[1])[0] == "Confirmed, both parts."
+    assert parts_said(None, *[comparison(verdict=None, reason="2 blocks")] * 2)[0] == "No verdict on any of 2 parts."
 
 
 def test_a_run_that_is_not_valid_and_one_without_a_question_say_so() -> None:

@@ -272,7 +272,7 @@ class TestUnresolved:
     def test_ten_times_the_schedule_delay_is_enough_and_less_is_not(self) -> None:
         assert unresolved(self.P95, figures(1.0, 0.05), figures(40.0, 0.1)) is None
         reason = unresolved(self.P95, figures(0.99, 0.05), figures(40.0, 0.1)) or ""
-        assert "the smaller p50 is 0.99 ms, under 10 times the 0.1 ms" in reason
+        assert "the smaller p50 is 0.990 ms, under 10 times the 0.100 ms" in reason
         assert "give it a core of its own" in reason
 
     def test_a_window_has_figures_of_its_own(self) -> None:
