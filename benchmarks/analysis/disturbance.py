@@ -64,13 +64,16 @@ def disturbance_of(
     comparison: PartVerdict | HypothesisVerdict | None,
     thresholds: Iterable[Threshold],
     brackets: Brackets,
+    *,
+    invalid: bool,
 ) -> Disturbance | None:
-    """What `summary.disturbed` says; null for a quiet run."""
+    """What `summary.disturbed` says; null for a quiet run. `invalid`: the run gives no verdict in any case."""
     if not trials:
         return None
     foreign = _largest(trial.disturbed.foreign_share for trial in trials)
     stolen = _largest(trial.disturbed.steal_share for trial in trials)
     delay_ms = _largest(trial.disturbed.delay_ms for trial in trials)
+    latest_ms = _largest(trial.disturbed.latest_ms for trial in trials)
     added_ms = _added_ms([trial.ends for trial in trials if trial.ends is not None], hypothesis)
     open_ones = [one for one in thresholds if one.passed is None]
     return Disturbance(
@@ -80,7 +83,13 @@ def disturbance_of(
         steal_share=stolen,
         schedule_delay_ms=delay_ms,
         added_ms=added_ms,
-        sentence=_sentence(_Cause.of(foreign, stolen, delay_ms), added_ms, comparison, len(open_ones)),
+        sentence=_sentence(
+            _Cause.of(foreign, stolen, latest_ms),
+            _added(added_ms, sum(trial.ends.differ for trial in trials if trial.ends is not None)),
+            comparison,
+            len(open_ones),
+            invalid=invalid,
+        ),
         margins=brackets.margins,
     )
 
@@ -125,7 +134,7 @@ class _Cause:
     whose: str = ""
 
     @classmethod
-    def of(cls, foreign: float | None, stolen: float | None, delay_ms: float | None) -> _Cause:
+    def of(cls, foreign: float | None, stolen: float | None, latest_ms: float | None) -> _Cause:
         if foreign is not None and foreign > FOREIGN_LIMIT:
             return cls(
                 f"other programs took {rough_percent(foreign)} of the machine", "end them, and run it again", "theirs"
@@ -137,25 +146,39 @@ class _Cause:
                 "the host's",
             )
         return cls(
-            f"the load was sent up to {milliseconds(delay_ms or 0.0)} late", "end what else runs, and run it again"
+            f"the load was sent up to {milliseconds(latest_ms or 0.0)} late", "end what else runs, and run it again"
         )
 
 
+def _added(added_ms: float | None, differ: int) -> str:
+    """What it may have done, in words; empty where nothing is known."""
+    may = [] if added_ms is None else [f"added up to {rough(max(added_ms, 0.0))}{NBSP}ms"]
+    may += [f"decided how {plural(differ, 'registration')} ended"] if differ else []
+    return f", which may have {' and '.join(may)}" if may else ""
+
+
 def _sentence(
-    cause: _Cause, added_ms: float | None, comparison: PartVerdict | HypothesisVerdict | None, undecided: int
+    cause: _Cause,
+    added: str,
+    comparison: PartVerdict | HypothesisVerdict | None,
+    undecided: int,
+    *,
+    invalid: bool,
 ) -> str:
-    """What disturbed the run and what it may have added, what that does to the verdict, and what to do."""
-    what, known = cause.what, added_ms is not None
-    if added_ms is not None:
-        what += f", which may have added up to {rough(max(added_ms, 0.0))}{NBSP}ms"
+    """What disturbed the run and what it may have done, what that does to the verdict, and what to do."""
+    what = cause.what + added
     open_ones = f"{plural(undecided, 'threshold')} cannot be decided" if undecided else ""
-    if comparison is not None and comparison.verdict not in _DECIDED:
+    if invalid:
+        return sentence(what)
+    if left_open(comparison):
         return sentence("; ".join(filter(None, (f"{what}, too much for a verdict", open_ones, cause.remedy))))
     if comparison is None:
-        so, but = f"every absolute figure may hold a part of {'that' if known else 'it'}", "so"
+        so, but = f"every absolute figure may hold a part of {'that' if added else 'it'}", "so"
+    elif comparison.verdict not in _DECIDED:
+        so, but = "that is not why there is no verdict", "but"
     else:
         # With a threshold that is open the run decides nothing.
         stands = "would stand" if undecided else "stands"
-        all_of_it = f"even if all of it was {cause.whose}" if known and cause.whose else "all the same"
+        all_of_it = f"even if all of it was {cause.whose}" if added and cause.whose else "all the same"
         so, but = f"the verdict {stands} {all_of_it}", "but"
     return sentence(f"{what}; {so}" + (f", {but} {open_ones}: {cause.remedy}" if undecided else ""))

@@ -189,7 +189,7 @@ def _answers(
     thresholds = tuple(_thresholds(scenario.thresholds, told, brackets))
     comparison = comparison_of(scenario.hypothesis, told, valid=not reasons, floor=floor, brackets=brackets)
     trials = [trial for variant in variants for trial in variant.disturbed]
-    disturbed = disturbance_of(trials, scenario.hypothesis, comparison, thresholds, brackets)
+    disturbed = disturbance_of(trials, scenario.hypothesis, comparison, thresholds, brackets, invalid=bool(reasons))
     if disturbed is not None and not reasons and not stands(comparison, thresholds):
         reasons = [clause(disturbed.sentence)]
         comparison = comparison_of(scenario.hypothesis, told, valid=False, floor=floor, brackets=brackets)

@@ -66,14 +66,14 @@ class Disturbed:
     """What disturbed one trial, in sentences, and how much: empty, and far below the limits, for a quiet one.
 
     Shares are of the machine over the busiest 5 s, null where nobody knows; `delay_ms` is the schedule delay's
-    percentile `delay_name`, null where nothing was sent.
+    percentile (p99, or p95 below 1,000 arrivals) and `latest_ms` its largest, null where nothing was sent.
     """
 
     reasons: tuple[str, ...]
     foreign_share: float | None
     steal_share: float | None
     delay_ms: float | None
-    delay_name: str
+    latest_ms: float | None
 
     def __bool__(self) -> bool:
         return bool(self.reasons)
@@ -98,7 +98,8 @@ class Disturbed:
                 f"{seconds(foreign.begin_s)} on (limit {rough_percent(FOREIGN_LIMIT)})"
             )
         reasons += (reason.text for reason in _busy_generator(trial) if shares[0] and shares[0] > FOREIGN_LIMIT)
-        return cls(tuple(reasons), shares[0], shares[1], delay_ms, name)
+        latest_ms = float(delays_ms.max()) if len(delays_ms) else None
+        return cls(tuple(reasons), shares[0], shares[1], delay_ms, latest_ms)
 
 
 def schedule_delays_ms(history: pd.DataFrame) -> NDArray[np.float64]:
