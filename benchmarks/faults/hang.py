@@ -1,4 +1,4 @@
-"""`hang`: the work stands still and then goes on, as with a lock that nobody gives back for a while."""
+"""`hang`: the work stands still and then goes on, as with a lock that is not released for a while."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def _warnings(scenario: Scenario, table: tuple[Utilisation, ...]) -> list[str]:
             if service.instances > variant.broker.partitions:
                 idle = service.instances - variant.broker.partitions
                 warnings.append(
-                    f"{variant.name}: {idle} of the {service.instances} instances of {name} will stand idle, since the "
+                    f"{variant.name}: {idle} of the {service.instances} instances of {name} will be idle, since the "
                     f"topic has {variant.broker.partitions} partition{'s' * (variant.broker.partitions > 1)}; "
                     "raise broker.partitions"
                 )

@@ -104,7 +104,7 @@ class Unpredicted:
 
 
 class Predict(Protocol):
-    """What predicts: handed to whoever needs it, since it stands above the harness (`virtual.predict`)."""
+    """What predicts: passed in where it is needed, since its layer is above the harness (`virtual.predict`)."""
 
     def __call__(
         self,

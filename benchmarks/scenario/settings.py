@@ -25,7 +25,7 @@ _INDEX_DIGITS = 9
 def with_settings(data: Mapping[str, object], sets: Sequence[str], source: str) -> dict[str, object]:
     """The data of a scenario, as `resolve` gives it, with each `key=value` set in turn.
 
-    Raises ScenarioError for those that cannot be set anywhere; whether the result is a scenario, the loader says.
+    Raises ScenarioError for those that cannot be set anywhere; the loader checks whether the result is a scenario.
     """
     changed = read_document(dump(data), source).data
     problems: list[Problem] = []

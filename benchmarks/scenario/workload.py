@@ -173,7 +173,7 @@ class Workload(Model):
     keys: Annotated[
         Keys | None,
         BeforeValidator(_keys),
-        Field(description="who comes: `unique`, another person each time, or a number of people who come again"),
+        Field(description="who comes: `unique`, a new person each time, or a number of people who come again"),
     ] = None
 
     @property
@@ -263,11 +263,11 @@ class Workload(Model):
     def flaws_together(cls, data: Mapping[str, object]) -> Iterator[Flaw]:
         executor = data.get("executor", EXECUTORS[0])
         if executor not in EXECUTORS:
-            return  # which is reported; what belongs to it nobody can say
+            return  # which is reported; what belongs to it is unknown
         for key, executors in _EXECUTORS_OF_KEY.items():
             if key in data and executor not in executors:
                 if "executor" not in data:
-                    yield Flaw((key,), f"{key!r} needs another executor beside it: write executor: {executors[0]}")
+                    yield Flaw((key,), f"{key!r} needs another executor: write executor: {executors[0]}")
                     continue
                 theirs = " and ".join(repr(executor) for executor in executors)
                 yield Flaw((key,), f"{key!r} is not for the executor {executor!r}, only for {theirs}")
@@ -293,7 +293,7 @@ class Workload(Model):
         counted, before = self.arrival_count, self.warmup_count
         if counted is not None and before is not None:
             if counted < 1:
-                raise ValueError("rate × duration comes to no arrival at all; raise one of them")
+                raise ValueError("rate × duration gives no arrivals; raise one of them")
             if counted + before > _MOST_ARRIVALS:
                 raise ValueError(
                     f"rate × duration comes to more than {_MOST_ARRIVALS:,} arrivals a trial; lower one of them"

@@ -52,7 +52,7 @@ class ValueProblems(ValueError):  # noqa: N818 - it carries several errors
 
 
 def nearest(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The choice most like `word`, or None where none is much alike."""
+    """The choice most like `word`, or None where none is similar enough."""
     matches = difflib.get_close_matches(word, list(choices), n=1, cutoff=cutoff)
     return matches[0] if matches else None
 

@@ -54,7 +54,7 @@ def fetch_jars(
     except OSError as error:
         raise BrokerUnavailable(
             f"Kafka {into.release.version} cannot be kept in {into.home.parent}: {error.strerror or error}",
-            f"Make room or set {CACHE_VARIABLE} to a folder that can be written to.",
+            f"Free some space or set {CACHE_VARIABLE} to a folder that can be written to.",
         ) from error
 
 
