@@ -321,7 +321,7 @@ def _overview(runs: list[Path], out: Path | None) -> None:
         where.mkdir(parents=True, exist_ok=True)
         paths = write_overview(rows, where)
     except OSError as error:
-        _fail(ExitCode.ENVIRONMENT, f"the overview cannot be written: {error}", "name another directory with --out")
+        _fail(ExitCode.ENVIRONMENT, f"the overview cannot be written: {error}", "choose another directory with --out")
     for path in paths:
         typer.echo(path)
 

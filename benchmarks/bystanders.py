@@ -1,6 +1,6 @@
 """Which other programs are busy on this machine: what a run says before it begins.
 
-process times, half a second apart → those of nobody of ours → by name, the busiest first
+process times, half a second apart → those that are not ours → by name, the busiest first
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _MOST_NAMED = 3
 
 
 async def busy_programs(span_s: float = SPAN_S) -> dict[str, float]:
-    """The shares of a core that programs take which are no part of this process's tree, the largest first.
+    """The shares of a core that programs outside this process's tree take, the largest first.
 
-    Those of one name are taken together, and what takes less than a quarter of a core is left out.
+    Those with the same name are taken together, and what takes less than a quarter of a core is left out.
     """
     begin = dict(_cpu_times_s())
     await asyncio.sleep(span_s)
@@ -32,9 +32,9 @@ async def busy_programs(span_s: float = SPAN_S) -> dict[str, float]:
 
 
 def busy_line(shares: dict[str, float]) -> str:
-    """What to say of them in one line; empty where nothing is busy."""
+    """One line about them; empty where nothing is busy."""
     named = [f"{name} {100 * share:.0f} %" for name, share in list(shares.items())[:_MOST_NAMED]]
-    return f"busy: {', '.join(named)}; going on, the result says what that costs" if named else ""
+    return f"busy: {', '.join(named)}; continuing, the result says what that costs" if named else ""
 
 
 def _cpu_times_s() -> Iterator[tuple[psutil.Process, float]]:

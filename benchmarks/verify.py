@@ -434,7 +434,7 @@ def main(directory: Path) -> int:
         checks |= {f"figures of {name}": list(run.figures(name)) for name in run.summary["variants"]}
         checks["hypothesis"] = list(run.hypothesis())
     except (OSError, ValueError, KeyError, IndexError) as error:
-        print(f"{directory} is no run that can be checked: {error!r}", file=sys.stderr)
+        print(f"{directory} is not a run that can be checked: {error!r}", file=sys.stderr)
         return 2
     differing, skipped = 0, [what for rows in checks.values() for what, *_ in rows if NOT_CHECKED in what]
     for name, rows in checks.items():

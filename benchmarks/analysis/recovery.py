@@ -23,7 +23,7 @@ LASTING_S = 5  # seconds in a row that must be as before
 CERTAINTY = 0.999  # of a second that is as before, to keep a limit
 
 _SECOND_NS = 1_000_000_000
-# Stretches are tried from every tenth of a second after the heal on: that is how finely a recovery is told.
+# Stretches are tried from every tenth of a second after the heal on: that is how finely a recovery is measured.
 _STEP_NS = 100_000_000
 _STEPS_PER_SECOND = _SECOND_NS // _STEP_NS
 
@@ -102,7 +102,7 @@ class _Baseline:
         return kept
 
     def broken_by(self, seconds: _Seconds, place: int) -> str:
-        """What one second exceeds, in words; empty where it keeps all."""
+        """What one second exceeds, in words; empty where it keeps within all limits."""
         arrivals = int(seconds.arrivals[place])
         found = (seconds.slow[place], seconds.failed[place], seconds.outstanding[place])
         words = (

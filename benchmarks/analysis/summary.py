@@ -2,7 +2,7 @@
 
     trials → measure each → per variant: sums, geometric means → comparison, comparisons, thresholds, warnings
 
-A pure function: the same stored frames give the same summary. Each trial is taken in by itself, and its frames are let
+A pure function: the same stored frames give the same summary. Each trial is read on its own, and its frames are let
 go before the next is read: a run may be larger than the memory.
 """
 
@@ -122,7 +122,7 @@ def summarise(
     what the parameters alone say of the first block of each variant, `predicted_blocks` of every block that it was done
     for. `environment` is where the run ran, with the machine's calibration. `ends` are those of disturbed trials, by
     their numbers; `margins` as in `Brackets`. Trials whose
-    block was repeated are told of and count nowhere. Variants without a finished trial are left out, with a warning.
+    block was repeated are reported and count nowhere. Variants without a finished trial are left out, with a warning.
     `trials` is gone through once.
     """
     counted, superseded = _taken_in(scenario, ends or {}, trials)

@@ -26,7 +26,7 @@ _BOTH_NAMED = 3  # up to so many variants, p50 and p95 both get a label
 
 @dataclass(frozen=True)
 class Timed:
-    """Which of the two times: the heading of each panel, and what the second says of those who never came to it."""
+    """Which of the two times: the heading of each panel, and what the second says about those who never got there."""
 
     done: bool
     heading: str

@@ -36,7 +36,7 @@ class Detectable:
 
     `arrivals` is None for a closed load, where their number is known only afterwards. `smallest_ratio` (above 1; its
     inverse is found as well) or `smallest_difference` is the least effect found at 95 % with a power of 80 %, None
-    where there is none to tell; `sd` is what it was computed from, and `sd_from` where that comes from.
+    where there is none to report; `sd` is what it was computed from, and `sd_from` where that comes from.
     """
 
     metric: str

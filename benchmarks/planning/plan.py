@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from benchmarks.analysis.calibration import NoiseFloor
 
-# What a trial takes beside its load: processes started and proven ready, and the quiet half second of the drain.
+# What a trial takes besides its load: processes started and proven ready, and the quiet half second of the drain.
 _TRIAL_OVERHEAD_S = 3.0
 _BROKER_START_S = 3.0
 _MOST_LISTED = 3

@@ -53,7 +53,7 @@ class Utilisation:
         when = f"from {format_s(self.begin_s)} to {format_s(self.end_s)}"
         why = f" ({', '.join(self.faults)})" if self.faults else ""
         if self.down:
-            yield f"{self.service} is down {when}{why}: calls of it are refused, events wait until it is back"
+            yield f"{self.service} is down {when}{why}: calls to it are refused, events wait until it is back"
             return
         if self.instances_down:
             are, theirs, they_are = ("is", "its", "it is") if self.instances_down == 1 else ("are", "their", "they are")

@@ -117,7 +117,7 @@ def _forget_defaults(data: dict[str, Tree], locations: Sequence[Location]) -> No
 
 
 def _forget_foreign_keys(data: dict[str, Tree], locations: set[Location]) -> None:
-    """Another executor or another type of fault leaves behind what it does not have, but for what is set beside it."""
+    """Another executor or another type of fault leaves behind what it does not have, except what is set with it."""
     workload = data.get("workload")
     if ("workload", "executor") in locations and isinstance(workload, dict):
         keep = keys_of_executor(str(workload.get("executor", EXECUTORS[0])))

@@ -26,7 +26,7 @@ from benchmarks.trials.trial import RunContext, run_trial
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One go at a block: its trials' facts, why it might be repeated, and what was taken from it.
+    """One attempt at a block: its trials' facts, why it might be repeated, and what was taken from it.
 
     `fails`: it counts only where no other can; `taken`: the largest share of the machine that others had.
     """
@@ -82,7 +82,7 @@ def _numbers_after(plan: Plan) -> Iterator[int]:
 
 
 async def _judged(block: Sequence[TrialResult], plan: Plan, predict: Predict) -> _Attempt:
-    """Why to repeat a block; without a reason where it is good enough, or where a reason would be there again."""
+    """Why to repeat a block; no reason where it is good enough, or where a reason would come up again."""
     against = block_reasons(block, drain_may_expire=plan.scenario.drain_may_expire)
     disturbances = [Disturbed.of(trial) for trial in block]
     reasons = [reason.text for reason in against]
@@ -107,7 +107,7 @@ def _may_decide(block: Sequence[TrialResult], plan: Plan, predict: Predict) -> b
 
 
 def _choose(attempts: Sequence[_Attempt], ended: list[TrialFacts], results: Results) -> None:
-    """Of several attempts the one counts from which others took the least; the later one of equals."""
+    """The attempt that counts: the one from which other programs took the least; of equals, the later."""
     best = min(reversed(attempts), key=lambda attempt: (attempt.fails, attempt.taken))
     for attempt in attempts:
         if attempt is best:

@@ -84,7 +84,7 @@ class Model(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _all_at_once(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """A key that is wrong by itself hides nothing that is wrong with the rest."""
+        """A wrong key does not hide what is wrong with the rest."""
         flaws = list(cls.flaws_together(value)) if isinstance(value, Mapping) else []
         try:
             made = handler(value)

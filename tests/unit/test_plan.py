@@ -250,7 +250,7 @@ def test_a_closed_load_has_no_utilisation_and_says_that_its_arrivals_are_not_kno
     ("type_", "sentence"),
     [
         ("pause", "email does nothing from 1s to 3s (pause-email): its queue grows by every arrival until it heals"),
-        ("kill", "email is down from 1s to 3s (kill-email): calls of it are refused, events wait until it is back"),
+        ("kill", "email is down from 1s to 3s (kill-email): calls to it are refused, events wait until it is back"),
     ],
 )
 def test_a_process_that_stands_still_is_noted(type_: str, sentence: str) -> None:
