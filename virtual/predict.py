@@ -169,6 +169,6 @@ def _notes(scenario: Scenario, variant: str) -> tuple[str, ...]:
     ):
         notes.append(
             f"a consumer that stands still for longer than its session ({session_s:g} s) is removed from its group; "
-            "how much it still does before it notices is a race"
+            "how much it still does before it notices depends on timing"
         )
     return tuple(notes)
