@@ -34,7 +34,7 @@ async def busy_programs(span_s: float = SPAN_S) -> dict[str, float]:
 def busy_line(shares: dict[str, float]) -> str:
     """One line about them; empty where nothing is busy."""
     named = [f"{name} {100 * share:.0f} %" for name, share in list(shares.items())[:_MOST_NAMED]]
-    return f"busy: {', '.join(named)}; continuing, the result says what that costs" if named else ""
+    return f"busy: {', '.join(named)}; the run continues, and the result says what that costs" if named else ""
 
 
 def _cpu_times_s() -> Iterator[tuple[psutil.Process, float]]:

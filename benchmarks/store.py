@@ -34,7 +34,7 @@ _READ = {
     "history": [name for name in HISTORY_COLUMNS if name not in ("host", "api_host")],
     "effects": [name for name in EFFECTS_COLUMNS if name not in ("registration_id", "host")],
 }
-# Says what history and effects come to, registration by registration: it is made from them, and again when they change.
+# What history and effects amount to, registration by registration: it is made from them, and again when they change.
 _DERIVED = "registrations"
 # Which columns that file has: files of an older version are made again.
 _DERIVED_FORMAT = b"2: with the accept latency"

@@ -95,7 +95,7 @@ class Receiver:
         self, subscriber: Subscriber, delivery: Delivery, heard: Heard, before: asyncio.Task[None] | None
     ) -> None:
         if before is not None:
-            # Events of one user are worked on in the order of their log.
+            # Events of one user are processed in the order of their log.
             await asyncio.wait([before])
         try:
             outputs = await self._hearing.work(heard)

@@ -133,7 +133,7 @@ def _applied(
 
 
 def _attempts(rows: Sequence[TraceRecord], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.void]:
-    """Every attempt at a counted arrival, in order of its begin."""
+    """Every attempt at a counted arrival, in order of its start."""
     begun: dict[tuple[object, int, int], list[int]] = {}
     found: list[list[int]] = []
     for row in rows:

@@ -61,7 +61,7 @@ class _Seconds:
 
 
 def _area(steps: pd.DataFrame, until_s: Floats) -> Floats:
-    """Below a series of steps (`t_s`, `count`), from its begin to each of these times."""
+    """Below a series of steps (`t_s`, `count`), from its start to each of these times."""
     t_s, count = (steps[name].to_numpy(dtype=np.float64) for name in ("t_s", "count"))
     areas = np.concatenate([[0.0], np.cumsum(np.diff(t_s) * count[:-1])])
     at = np.maximum(np.searchsorted(t_s, until_s, side="right") - 1, 0)

@@ -2,14 +2,14 @@
 
     history, effects ┐                    ┌ accept      answered − predicted reply
     Prediction       ┴→ Residuals of one ─┼ completion  last first effect − predicted, and of each service
-                        trial             └ work        how much longer the work took than the scenario has it
+                        trial             └ work        how much longer the work took than the scenario says
 
 The prediction holds parameters only, so nothing of the wiring is in it: no network, no broker, no interpreter. Where it
 and the measurement disagree about what became of a registration (one says accepted, the other does not), there is no
 difference of times, and the registration is counted instead.
 
 A fault meets the work that *begins* inside its window, so work that the wiring shifts across the window's edge fares
-otherwise than predicted. That is not a cost in milliseconds. Such registrations are known exactly, by the begin of
+otherwise than predicted. That is not a cost in milliseconds. Such registrations are known exactly, by the start of
 each attempt as measured and as predicted, and are counted apart as being *on an edge*. What queued behind one is not.
 """
 
@@ -219,7 +219,7 @@ def _measured(effects: pd.DataFrame, index: NDArray[np.int64]) -> pd.DataFrame:
 
 
 def _crossed(pairs: pd.DataFrame, scenario: Scenario, variant: str, service: str) -> NDArray[np.bool_]:
-    """Which attempts lie on another side of a fault's edge than predicted: by their begin, which is what a
+    """Which attempts lie on another side of a fault's edge than predicted: by their start, which is what a
     fault of the work asks for, or by their end too where a fault stops or ends the process.
     """
     spec = scenario.variant(variant)

@@ -30,7 +30,7 @@ from benchmarks.metrics.definition import Nature
 from benchmarks.scenario.hypothesis import EstimateKind
 from benchmarks.values.confidence import CONFIDENCE, FEWEST_BLOCKS
 
-# Ten standard deviations, as hyperfine has it; 1.4826 turns the median absolute deviation into one (Iglewicz & Hoaglin
+# Ten standard deviations, as in hyperfine; 1.4826 turns the median absolute deviation into one (Iglewicz & Hoaglin
 # 1993, "How to detect and handle outliers").
 OUTLIER_SCORE = 1.4826 * 10
 # Of three values the middle two are often close by chance, which blows the score up: ask for a real distance, too.

@@ -95,7 +95,7 @@ class _Variant:
         return tuple(DisturbedTrial(one.facts, one.disturbed, one.ends) for one in self.trials if one.disturbed)
 
     def curves(self) -> dict[int, Mapping[str, SloCurve]]:
-        """What other SLOs would have come to in each block."""
+        """What other SLOs would have given in each block."""
         return {trial.facts.block: trial.metrics.curves for trial in self.trials}
 
     def reasons(self) -> list[str]:

@@ -269,7 +269,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class UsedFloor:
-    """The noise floor that comparisons were held against; without one all is null, and `reason` says why."""
+    """The noise floor that comparisons were checked against; without one all is null, and `reason` says why."""
 
     scenario: str | None = None
     blocks: int | None = None

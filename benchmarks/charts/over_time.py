@@ -43,8 +43,8 @@ def answers_over_time(registrations: Path, variant: str, bin_s: float, effects: 
     """Percentiles of the accept latency per bin of intended time, and how the arrivals of the bin ended.
 
     With `effects`, percentiles of the completion latency. They are those of everybody who arrived: those not accepted
-    wait for ever, so that no side looks quick by turning people away. Columns: t_s (begin of the bin), offered,
-    reached (how many got there), p50, p95, p99 in milliseconds (NaN where that many never came to it), and one per
+    wait for ever, so that no side looks quick by turning people away. Columns: t_s (start of the bin), offered,
+    reached (how many got there), p50, p95, p99 in milliseconds (NaN where that many never got there), and one per
     outcome. Bins without an arrival have no row.
     """
     time = f"coalesce({_ACCEPT_MS if effects is None else _DONE_MS}, 'nan'::DOUBLE)"  # sorts last, like for ever

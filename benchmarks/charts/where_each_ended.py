@@ -23,7 +23,7 @@ ENDINGS: tuple[tuple[tuple[str, str], str, str], ...] = (
     (("counts", "refused"), "refused", "told no, and nothing was done"),
     (("counts", "dropped"), "dropped", "never sent by the generator"),
     (("registrations", "pending"), "pending", "still in a log when the drain ran out"),
-    (("registrations", "dead_lettered"), "dead-lettered", "put aside: known, not lost"),
+    (("registrations", "dead_lettered"), "dead-lettered", "set aside: known, not lost"),
     (("registrations", "stranded"), "stranded", "stored, not accepted, an effect missing"),
     (("registrations", "lost"), "lost", "accepted, an effect missing"),
     (("registrations", "unexpected"), "unexpected", "told no, yet an effect was applied"),

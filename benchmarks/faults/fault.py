@@ -167,7 +167,7 @@ class FaultKind(Model):
         return 1.0
 
     def mean_work_ms(self, work_ms: float) -> float:
-        """What it makes of the mean work time of an attempt; infinite where none comes to an end."""
+        """What it makes of the mean work time of an attempt; infinite where none ends."""
         return work_ms if self.effect is Effect.WORKS or self.share == 0 else math.inf
 
     def concerns(self, variant: FaultedVariant) -> bool:

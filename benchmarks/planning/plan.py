@@ -63,7 +63,7 @@ class FaultWindow:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run, before it runs. `during` is [first begin, last end) of the faults that last, in ns, the same for every
+    """A run, before it runs. `during` is [first start, last end) of the faults that last, in ns, the same for every
     variant; `after_ns` is where the window `after` begins.
     """
 

@@ -26,7 +26,7 @@ class Stalls:
         return cls(seed, mean_ms, mean_ms * _MOST_OFTEN * (_LEAST_OFTEN / _MOST_OFTEN) ** draw.random())
 
     def of(self, process: str) -> Iterator[tuple[int, int]]:
-        """Without end: ns from the end of the last stall to the begin of the next, and how long that one lasts."""
+        """Without end: ns from the end of the last stall to the start of the next, and how long that one lasts."""
         draw = random.Random(f"{self.seed}/{process}")  # noqa: S311 - not a secret
         while True:
             yield round(draw.expovariate(1e-6 / self.every_ms)), round(draw.expovariate(1e-6 / self.mean_ms))

@@ -127,7 +127,7 @@ def hot_keys(scenario: Scenario, table: tuple[Utilisation, ...]) -> Iterator[str
         if (most := max(busy, default=0.0)) >= 1:
             yield (
                 f"one person makes {percent(hottest)} of the arrivals, which is {most:.2f} times what one worker of "
-                f"{name} can do, and events of one person are worked on one after the other: their queue grows; raise "
+                f"{name} can do, and events of one person are processed one after another: their queue grows; raise "
                 "workload.keys.count or lower the rate"
             )
 

@@ -151,7 +151,7 @@ class Scenario(Model):
 
     @property
     def during_ns(self) -> tuple[int, int] | None:
-        """The window `during`: from the first begin to the last end of the faults that last; None without one."""
+        """The window `during`: from the first start to the last end of the faults that last; None without one."""
         lasting = [fault for fault in self.faults if fault.lasts]
         if not lasting:
             return None

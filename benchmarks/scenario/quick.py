@@ -84,7 +84,7 @@ def _why_not_part(scenario: Scenario, part: HypothesisPart, full_s: float) -> st
 
 
 def _why_not(scenario: Scenario, metric: Metric, expect: Expectation | None, full_s: float) -> str | None:
-    """`expect`: what an absolute figure is held against."""
+    """`expect`: what an absolute figure is compared with."""
     now_s = scenario.workload.duration_s
     if metric.name == "recovery_s" and now_s < full_s:
         return "what follows the fault is too short for it"

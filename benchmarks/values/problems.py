@@ -68,7 +68,7 @@ def edits(one: str, other: str) -> int:
 
 
 def choice_hint(word: str, choices: Iterable[str]) -> str:
-    """How to go on: the nearest choice, else all of them."""
+    """What to write instead: the nearest choice, else all of them."""
     listed = list(dict.fromkeys(choices))
     if len(listed) == 1:
         return f"it must be {listed[0]!r}"

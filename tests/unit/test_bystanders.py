@@ -24,10 +24,10 @@ def test_our_own_children_are_no_bystanders() -> None:
     ("shares", "line"),
     [
         ({}, ""),
-        ({"cargo": 0.87}, "busy: cargo 87 %; continuing, the result says what that costs"),
+        ({"cargo": 0.87}, "busy: cargo 87 %; the run continues, and the result says what that costs"),
         (
             {"a": 1.9, "b": 1.0, "c": 0.5, "d": 0.3},
-            "busy: a 190 %, b 100 %, c 50 %; continuing, the result says what that costs",
+            "busy: a 190 %, b 100 %, c 50 %; the run continues, and the result says what that costs",
         ),
     ],
 )

@@ -171,7 +171,7 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ("workload: {executor: constant-vus, vus: 0}", "workload.vus: 0 must be 1 or more"),
         (
             "workload: {vus: 5}",
-            "workload.vus: 'vus' needs another executor: write executor: constant-vus",
+            "workload.vus: 'vus' needs another executor; write executor: constant-vus",
         ),
         (
             "workload: {executor: ramping-arrival-rate}",

@@ -124,7 +124,7 @@ def test_what_yaml_takes_for_something_else_has_to_be_quoted(text: str, sentence
         ('thresholds: {drain_s: ["p(95)<200"]}', "cannot read 'p(95)<200' as an expectation; name the figure and give"),
         ('thresholds: {drain_s: [{threshold: "< 200"}]}', "thresholds.drain_s[0]: this must be an expression in"),
         ('thresholds: {drain_s: "< 200"}', """'< 200' must be in a list, as in ["< 200"]"""),
-        ("workload: {vus: 5, duration: 5s}", "'vus' needs another executor: write executor: constant-vus"),
+        ("workload: {vus: 5, duration: 5s}", "'vus' needs another executor; write executor: constant-vus"),
         ("workload: {stages: [{duration: 5s, target: 9}]}", "write executor: ramping-arrival-rate"),
         ('workload: {rate: "60"}', "'60' is not a number; leave out the quotes"),
         ("tags: blocking", "'blocking' is not a list; write it as one, as in [blocking]"),
@@ -156,8 +156,8 @@ def test_a_key_of_a_wrong_type_hides_nothing_else_of_its_block() -> None:
         'thresholds: {drain_s: 5, lost: ["< 1"]}\n'
     ) == [
         "workload.rate: 'x' is not a number",
-        "workload.startRate: 'startRate' needs another executor: write executor: ramping-arrival-rate",
-        "workload.vus: 'vus' needs another executor: write executor: constant-vus",
+        "workload.startRate: 'startRate' needs another executor; write executor: ramping-arrival-rate",
+        "workload.vus: 'vus' needs another executor; write executor: constant-vus",
         "broker.partitions: 'many' is not a whole number",
         "broker.profile: the broker 'kafka' has no profile 'fastest'; it must be one of 'quick', 'full'",
         "variants[1].broker: a variant of 'sync' has no broker; leave it out",
