@@ -39,7 +39,7 @@ Names = Annotated[
     list[str] | None, typer.Argument(help="Scenarios: a name (see `bench list`) or a path to a YAML file.")
 ]
 VariantOption = Annotated[
-    list[str] | None, typer.Option("--variant", help="Run this variant, even one that the file lacks; may be repeated.")
+    list[str] | None, typer.Option("--variant", help="Run only this variant, even if not in the file; may be repeated.")
 ]
 RateOption = Annotated[float | None, typer.Option(help="Arrivals per time unit, instead of the scenario's.")]
 DurationOption = Annotated[

@@ -1,7 +1,7 @@
 """Check a run without the program that made it: `python verify.py results/latest`. Needs pandas, and none of our code.
 
     plan.json         → are scenario, hypothesis and plan those that were written down before the load started?
-    *.parquet         → counts, shares, percentiles, estimates, intervals and the verdict, computed anew
+    *.parquet         → counts, shares, percentiles, estimates, intervals and the verdict, recomputed
     summary.json      → does it say the same?
 
 Exit codes: 0 it does · 110 something differs · 2 there is no run. `docs/verify.md` says what is not checked.
