@@ -115,7 +115,7 @@ CHART = Chart(
     how_to_read=(
         "Each bar consists of its processes, all instances of one together; the figure at its end is the sum. Memory "
         "is the peak of each process; peaks need not coincide. The broker’s share includes what it would "
-        "have used idle, which is less per registration under more load. An external broker is not measured: the "
+        "have used when idle: less per registration under more load. An external broker is not measured: the "
         "bar then lacks it."
     ),
     title=title,
