@@ -1,4 +1,4 @@
-"""The command line `bench`: it parses, prints and exits; whatever takes thought is in `benchmarks`."""
+"""The command line `bench`: it parses, prints and exits; the logic is in `benchmarks`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from benchmarks.scenario import Scenario, ScenarioError
 
-_THREE_TO_TRY = """bench run slow-downstream   one service turns slow: who waits?
-        bench run consumer-crash    a process is killed in mid-work: what is lost?
+_THREE_TO_TRY = """bench run slow-downstream   one service becomes slow: who waits?
+        bench run consumer-crash    a process is killed mid-work: what is lost?
         bench run baseline          nothing goes wrong: what does each side cost?
-  `bench list` has them all; --quick makes it shorter"""
+  `bench list` shows them all; --quick makes it shorter"""
 
 app = typer.Typer(
     name="bench",
@@ -39,7 +39,7 @@ Names = Annotated[
     list[str] | None, typer.Argument(help="Scenarios: a name (see `bench list`) or a path to a YAML file.")
 ]
 VariantOption = Annotated[
-    list[str] | None, typer.Option("--variant", help="Run only this variant, or one more; may be repeated.")
+    list[str] | None, typer.Option("--variant", help="Run only this variant, even if not in the file; may be repeated.")
 ]
 RateOption = Annotated[float | None, typer.Option(help="Arrivals per time unit, instead of the scenario's.")]
 DurationOption = Annotated[
@@ -55,9 +55,7 @@ SetOption = Annotated[
         help="Any key of the scenario, as in services.email.concurrency=8 or faults.0.latency=400ms; may be repeated.",
     ),
 ]
-QuickOption = Annotated[
-    bool, typer.Option("--quick", help="Three short blocks, for a first verdict that is labelled quick.")
-]
+QuickOption = Annotated[bool, typer.Option("--quick", help="Three short blocks for a first verdict, labelled quick.")]
 BrokerOption = Annotated[
     str | None,
     typer.Option(
@@ -67,18 +65,16 @@ BrokerOption = Annotated[
 ]
 RepeatOption = Annotated[
     int | None,
-    typer.Option(
-        min=0, help="How many blocks may be repeated because the machine was busy; half of them unless you say so."
-    ),
+    typer.Option(min=0, help="How many blocks may be repeated because the machine was busy; default half of them."),
 ]
 LoadWorkersOption = Annotated[
-    int, typer.Option(min=1, max=64, help="Processes that make the load; the schedule is dealt out to them.")
+    int, typer.Option(min=1, max=64, help="Processes that generate the load; they share the schedule.")
 ]
 LoadMasterOption = Annotated[
     str | None,
     typer.Option(
         metavar="HOST:PORT",
-        help="Have the load made on other hosts, by that many `bench load-worker HOST:PORT`. HOST is the address "
+        help="Generate the load on other hosts, where that many `bench load-worker HOST:PORT` run. HOST is the address "
         "of this machine that they can reach. The API and the Locust master listen on it, unprotected.",
     ),
 ]
@@ -86,7 +82,7 @@ OutOption = Annotated[
     Path | None, typer.Option(help="Where the results go; default results/SCENARIO/STAMP, under this directory.")
 ]
 SummaryOption = Annotated[
-    bool, typer.Option("--json", help="Print the summary as JSON on standard output, all else on standard error.")
+    bool, typer.Option("--json", help="Print the summary as JSON on standard output, the rest on standard error.")
 ]
 
 VerboseOption = Annotated[
@@ -114,7 +110,7 @@ def run(
 ) -> None:
     """Run scenarios, and write charts and a report.
 
-    Exit codes: 0 ok, a refuted hypothesis too · 2 usage · 99 a threshold failed · 104 the scenario is not valid ·
+    Exit codes: 0 ok, whatever the verdict · 2 usage · 99 a threshold failed · 104 the scenario is not valid ·
     105 interrupted · 110 the run is not valid · 111 the environment lacks something · 1 a bug.
     """
     from benchmarks.brokers import KINDS
@@ -127,7 +123,7 @@ def run(
     if broker is not None and names_a_secret(broker):
         _fail(
             ExitCode.USAGE,
-            "--broker takes host:port alone: a name or a password on the command line would end up in logs and results",
+            "--broker takes only host:port: a name or a password on the command line would end up in logs and results",
             "put them into BENCH_KAFKA_USERNAME and BENCH_KAFKA_PASSWORD, see docs/kafka.md",
         )
     kind, address = (broker, None) if broker in KINDS else (None, broker)
@@ -139,7 +135,7 @@ def run(
             workers.check(scenario.workload)
     except LoadWorkersError as error:
         _fail(ExitCode.USAGE, str(error), "see docs/load.md")
-    from virtual.predict import predict  # not before: it takes longer than to say that a scenario is not valid
+    from virtual.predict import predict  # late: it takes longer than reporting an invalid scenario
 
     options = RunOptions(predict, address, out, json, _typed(), repeat_invalid, workers, verbose)
     raise typer.Exit(run_all(loaded, options))
@@ -169,7 +165,7 @@ def list_() -> None:
 @app.command()
 def new(
     name: Annotated[
-        str | None, typer.Argument(help="Its name, for scenarios/NAME.yaml, or a path; none lists.")
+        str | None, typer.Argument(help="Its name, for scenarios/NAME.yaml, or a path; without one, lists templates.")
     ] = None,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="TEMPLATE", help="What to start from; default slow-service.")
@@ -186,7 +182,7 @@ def new(
     except NewScenarioError as error:
         _fail(ExitCode.USAGE, str(error), "")
     except OSError as error:
-        _fail(ExitCode.ENVIRONMENT, f"the file cannot be written: {error}", "choose a directory that you may write to")
+        _fail(ExitCode.ENVIRONMENT, f"the file cannot be written: {error}", "choose a directory that you can write to")
     shown = path.stem if path.parent == Path("scenarios") else path
     typer.echo(f"{path}: written\n  next: bench plan {shown}, then bench run {shown} --quick")
     if not (path.parent / "schema.json").exists():
@@ -195,7 +191,7 @@ def new(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of scenario files, with which editors complete and check them."""
+    """Print the JSON Schema of scenario files; editors use it to complete and check them."""
     from json import dumps
 
     from benchmarks.scenario.schema import scenario_schema
@@ -260,7 +256,7 @@ def plan(
 
 @app.command()
 def validate(files: Annotated[list[str], typer.Argument(help="Names or paths of scenarios.")]) -> None:
-    """Check scenario files; say everything that is wrong with them, with line and remedy."""
+    """Check scenario files; report everything that is wrong, with its line and how to fix it."""
     from benchmarks.scenario import ScenarioError, UnknownScenarioError, load
     from benchmarks.scenario.loader import find
 
@@ -285,16 +281,16 @@ def report(
         list[Path], typer.Argument(metavar="RUN...", help="A results directory, such as results/latest, or several.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Where the overview of several runs goes.  [default: beside them]")
+        Path | None, typer.Option(help="Where the overview of several runs goes.  [default: next to them]")
     ] = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Write summary, charts and report of a stored run anew. Needs no broker.
+    """Rewrite the summary, charts and report of a stored run. Needs no broker.
 
-    Of several runs, or a directory of runs such as results/ (then the newest of each scenario), write an overview:
-    overview.html, .svg and .png, every scenario beside every variant.
+    For several runs, or a directory of runs such as results/ (the newest of each scenario), write an overview:
+    overview.html, .svg and .png, with every scenario and every variant.
 
-    Exit codes: 0 ok · 2 usage, also where a directory holds no run · 104 the stored scenario is not valid ·
+    Exit codes: 0 ok · 2 usage, or a directory without a run · 104 the stored scenario is not valid ·
     111 a result cannot be read or written.
     """
     if len(runs) > 1 or not _is_run(runs[0]):
@@ -304,7 +300,7 @@ def report(
 
 
 def _is_run(directory: Path) -> bool:
-    """A directory that is not there is taken for one, and missed by name."""
+    """A directory that does not exist is taken for a run, and reported as missing by name."""
     return not directory.is_dir() or any((directory / name).exists() for name in ("scenario.yaml", "summary.json"))
 
 
@@ -319,13 +315,13 @@ def _overview(runs: list[Path], out: Path | None) -> None:
     except (FileNotFoundError, NotADirectoryError) as error:
         _fail(ExitCode.USAGE, str(error), "give directories of runs; bench report RUN writes a missing summary")
     except (OSError, ValueError) as error:
-        _fail(ExitCode.ENVIRONMENT, str(error), "bench report RUN writes it anew")
+        _fail(ExitCode.ENVIRONMENT, str(error), "bench report RUN rewrites it")
     where = out or (runs[0] if len(runs) == 1 else Path(os.path.commonpath([run.resolve() for run in found])))
     try:
         where.mkdir(parents=True, exist_ok=True)
         paths = write_overview(rows, where)
     except OSError as error:
-        _fail(ExitCode.ENVIRONMENT, f"the overview cannot be written: {error}", "name another directory with --out")
+        _fail(ExitCode.ENVIRONMENT, f"the overview cannot be written: {error}", "choose another directory with --out")
     for path in paths:
         typer.echo(path)
 
@@ -349,7 +345,7 @@ def _report(run: Path, *, verbose: bool) -> None:
         _fail(
             ExitCode.ENVIRONMENT,
             f"the report cannot be written: {error}",
-            "make room, or copy the run to where you may write",
+            "free some space, or copy the run to a place that you can write to",
         )
     print_summary(summary, run, _stdout(), verbose=verbose)
 
@@ -376,8 +372,8 @@ def verify(
 ) -> None:
     """Check a stored run: does its summary follow from its rows, and was it judged by what was written down before it?
 
-    Counts, shares, latencies, intervals and the verdict are computed anew from the Parquet files by a script that
-    shares no code with the rest: `benchmarks/verify.py`, which runs alone too.
+    Counts, shares, latencies, intervals and the verdict are recomputed from the Parquet files by a script that
+    shares no code with the rest: `benchmarks/verify.py`, which also runs on its own.
 
     Exit codes: 0 nothing differs · 2 no run · 110 something differs.
     """
@@ -389,17 +385,17 @@ def verify(
 @app.command()
 def load_worker(
     master: Annotated[str, typer.Argument(help="HOST:PORT, as given to `bench run --load-master` on the other host.")],
-    wait: Annotated[float, typer.Option(min=1, max=300, help="Seconds without a run after which it ends.")] = 300,
+    wait: Annotated[float, typer.Option(min=1, max=300, help="Seconds without a run before it exits.")] = 300,
 ) -> None:
-    """Make a share of the load of a run on another host, one trial after the other, until Ctrl-C or `--wait`.
+    """Generate part of the load of a run on another host, trial after trial, until Ctrl-C or `--wait`.
 
-    Exit codes: 0 it has made load, and nobody asks any more · 2 usage · 105 interrupted · 111 nobody asked.
+    Exit codes: 0 it generated load, and no more is needed · 2 usage · 105 interrupted · 111 no run asked for load.
     """
     from benchmarks.terminal.load_worker import load_worker
 
     host, _, port = master.rpartition(":")
     if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
-        _fail(ExitCode.USAGE, f"{master!r} is not HOST:PORT", "give what the run was given with --load-master")
+        _fail(ExitCode.USAGE, f"{master!r} is not HOST:PORT", "give the same HOST:PORT as the run's --load-master")
     raise typer.Exit(load_worker(host, int(port), wait, _stdout()))
 
 
@@ -409,7 +405,7 @@ def doctor(
 ) -> None:
     """Report what is there, what is missing, and what this machine can and cannot show. Changes nothing.
 
-    Exit codes: 0 runs are possible · 111 something that they need is missing.
+    Exit codes: 0 runs are possible · 111 something that a run needs is missing.
     """
     from benchmarks.doctor import THEMES, examine
     from benchmarks.terminal.doctor import print_examination
@@ -442,13 +438,13 @@ def calibrate(
             "repeated.",
         ),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="About a quarter of the time, and labelled so.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Take about a quarter of the time; labelled quick.")] = False,
     json: Annotated[
         bool,
-        typer.Option("--json", help="Print what is stored as JSON on standard output, all else on standard error."),
+        typer.Option("--json", help="Print what is stored as JSON on standard output, the rest on standard error."),
     ] = False,
 ) -> None:
-    """Measure what this machine and this harness can show, and store it for every run to come.
+    """Measure what this machine and this harness can show, and store it for later runs.
 
     Exit codes: 0 ok · 2 usage · 104 a scenario is not valid · 105 interrupted · 110 an A/A run is not valid ·
     111 a part could not be measured.
@@ -492,7 +488,7 @@ def fetch() -> None:
 
 @broker_app.command()
 def start(port: Annotated[int | None, typer.Option(help="Port to listen on; default 9092.")] = None) -> None:
-    """Start a Kafka that stays, for use with --broker HOST:PORT."""
+    """Start a Kafka that keeps running, for use with --broker HOST:PORT."""
     from benchmarks.terminal.broker import broker_start
 
     raise typer.Exit(broker_start(port, _stderr()))
@@ -515,7 +511,7 @@ def status() -> None:
 
 
 def _loaded(name: str, **changes: Any) -> Scenario:
-    """The scenario with what was given of `changes`, or the end of the program with the code that says why."""
+    """The scenario with those `changes` that were given; if it is not valid, exit with the code that says why."""
     from benchmarks.scenario import ScenarioError, UnknownScenarioError, load
     from benchmarks.scenario.loader import find
     from benchmarks.scenario.override import override
@@ -544,7 +540,7 @@ def _typed() -> str:
     """The command as it was typed, for the report: the program's name rather than where it is installed."""
     import shlex
 
-    # A file name may be no text at all.
+    # A file name may not be valid text.
     return shlex.join(["bench", *sys.argv[1:]]).encode(errors="backslashreplace").decode()
 
 
@@ -564,7 +560,7 @@ def main() -> None:
     """The entry point of the commands `bench` and `sync-vs-events`."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # A terminal that lacks a letter, or a file name that is no text, is no reason to fail.
+            # A terminal that lacks a letter, or a file name that is not text, is no reason to fail.
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
@@ -572,10 +568,10 @@ def main() -> None:
         finally:
             sys.stdout.flush()  # now, while a full disk can still be reported
     except OSError as error:
-        # What is left in the buffer has nowhere to go, and would be tried again at the end of the interpreter.
+        # What is left in the buffer has nowhere to go, and would be tried again when the interpreter exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         with suppress(OSError):
-            print(f"bench: {error}\n  next: make room, and look at where the output goes", file=sys.stderr)
+            print(f"bench: {error}\n  next: free some space, and check where the output goes", file=sys.stderr)
         sys.exit(ExitCode.ENVIRONMENT)
 
 

@@ -1,6 +1,6 @@
 """Which other programs are busy on this machine: what a run says before it begins.
 
-process times, half a second apart → those of nobody of ours → by name, the busiest first
+process times, half a second apart → those that are not ours → by name, the busiest first
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _MOST_NAMED = 3
 
 
 async def busy_programs(span_s: float = SPAN_S) -> dict[str, float]:
-    """The shares of a core that programs take which are no part of this process's tree, the largest first.
+    """The shares of a core that programs outside this process's tree take, the largest first.
 
-    Those of one name are taken together, and what takes less than a quarter of a core is left out.
+    Those with the same name are taken together, and what takes less than a quarter of a core is left out.
     """
     begin = dict(_cpu_times_s())
     await asyncio.sleep(span_s)

@@ -1,4 +1,4 @@
-"""What a run reports while it goes on, to a terminal, a log or nobody."""
+"""What a run reports while it goes on, to a terminal, a log or nothing."""
 
 from __future__ import annotations
 

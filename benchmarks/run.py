@@ -49,7 +49,7 @@ _STALLED_PREDICTIONS, _FEWEST_STALLED, _STALLED_ARRIVALS = 10, 3, 100_000
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended. `problem` and `next_step` are set where it did not come to its planned end."""
+    """How a run ended. `problem` and `next_step` are set where it ended early."""
 
     directory: Path
     summary: Summary | None  # None where not even that could be written
@@ -60,7 +60,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class _Trouble:
-    """Why a run did not come to its planned end."""
+    """Why a run ended early."""
 
     exit_code: ExitCode
     problem: str
@@ -80,7 +80,7 @@ async def run(
 ) -> RunResult:
     """Run every trial of the scenario's plan and write the results directory.
 
-    `predict` says what the parameters alone come to. Cancelling the task that awaits this ends the run early and in
+    `predict` says what the parameters alone predict. Cancelling the task that awaits this ends the run early and in
     order. `broker_address`: a cluster to use instead of starting a broker. `command` is what the user typed, for the
     report. `repeat_invalid`: how many blocks may be repeated, None for half of them. `load_workers` make the load. A
     disk that is full or gone is an outcome without a summary: what has been saved by then stays, and `rebuild` finishes
@@ -94,7 +94,7 @@ async def run(
             None,
             ExitCode.ENVIRONMENT,
             f"the results cannot be written: {error}",
-            f"make room; then `bench report {results.directory}` shows the trials that were saved",
+            f"free some space; then `bench report {results.directory}` shows the trials that were saved",
         )
     except ResultsError as error:  # what was saved cannot be read back
         return RunResult(results.directory, None, ExitCode.ENVIRONMENT, str(error), error.next_step)
@@ -117,7 +117,7 @@ async def _run(
         "command": command,
         "version": machine.version(),
     }
-    # First of all, and overwritten at the end: if we are killed, this is what stands.
+    # First of all, and overwritten at the end: if we are killed, this is what remains.
     results.write_json("run.json", {**about, "problems": [DID_NOT_END]})
     scenario_text = dump(resolve(scenario))
     write_text(results.directory / "scenario.yaml", scenario_text)
@@ -128,7 +128,7 @@ async def _run(
     try:
         if busy := busy_line(await busy_programs()):
             observer.warn(busy)
-        observer.step("predicting what the parameters alone come to")
+        observer.step("predicting from the parameters alone")
         described_plan = await _described_in_a_thread(plan, predict)
         results.write_json("plan.json", sealed(described_plan, scenario, scenario_text))
         await _perform(plan, results, observer, predict, broker_address, repeat_invalid, load_workers, ended)
@@ -144,12 +144,12 @@ async def _run(
         trouble = _Trouble(ExitCode.BUG, f"a bug in bench: {error!r}", f"please report it; {where}")
     problems = []
     if trouble is not None:
-        # The first line says what; what a process said last follows it, and is for the terminal.
+        # The first line says what; a process's last words follow it, for the terminal only.
         counted = sum(not facts.superseded for facts in ended)
         problems = [f"{trouble.problem.splitlines()[0]} after {counted} of {len(plan.trials)} trials"]
     results.write_json("run.json", {**about, "problems": problems})
     observer.step("drawing the charts")
-    # In a thread, so that a signal is heard meanwhile. What is saved by now is saved: the report is brought to its end.
+    # In a thread, so that a signal is heard meanwhile. What is saved is saved: the report is finished.
     finishing = asyncio.ensure_future(asyncio.to_thread(finish, results, predict))
     try:
         summary = await asyncio.shield(finishing)
@@ -177,7 +177,7 @@ async def _perform(
     scratch.sweep()
     broker_directory = scratch.make()
     try:
-        # Known before the broker is, and again with it: a broker that does not start shall leave the rest behind.
+        # Known before the broker is, and again with it: a broker that does not start must leave the rest behind.
         results.write_json("environment.json", environment.describe([], load_workers))
         if any(trial.variant.uses_broker for trial in plan.trials):
             observer.step("starting the broker")
@@ -219,7 +219,7 @@ def planned(scenario: Scenario) -> Plan:
 
 
 def described(plan: Plan, predict: Predict, progress: Callable[[int], None] = lambda _: None) -> dict[str, object]:
-    """`plan.json`: the plan, and what the parameters alone come to in the first block of each variant."""
+    """`plan.json`: the plan, and what the parameters alone predict for the first block of each variant."""
     names = plan.scenario.variant_names
     return {**plan.as_dict(), "predicted": [predict(plan, name, 0, progress).as_dict() for name in names]}
 
@@ -246,11 +246,11 @@ def _once_each(predict: Predict) -> Predict:
 
 
 class _Abandoned(BaseException):
-    """Nobody waits for a prediction any more."""
+    """The prediction is no longer needed."""
 
 
 async def _described_in_a_thread(plan: Plan, predict: Predict) -> dict[str, object]:
-    """What predicts runs an event loop of its own; cancelled, it is not waited for to its end."""
+    """What predicts runs an event loop of its own; once cancelled, it is not waited for."""
     abandoned = threading.Event()
 
     def progress(_come: int) -> None:
@@ -307,9 +307,9 @@ def _stalled_predictions(scenario: Scenario) -> int:
 
 
 def rebuild(directory: Path, predict: Predict) -> Summary:
-    """Write summary, charts and report of a stored run anew.
+    """Rewrite the summary, charts and report of a stored run.
 
-    Raises FileNotFoundError where it is no run; ResultsError or ScenarioError where its files were damaged since.
+    Raises FileNotFoundError where it is not a run; ResultsError or ScenarioError where its files were damaged since.
     """
     if not (directory / "scenario.yaml").is_file():
         raise FileNotFoundError(f"{directory} is not a run: it has no scenario.yaml")

@@ -1,4 +1,4 @@
-"""The results directory: where a run's files stand, and how they get there without ever being half written.
+"""The results directory: where a run's files are, and how they get there without ever being half written.
 
 <out>/scenario.yaml plan.json environment.json summary.json *.parquet report.html charts/ logs/
 <out>/trials/<nn>-<variant>/trial.json *.parquet raw/
@@ -26,7 +26,7 @@ from benchmarks.parquet import write_together
 from benchmarks.trial_result import TrialFacts, TrialFrames, TrialResult
 
 _FRAMES = ("history", "effects", "lag", "resources", "faults", "in_flight")
-# Came later than the others: a trial that was stored before has none, and is read as one of which nothing was sampled.
+# Came later than the others: a trial that was stored before has none, and is read as one without samples.
 _LATER = ("in_flight",)
 # Of these, the columns that are computed with. The ids of effects would take as long to read, and as much room, as all
 # else together: each is its arrival's, which has the same `index`. No figure asks for hosts, and older files have none.
@@ -34,16 +34,16 @@ _READ = {
     "history": [name for name in HISTORY_COLUMNS if name not in ("host", "api_host")],
     "effects": [name for name in EFFECTS_COLUMNS if name not in ("registration_id", "host")],
 }
-# Says what history and effects come to, registration by registration: it is made from them, and anew when they change.
+# What history and effects amount to, registration by registration: it is made from them, and again when they change.
 _DERIVED = "registrations"
-# Which columns that file has: files of an older version are made anew.
+# Which columns that file has: files of an older version are made again.
 _DERIVED_FORMAT = b"2: with the accept latency"
-# Where a Parquet file that is made from others says from which: reports after the first need not write it again.
+# Where a Parquet file that is made from others names them: reports after the first need not write it again.
 _MADE_OF = "bench.made_of"
 
-# What `run.json` says from the first instant on, until a run comes to any end of its own: it is then written anew.
+# What `run.json` says from the first instant on, until a run ends on its own: it is then rewritten.
 DID_NOT_END = (
-    "bench did not come to the end of this run: it was killed, the disk was full, or the machine stopped; "
+    "bench did not reach the end of this run: it was killed, the disk was full, or the machine stopped; "
     "what is here are the trials that had ended"
 )
 
@@ -59,7 +59,7 @@ class ResultsError(Exception):
 def default_directory(scenario: str, root: Path = Path("results")) -> Path:
     """`results/<scenario>/<UTC stamp>`, under the working directory; a second one of the same second ends with `-2`.
 
-    It is made here, so that no other run can take it. Raises ResultsError where it cannot be.
+    It is made here, so that no other run can take it. Raises ResultsError where that fails.
     """
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
     for number in itertools.count(1):
@@ -77,7 +77,7 @@ def default_directory(scenario: str, root: Path = Path("results")) -> Path:
 
 
 def _unwritable(directory: Path, why: str) -> ResultsError:
-    return ResultsError(f"the results directory {directory} cannot be written: {why}", "name one that can with --out")
+    return ResultsError(f"the results directory {directory} cannot be written: {why}", "choose another with --out")
 
 
 class Results:
@@ -95,13 +95,13 @@ class Results:
             # Parquet files and reports could not name it, and nor could most other programs.
             raise ResultsError(
                 f"the name of the results directory is not UTF-8: {os.fsencode(directory)!r}",
-                "name one that is with --out",
+                "choose another with --out",
             ) from None
         try:
             if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
                 raise ResultsError(
-                    f"{directory} holds something already; nothing measured is ever overwritten",
-                    "name another directory with --out, or move this one away",
+                    f"{directory} is not empty; measurements are never overwritten",
+                    "choose another directory with --out, or move this one away",
                 )
             for folder in ("trials", "logs", "charts"):
                 (directory / folder).mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ class Results:
         write_text(self.directory / name, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def environment(self) -> Mapping[str, object]:
-        """Where the run ran; empty where it did not come as far as to say so.
+        """Where the run ran; empty where it ended before recording that.
 
         Raises ResultsError where the file was damaged since.
         """
@@ -130,15 +130,15 @@ class Results:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(found, dict):
-                raise TypeError("it holds no object")
+                raise TypeError("it is not a JSON object")
         except (ValueError, TypeError) as error:
             raise ResultsError(
-                f"{path} cannot be read: {error}", "move it away: the trials are reported without it"
+                f"{path} cannot be read: {error}", "move it away; the trials are then reported without it"
             ) from error
         return found
 
     def run_problems(self) -> list[str]:
-        """Why the run did not come to its planned end; a `run.json` that is not there says that too.
+        """Why the run ended early; a missing `run.json` says that too.
 
         Raises ResultsError where the file was damaged since.
         """
@@ -149,7 +149,7 @@ class Results:
             problems: list[str] = json.loads(path.read_text(encoding="utf-8"))["problems"]
         except (ValueError, KeyError, TypeError) as error:
             raise ResultsError(
-                f"{path} cannot be read: {error}", "move it away: the trials are reported without it"
+                f"{path} cannot be read: {error}", "move it away; the trials are then reported without it"
             ) from error
         return problems
 
@@ -198,7 +198,7 @@ class Results:
         _write_parquet(frame, self.directory / f"{name}.parquet")
 
     def point_latest(self, root: Path) -> bool:
-        """Let `<root>/latest` point to this run; False where it cannot: something of the user's stands there."""
+        """Let `<root>/latest` point to this run; False where it cannot: something of the user's is there."""
         link = root / f".latest-{os.getpid()}"
         try:
             link.unlink(missing_ok=True)
@@ -243,7 +243,7 @@ class StoredTrial:
         return TrialResult(self.facts, of_arrivals, frames["lag"], frames["resources"], frames["faults"], **later)
 
     def _has(self, name: str) -> bool:
-        """A frame that came later than others may be missing; any other is read, and missed, in any case."""
+        """A frame that came later than others may be missing; any other must be there."""
         return name not in _LATER or (self.directory / f"{name}.parquet").is_file()
 
     def _read(self, name: str) -> pd.DataFrame:
@@ -298,7 +298,7 @@ def _unreadable(directory: Path, error: Exception) -> ResultsError:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file aside and rename it: whoever reads it finds it whole or not at all."""
+    """Write a file aside and rename it: readers find it whole or not at all."""
     aside = path.with_name(f".{path.name}.part")
     aside.write_text(text, encoding="utf-8")
     aside.replace(path)
@@ -318,16 +318,16 @@ def _frame_of(result: TrialResult, name: str) -> pd.DataFrame:
 
 
 def _footer(path: Path) -> bytes:
-    """The end of a Parquet file: types, and of each column's every piece where it is, its size, least and greatest.
+    """The end of a Parquet file: types, and for every piece of each column its place, size, least and greatest value.
 
-    It stands for the file: other rows have other ones. Raises ValueError where it is no Parquet file.
+    It identifies the file: other rows give another one. Raises ValueError where it is not a Parquet file.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(size - 8, 0))
         length, magic = int.from_bytes(file.read(4), "little"), file.read(4)
         if magic != b"PAR1" or length > size - 8:
-            raise ValueError(f"{path.name} is no Parquet file, or half of one")
+            raise ValueError(f"{path.name} is not a Parquet file, or only part of one")
         file.seek(size - 8 - length)
         return file.read(length)
 
@@ -346,7 +346,7 @@ def _holds(path: Path, made_of: str) -> bool:
 
 
 def _pandas_types(parts: Sequence[Path]) -> str:
-    """What pandas shall take the columns for: a frame without rows may not know."""
+    """What types pandas gives the columns: a frame without rows may not know."""
     known = sorted(map(pq.read_metadata, parts), key=lambda metadata: metadata.num_rows == 0)[0].metadata
     types: bytes = (known or {}).get(b"pandas", b"{}")
     return types.decode()

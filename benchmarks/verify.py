@@ -1,7 +1,7 @@
 """Check a run without the program that made it: `python verify.py results/latest`. Needs pandas, and none of our code.
 
     plan.json         → are scenario, hypothesis and plan those that were written down before the load started?
-    *.parquet         → counts, shares, percentiles, estimates, intervals and the verdict, computed anew
+    *.parquet         → counts, shares, percentiles, estimates, intervals and the verdict, recomputed
     summary.json      → does it say the same?
 
 Exit codes: 0 it does · 110 something differs · 2 there is no run. `docs/verify.md` says what is not checked.
@@ -434,7 +434,7 @@ def main(directory: Path) -> int:
         checks |= {f"figures of {name}": list(run.figures(name)) for name in run.summary["variants"]}
         checks["hypothesis"] = list(run.hypothesis())
     except (OSError, ValueError, KeyError, IndexError) as error:
-        print(f"{directory} is no run that can be checked: {error!r}", file=sys.stderr)
+        print(f"{directory} is not a run that can be checked: {error!r}", file=sys.stderr)
         return 2
     differing, skipped = 0, [what for rows in checks.values() for what, *_ in rows if NOT_CHECKED in what]
     for name, rows in checks.items():

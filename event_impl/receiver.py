@@ -1,4 +1,4 @@
-"""How a service hears of registrations: it consumes the topic, at its own pace, as one member of its group.
+"""How a service learns of registrations: it consumes the topic, at its own pace, as one member of its group.
 
 delivery → receive → [same key before it] → variant → [queue → work, until it succeeds] → settle → offset committed
 
@@ -28,7 +28,7 @@ _FORWARD_TIMEOUT_S = 10.0
 
 
 class Receiver:
-    """A subscriber in front of one worker. What was received is done, whoever waits."""
+    """A subscriber in front of one worker. What was received is done, whether or not anyone waits."""
 
     def __init__(self, wiring: ServiceWiring, runtime: Runtime, worker: Worker) -> None:
         variant, options = chosen(VARIANTS, wiring)
@@ -95,7 +95,7 @@ class Receiver:
         self, subscriber: Subscriber, delivery: Delivery, heard: Heard, before: asyncio.Task[None] | None
     ) -> None:
         if before is not None:
-            # Events of one user are worked on in the order of their log.
+            # Events of one user are processed in the order of their log.
             await asyncio.wait([before])
         try:
             outputs = await self._hearing.work(heard)

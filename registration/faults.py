@@ -2,7 +2,7 @@
 
     latency, jitter_ms   added to the work; overlapping faults add up
     status               the attempt takes its time and then fails with it
-    holds                the attempt stands still, slot kept, until the window ends, and then does its work
+    holds                the attempt stands still, keeping its slot, until the window ends, then does its work
 
 The kinds of faults are the harness's (`benchmarks.faults`); a service only carries them out.
 """

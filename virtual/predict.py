@@ -48,7 +48,7 @@ def predict(
     stalls: Stalls | None = None,
     wire_ms: float = 0.0,
 ) -> Prediction | Unpredicted:
-    """One block of one variant. `progress` is told now and again how many arrivals have come.
+    """One block of one variant. `progress` is called now and then with the number of arrivals so far.
 
     `stalls` hold up every process, the load generator too; `wire_ms` is what each message takes on its way to one.
 
@@ -61,7 +61,7 @@ def predict(
             variant, block, f"too many arrivals: {arrivals:,} a trial, {MOST_ARRIVALS_OF_A_TRIAL:,} at most"
         )
     muted = logging.root.manager.disable
-    logging.disable()  # what a process writes to its log when a fault hits it is no news here
+    logging.disable()  # what a process logs when a fault hits it is expected here
     try:
         most = MOST_ARRIVALS_OF_A_TRIAL
         with closing(
@@ -71,7 +71,7 @@ def predict(
             return _read(trial, variant, block)
     except Endless as endless:
         return Unpredicted(variant, block, str(endless))
-    except Exception as error:  # noqa: BLE001 - a run must not fail for want of a prediction
+    except Exception as error:  # noqa: BLE001 - a run must not fail for lack of a prediction
         return Unpredicted(variant, block, f"it could not be run in virtual time: {error!r}")
     finally:
         logging.disable(muted)
@@ -133,7 +133,7 @@ def _applied(
 
 
 def _attempts(rows: Sequence[TraceRecord], places: Mapping[uuid.UUID, int], start_ns: int) -> NDArray[np.void]:
-    """Every attempt at a counted arrival, in order of its begin."""
+    """Every attempt at a counted arrival, in order of its start."""
     begun: dict[tuple[object, int, int], list[int]] = {}
     found: list[list[int]] = []
     for row in rows:
@@ -150,7 +150,7 @@ def _attempts(rows: Sequence[TraceRecord], places: Mapping[uuid.UUID, int], star
 
 
 def _notes(scenario: Scenario, variant: str) -> tuple[str, ...]:
-    """What a reader must know that the parameters do not settle."""
+    """What the parameters do not settle, for the reader."""
     notes = []
     if scenario.workload.closed:
         notes.append(
@@ -158,7 +158,7 @@ def _notes(scenario: Scenario, variant: str) -> tuple[str, ...]:
             "on the replies"
         )
     if any(fault.effect is Effect.DOWN and fault.concerns(scenario.variant(variant)) for fault in scenario.faults):
-        notes.append("a process that is started again is ready at once here: how long that takes is not a parameter")
+        notes.append("a process that is restarted is ready at once here: how long that takes is not a parameter")
     session_s = Subscription.session_timeout_s
     if scenario.variant(variant).uses_broker and any(
         fault.effect is Effect.STANDS_STILL
@@ -169,6 +169,6 @@ def _notes(scenario: Scenario, variant: str) -> tuple[str, ...]:
     ):
         notes.append(
             f"a consumer that stands still for longer than its session ({session_s:g} s) is removed from its group; "
-            "how much it still does before it notices is a race"
+            "how much it still does before it notices depends on timing"
         )
     return tuple(notes)

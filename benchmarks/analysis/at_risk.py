@@ -1,4 +1,4 @@
-"""Whether a disturbance may decide a verdict, by the prediction alone: what repeats of a block are decided by.
+"""Whether a disturbance may decide a verdict, by the prediction alone: it decides which blocks are repeated.
 
     schedule delay of a block, ten times → the predicted figures, and those so much later → one answer for both, or not
 
@@ -19,7 +19,7 @@ from benchmarks.scenario.hypothesis import HypothesisPart
 from benchmarks.scenario.metric import Expectation, Metric
 from benchmarks.trial_result import TrialResult
 
-# A registration passes about ten steps, each of which may be as late as its sending was.
+# A registration goes through about ten steps, each of which may be as late as its sending was.
 STEPS = 10
 
 Ends = tuple[Figures, Figures]  # as predicted, and late

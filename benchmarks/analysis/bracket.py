@@ -3,7 +3,7 @@
     measured  ┐   for each registration the better    ┌ best  ┐
     Prediction┴→  and the worse of the two fates     ─┴ worst ┴→ metrics, as of any trial
 
-A busy machine delays and never hastens, so the fate of a registration on a quiet machine lies between what the
+A busy machine delays and never speeds up, so the fate of a registration on a quiet machine lies between what the
 parameters alone predict and what was measured (Manski 2003, "Partial Identification of Probability Distributions").
 """
 
@@ -32,7 +32,7 @@ from benchmarks.values.times import NEVER
 
 Flags = NDArray[np.bool_]
 
-# Of the seconds of a window so many must be quiet before registrations in them keep what was measured.
+# So many seconds of a window must be quiet before registrations in them keep what was measured.
 QUIET_SECONDS = 10
 # Milliseconds that stand for a time without a bound: finite, so that quantiles between it and others are large, too.
 BOUNDLESS_MS = 1e15
@@ -40,7 +40,7 @@ BOUNDLESS_MS = 1e15
 SLACK_OUTSTANDING, SLACK_S, MOST_SLACK = 1.0, 0.05, 5.0
 
 _ACCEPT, _COMPLETION = "accept_latency_ms", "completion_latency_ms"
-_GOOD = ("complete", "recovered")  # of the endings; the others are the worse, the more there are
+_GOOD = ("complete", "recovered")  # of the endings; the more of the others, the worse
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Ends:
 def predicted_fates(history: pd.DataFrame, facts: TrialFacts, prediction: Prediction, late_ns: int = 0) -> Fates:
     """What a prediction says of the arrivals of `history`, as a trial would have recorded it.
 
-    `late_ns`: how much later than predicted every reply and every effect shall be.
+    `late_ns`: how much later than predicted every reply and every effect is to be.
     """
     services = facts.services
     first = np.stack([prediction.applied_ns[name] for name in services], axis=1)
@@ -175,7 +175,7 @@ def _metrics(
     names = [name for name in map(str, one.table) if name.split(":")[0] in (_ACCEPT, _COMPLETION)]
     shares = {name: _either(one.latency(name), other.latency(name), better=better) for name in names}
     # Of those that only one of the two has, a latency is bounded by the extremes: which of them belong to the quiet
-    # population nobody knows.
+    # population is unknown.
     extreme = 0.0 if better else BOUNDLESS_MS
     extremes = {
         name: np.where(np.isnan(one.latency(name)) != np.isnan(other.latency(name)), extreme, shares[name])
@@ -214,7 +214,7 @@ def _series(
 
 
 def _merged(shares: TrialMetrics, times: TrialMetrics) -> TrialMetrics:
-    """Latencies of the one, all else of the other; nothing that has no bracket."""
+    """Latencies from the one, everything else from the other; nothing without a bracket."""
 
     def chosen(of_shares: Mapping[str, object], of_times: Mapping[str, object]) -> dict[str, object]:
         return {

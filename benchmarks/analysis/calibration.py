@@ -1,4 +1,4 @@
-"""What the machine's calibration says of a run: the noise floor of its scenario, and the load generator's ceiling.
+"""What the machine's calibration says about a run: the noise floor of its scenario, and the load generator's ceiling.
 
     bench calibrate → the machine's calibration → environment.json of each run ─┬→ NoiseFloor → `≈`, `bench plan`
                                                                                 └→ a warning near the ceiling
@@ -21,7 +21,7 @@ from benchmarks.values.json_object import Json, object_or_empty
 _RATE_TOLERANCE = 0.01
 _DURATION_FACTOR = 2.0
 
-HEADROOM = 0.5  # of the generator's ceiling: there its own delay begins to show
+HEADROOM = 0.5  # of the generator's ceiling: from there on, its own delay shows
 _HIGH_RATE_PER_S = 2_000  # from here on a small machine may fall behind
 
 
@@ -64,7 +64,7 @@ class NoiseFloor(UsedFloor):
         """Whether it was measured under a load like this one."""
         if (self.rate_per_s is None) != (rate_per_s is None) or self.duration_s is None:
             return False
-        rates = (self.rate_per_s or 0.0, rate_per_s or 0.0)  # of closed loads both are nothing
+        rates = (self.rate_per_s or 0.0, rate_per_s or 0.0)  # for closed loads both are 0
         if not math.isclose(*rates, rel_tol=_RATE_TOLERANCE):
             return False
         return 1 / _DURATION_FACTOR <= self.duration_s / duration_s <= _DURATION_FACTOR
@@ -84,7 +84,7 @@ def floor_for(
         return None, f"this machine was not calibrated: {remedy}"
     if stale := calibration.get("stale"):
         why = "; ".join(str(reason) for reason in stale) if isinstance(stale, list) else str(stale)
-        return None, f"the calibration is stale ({why}): {remedy} anew"
+        return None, f"the calibration is stale ({why}): {remedy} again"
     floor = NoiseFloor.of({"calibration": calibration}, scenario_name)
     if floor is None:
         return None, f"the noise floor of {scenario_name} was not measured: {remedy}"
@@ -97,14 +97,14 @@ def floor_for(
 
 
 def ceiling_warnings(workload: Workload, environment: Mapping[str, object] | None) -> list[str]:
-    """One sentence where the highest planned rate is above half the ceiling; that of a closed load nobody plans."""
+    """One sentence where the highest planned rate is above half the ceiling; that of a closed load is not planned."""
     calibration = object_or_empty((environment or {}).get("calibration"))
     ceiling = _number(object_or_empty(calibration.get("generator")).get("highest_clean_per_s"))
     planned = workload.highest_rate(0.0, workload.duration_s)
     if calibration.get("stale") or ceiling is None or planned is None or planned <= HEADROOM * ceiling:
         return []
     return [
-        f"the planned {planned:,.0f}/s are above half of what the load generator keeps cleanly on this machine "
+        f"the planned {planned:,.0f}/s is above half of what the load generator sustains cleanly on this machine "
         f"({ceiling:,.0f}/s for one process): look at schedule_delay_ms, or lower the rate"
     ]
 
@@ -117,7 +117,7 @@ def ceiling_unknown(workload: Workload, environment: Mapping[str, object] | None
     if planned is None or planned < _HIGH_RATE_PER_S or (ceiling is not None and not calibration.get("stale")):
         return []
     return [
-        f"whether this machine can send the planned {planned:,.0f}/s on time is not known: "
+        f"it is not known whether this machine can send the planned {planned:,.0f}/s on time: "
         "`bench calibrate --only generator` measures it; --load-workers shares the load among processes"
     ]
 

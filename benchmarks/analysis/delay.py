@@ -1,6 +1,6 @@
 """Whether a bracket between predicted and measured holds what a quiet machine would have shown: tried in virtual time.
 
-    helped       stalled against not stalled: what delay alone made better
+    helped       stalled against not stalled: what delay alone improved
     uncovered    a machine that takes a little time for each message, quiet and stalled, and the prediction in which
                  messages take none: what the bracket of prediction and stalled run does not hold of the quiet one
 
@@ -43,7 +43,7 @@ def delay_helps(plan: Plan, variant: str, predict: Predict, draws: int, block: i
     """The figures that some stalls improved, and by how much at most: a share, or ms. Empty: none of them.
 
     Figures are written as metrics are, such as `slo_ratio{window:during}`. Latencies are those of the registrations
-    that got there in both cases. All figures, by `inf`, where the variant says so of itself, where there is no
+    that got there in both cases. All figures, by `inf`, where the variant declares it, where there is no
     prediction, and where stalls change which registrations there are (a closed load).
     """
 
@@ -172,7 +172,7 @@ def _ms(intended_ns: NDArray[np.int64], reached_ns: NDArray[np.int64], reached: 
 
 
 def _quantiles(sample_ms: Floats) -> Floats:
-    """Of order statistics themselves, so that an infinite one spoils none below it; zeros without a sample."""
+    """From order statistics themselves, so that an infinite one spoils none below it; zeros without a sample."""
     if not sample_ms.size:
         return np.zeros(len(_QUANTILES))
     return np.asarray(np.quantile(sample_ms, list(_QUANTILES.values()), method="inverted_cdf"), np.float64)

@@ -46,7 +46,7 @@ def read_trial(raw: Path, facts: TrialFacts, schedule: NDArray[np.void] | None) 
     """
     problems: list[str] = []
     if schedule is None:
-        # What was issued is what was offered: the rows are the schedule that nobody could know before.
+        # What was issued is what was offered: the rows are the schedule that could not be known before.
         rows = schedule = _rows_as_issued(raw / "load.rows", problems)
     else:
         rows = _read_rows(raw / "load.rows", schedule, problems)
@@ -88,7 +88,7 @@ def _arrivals(
 
 
 def _load_hosts(facts: TrialFacts, size: int) -> pd.api.extensions.ExtensionArray:
-    """The host that sent each arrival: they are dealt out in turn (`benchmarks.load.shares.deal`).
+    """The host that sent each arrival: they are distributed in turn (`benchmarks.load.shares.deal`).
 
     Those of a closed load are not, but all its workers are on one host.
     """
@@ -120,7 +120,7 @@ def _earliest(places: NDArray[np.int64], t_ns: NDArray[np.int64], size: int) -> 
 def _effects(facts: TrialFacts, indices: NDArray[np.int64], ids: Ids, records: Records) -> pd.DataFrame:
     """One row per attempt; a receipt that was never started has one row, without `started_ns`.
 
-    The times of a receipt (received, settled) stand on each of its attempts.
+    The times of a receipt (received, settled) are on each of its attempts.
     """
     mine = records.of_role("service")
     mine = mine[indices[mine["place"].to_numpy()] >= 0].reset_index(drop=True)
@@ -176,7 +176,7 @@ def _receipts(records: pd.DataFrame) -> NDArray[np.int64]:
     """The number of the receipt, from 0, that each record of a service belongs to."""
     arrival, _ = pd.factorize(records["process"] * (records["place"].max() + 1) + records["place"])
     receipt, _ = pd.factorize(arrival * (records["delivery"].max() + 1) + records["delivery"])
-    # A process started again counts its deliveries from 1 again, and its successor's first may well be the same
+    # A restarted process counts its deliveries from 1 again, and its successor's first may well be the same
     # registration: each further RECEIVED begins another receipt.
     life = (records["kind"] == RecordKind.RECEIVED).groupby(receipt).cumsum()
     numbers: NDArray[np.int64] = pd.factorize(receipt * (life.max() + 1) + life)[0].astype(np.int64)
@@ -208,7 +208,7 @@ class Ids:
         ids = [luck.registration_id(block_seed, index) for index in indices.tolist()]
         self.strings: NDArray[np.object_] = np.array([str(id_) for id_ in ids], dtype=object)
         halves = _halves(np.frombuffer(b"".join(id_.bytes for id_ in ids), dtype="V16"))
-        # The first halves tell the ids of a block apart: look that up, then compare the second.
+        # The first halves distinguish the ids of a block: look that up, then compare the second.
         self._lookup = pd.Index(halves[:, 0])
         self._second = halves[:, 1]
         if not self._lookup.is_unique:  # 60 random bits: one chance in 10⁸ among 100,000 arrivals
@@ -230,7 +230,7 @@ def _halves(raw_ids: NDArray[np.void]) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True)
 class TracedProcess:
-    """Who wrote a trace, and on which host; an earlier version did not say."""
+    """Which process wrote a trace, and on which host; an earlier version did not record that."""
 
     role: str
     service: str

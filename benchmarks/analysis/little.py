@@ -29,7 +29,7 @@ TOLERANCE_RATIO = 0.005
 TOLERANCE_COUNT = 0.005
 _DEVIATIONS = 5.0
 _SHORTEST_S = 1.0
-# A process that was stopped or ended needs a moment until its samples are those of a server again.
+# A process that was stopped or ended needs a moment before its samples are those of a server again.
 _AFTER_S = 0.2
 _ENDING = tuple(word for word, kind in KINDS.items() if kind.effect is Effect.DOWN)
 _STOPPING = tuple(word for word, kind in KINDS.items() if kind.effect is not Effect.WORKS)

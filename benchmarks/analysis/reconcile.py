@@ -37,7 +37,7 @@ class Reconciliation(Endings):
 
     @property
     def endings(self) -> Endings:
-        """The counts alone, which take no room."""
+        """The counts alone, which take little memory."""
         return Endings(self.registrations, self.effects, self.effects_by_service)
 
 
@@ -115,7 +115,7 @@ def _pairs(
 def _names(marked: NDArray[np.bool_], services: tuple[str, ...]) -> ExtensionArray:
     """The services marked in each row, separated by commas. Rows share few patterns: name each pattern once."""
     pattern_of = np.zeros(len(marked), dtype=np.int64)
-    for column in marked.T:  # numbered anew for each service, so that any number of them fits
+    for column in marked.T:  # renumbered for each service, so that any number of them fits
         pattern_of = pd.factorize(2 * pattern_of + column)[0].astype(np.int64)
     _, example = np.unique(pattern_of, return_index=True)
     names = [",".join(service for service, on in zip(services, marked[row], strict=True) if on) for row in example]

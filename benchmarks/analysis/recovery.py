@@ -24,7 +24,7 @@ LASTING_S = 5  # seconds in a row that must be as before
 CERTAINTY = 0.999  # of a second that is as before, to keep a limit
 
 _SECOND_NS = 1_000_000_000
-# Stretches are tried from every tenth of a second after the heal on: that is how finely a recovery is told.
+# Stretches are tried from every tenth of a second after the heal on: that is how finely a recovery is measured.
 _STEP_NS = 100_000_000
 _STEPS_PER_SECOND = _SECOND_NS // _STEP_NS
 
@@ -62,7 +62,7 @@ class _Seconds:
 
 
 def _area(steps: pd.DataFrame, until_s: Floats) -> Floats:
-    """Below a series of steps (`t_s`, `count`), from its begin to each of these times."""
+    """Below a series of steps (`t_s`, `count`), from its start to each of these times."""
     t_s, count = (steps[name].to_numpy(dtype=np.float64) for name in ("t_s", "count"))
     areas = np.concatenate([[0.0], np.cumsum(np.diff(t_s) * count[:-1])])
     at = np.maximum(np.searchsorted(t_s, until_s, side="right") - 1, 0)
@@ -103,7 +103,7 @@ class _Baseline:
         return kept
 
     def broken_by(self, seconds: _Seconds, place: int) -> str:
-        """What one second exceeds, in words; empty where it keeps all."""
+        """What one second exceeds, in words; empty where it keeps within all limits."""
         arrivals = int(seconds.arrivals[place])
         found = (seconds.slow[place], seconds.failed[place], seconds.outstanding[place])
         words = (

@@ -2,14 +2,14 @@
 
     history, effects ┐                    ┌ accept      answered − predicted reply
     Prediction       ┴→ Residuals of one ─┼ completion  last first effect − predicted, and of each service
-                        trial             └ work        how much longer the work took than the scenario has it
+                        trial             └ work        how much longer the work took than the scenario says
 
 The prediction holds parameters only, so nothing of the wiring is in it: no network, no broker, no interpreter. Where it
 and the measurement disagree about what became of a registration (one says accepted, the other does not), there is no
 difference of times, and the registration is counted instead.
 
-A fault meets the work that *begins* inside its window, so work that the wiring shifts across the window's edge meets
-another fate than predicted. That is no cost in milliseconds. Such registrations are known exactly, by the begin of
+A fault meets the work that *begins* inside its window, so work that the wiring shifts across the window's edge fares
+otherwise than predicted. That is not a cost in milliseconds. Such registrations are known exactly, by the start of
 each attempt as measured and as predicted, and are counted apart as being *on an edge*. What queued behind one is not.
 """
 
@@ -94,7 +94,7 @@ class Residuals:
 class RunResiduals:
     """A run against its predictions: `summary.predicted`, `summary.residuals`, and the rows of `residuals.parquet`.
 
-    `predicted_blocks`: as `predicted`, of every variant and block that was held against its own.
+    `predicted_blocks`: as `predicted`, of every variant and block that was compared with its own.
     """
 
     predicted: Mapping[str, Json]
@@ -105,7 +105,7 @@ class RunResiduals:
 
 
 def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: PredictBlock) -> RunResiduals:
-    """Hold every trial against what `predict` says of its variant and block, as far as `MOST_ARRIVALS_OF_A_RUN` goes.
+    """Compare every trial with what `predict` says of its variant and block, as far as `MOST_ARRIVALS_OF_A_RUN` goes.
 
     The first block of each variant is predicted in any case where it can be: the report shows it.
     """
@@ -145,7 +145,7 @@ def compare_run(scenario: Scenario, trials: Iterable[TrialResult], predict: Pred
 
 
 def _why_not(prediction: Prediction | Unpredicted) -> str | None:
-    """Why no registration of a run can be held against it; None where each can."""
+    """Why no registration of a run can be compared with it; None where each can."""
     if isinstance(prediction, Unpredicted):
         return prediction.reason
     return None if prediction.one_by_one else "which arrivals a closed load has depends on the replies"
@@ -219,7 +219,7 @@ def _measured(effects: pd.DataFrame, index: NDArray[np.int64]) -> pd.DataFrame:
 
 
 def _crossed(pairs: pd.DataFrame, scenario: Scenario, variant: str, service: str) -> NDArray[np.bool_]:
-    """Which attempts lie on another side of a fault's edge than predicted: by their begin, which is what a
+    """Which attempts lie on another side of a fault's edge than predicted: by their start, which is what a
     fault of the work asks for, or by their end too where a fault stops or ends the process.
     """
     spec = scenario.variant(variant)
@@ -249,7 +249,7 @@ def _work_ms(pairs: pd.DataFrame, first_applied_ns: Floats) -> Floats:
 def _summary(
     prediction: Prediction | Unpredicted, frames: Sequence[pd.DataFrame], skipped: Sequence[str], scenario: Scenario
 ) -> summary_model.ResidualSummary:
-    """One variant, its trials pooled; what lies on an edge is counted and in no figure."""
+    """One variant, its trials pooled; what is on an edge is counted, but in no figure."""
     reason = _why_not(prediction)
     if reason is None and not frames:
         reason = skipped[0] if skipped else "no trial was finished"

@@ -27,14 +27,14 @@ OLD, NEW = "old", "new"
 
 # Keys of a scenario that figures depend on; the others say how often it ran and what was asked of it.
 _SAME_KEYS = ("workload", "services", "api", "faults", "slo", "drain", "drainMayExpire")
-# Keys of an environment without which figures cannot be set side by side: absolute ones do not travel.
+# Keys of an environment without which figures cannot be compared: absolute ones do not carry over.
 _SAME_MACHINE = ("machine", "cpu", "cores", "cores_usable")
-# What an environment says of the moment, or what is compared by other means.
+# What an environment says about the moment, or what is compared by other means.
 _OF_THE_MOMENT = ("load_average", "calibration")
 
 
 class NoRunError(Exception):
-    """A directory that is no run."""
+    """A directory that is not a run."""
 
 
 class DamagedRunError(Exception):
@@ -43,7 +43,7 @@ class DamagedRunError(Exception):
 
 @dataclass(frozen=True)
 class StoredRun:
-    """What a results directory says of its run: all that a comparison needs, and no frames."""
+    """What a results directory says about its run: all that a comparison needs, and no frames."""
 
     directory: Path
     scenario: Scenario
@@ -183,7 +183,7 @@ def _refused(old: StoredRun, new: StoredRun) -> list[str]:
 
 
 def _stated(old: StoredRun, new: StoredRun, shared: Sequence[str]) -> list[str]:
-    """What differs and does not speak against a comparison, since it may be what the runs are to show."""
+    """What differs without ruling out a comparison, since it may be what the runs are to show."""
     told = [str(difference) for difference in _differences("bench", old.version, new.version)]
     environments = [
         {key: value for key, value in run.environment.items() if key not in (*_OF_THE_MOMENT, *_SAME_MACHINE)}
@@ -255,5 +255,5 @@ def _read(path: Path, *, optional: bool = False) -> Json:
         return {}
     found = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(found, dict):
-        raise ValueError(f"{path.name} holds no object")  # noqa: TRY004  # damaged, like one that is no JSON
+        raise ValueError(f"{path.name} is not a JSON object")  # noqa: TRY004  # damaged, like one that is not JSON
     return found

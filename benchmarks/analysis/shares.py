@@ -35,7 +35,7 @@ class Count:
 
 
 def counts_of(metric: Metric, sides: Sequence[VariantSummary], blocks: Collection[int]) -> tuple[Count, ...]:
-    """What each side's share was made of in these blocks; empty where the metric is no share of what was offered."""
+    """What each side's share was made of in these blocks; empty where the metric is not a share of what was offered."""
     counts = tuple(_count(metric, side, blocks) for side in sides)
     whole = metric.definition.nature == "share" and all(count is not None and count.whole for count in counts)
     return tuple(count for count in counts if count is not None) if whole else ()

@@ -1,6 +1,6 @@
-"""How many of a window's registrations would have kept other SLOs: what a verdict's reach is read from.
+"""How many of a window's registrations would have met other SLOs: a verdict's reach is read from it.
 
-Counted while a trial's rows are at hand, so that nothing of them has to stay.
+Counted while a trial's rows are at hand, so that none of them have to stay.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from benchmarks.metrics.definition import Nature
 from benchmarks.scenario.hypothesis import EstimateKind
 from benchmarks.values.confidence import CONFIDENCE, FEWEST_BLOCKS
 
-# Ten standard deviations, as hyperfine has it; 1.4826 turns the median absolute deviation into one (Iglewicz & Hoaglin
+# Ten standard deviations, as in hyperfine; 1.4826 turns the median absolute deviation into one (Iglewicz & Hoaglin
 # 1993, "How to detect and handle outliers").
 OUTLIER_SCORE = 1.4826 * 10
 # Of three values the middle two are often close by chance, which blows the score up: ask for a real distance, too.
@@ -71,7 +71,7 @@ def t_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Inter
 
 
 def t_interval_of(mean: float, standard_error: float, freedom: float, confidence: float = CONFIDENCE) -> Interval:
-    """Student's t interval around a mean, from its standard error and its degrees of freedom, which may be broken."""
+    """Student's t interval around a mean, from its standard error and degrees of freedom, which may be fractional."""
     half = float(stdtrit(freedom, (1 + confidence) / 2)) * standard_error
     return mean - half, mean + half
 
@@ -91,7 +91,7 @@ def _standard_error(values: Sequence[float]) -> float:
 def holm(ps: Sequence[float | None]) -> list[float | None]:
     """The p values of a family, corrected for their number; null stays null and counts for nothing.
 
-    Holm 1979, "A simple sequentially rejective multiple test procedure": the k-th smallest of m is multiplied with
+    Holm 1979, "A simple sequentially rejective multiple test procedure": the k-th smallest of m is multiplied by
     m - k + 1, and none is smaller than one before it.
     """
     places = sorted((p, place) for place, p in enumerate(ps) if p is not None)

@@ -2,7 +2,7 @@
 
     trials → measure each → per variant: sums, geometric means → comparison, comparisons, thresholds, warnings
 
-A pure function: the same stored frames give the same summary. Each trial is taken in by itself, and its frames are let
+A pure function: the same stored frames give the same summary. Each trial is read on its own, and its frames are let
 go before the next is read: a run may be larger than the memory.
 """
 
@@ -96,7 +96,7 @@ class _Variant:
         return tuple(DisturbedTrial(one.facts, one.disturbed, one.ends) for one in self.trials if one.disturbed)
 
     def curves(self) -> dict[int, Mapping[str, SloCurve]]:
-        """What other SLOs would have come to in each block."""
+        """What other SLOs would have given in each block."""
         return {trial.facts.block: trial.metrics.curves for trial in self.trials}
 
     def reasons(self) -> list[str]:
@@ -123,7 +123,7 @@ def summarise(
     what the parameters alone say of the first block of each variant, `predicted_blocks` of every block that it was done
     for. `environment` is where the run ran, with the machine's calibration. `ends` are those of disturbed trials, by
     their numbers; `margins` as in `Brackets`. Trials whose
-    block was repeated are told of and count nowhere. Variants without a finished trial are left out, with a warning.
+    block was repeated are reported and count nowhere. Variants without a finished trial are left out, with a warning.
     `trials` is gone through once.
     """
     counted, superseded = _taken_in(scenario, ends or {}, trials)

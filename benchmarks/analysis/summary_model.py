@@ -1,4 +1,4 @@
-"""What `summary.json` says, as values: written by `plain`, read by `Summary.read`, and dug through by nobody.
+"""What `summary.json` says, as values: written by `plain`, read by `Summary.read`, and never searched by hand.
 
 Figures stay an object by metric, as `benchmarks.metrics` has them: a `Metric` finds its own in it. Fields that came
 later than others have a default, so that older files can be read.
@@ -82,7 +82,7 @@ class VariantSummary(WithFigures):
         return bound if isinstance(bound, float) else None
 
     def why_missing(self, metric: Metric) -> str | None:
-        """What its metric knows of why there is no figure."""
+        """Why there is no figure, as far as its metric knows."""
         return metric.definition.why_missing({**self.figures, "broker": self.broker, "trials": self.trials})
 
 
@@ -269,7 +269,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class UsedFloor:
-    """The noise floor that comparisons were held against; without one all is null, and `reason` says why."""
+    """The noise floor that comparisons were checked against; without one all is null, and `reason` says why."""
 
     scenario: str | None = None
     blocks: int | None = None
@@ -321,7 +321,7 @@ class Summary:
     noise_floor: UsedFloor = field(default_factory=UsedFloor)
     predicted: Mapping[str, Json] | None = None
     residuals: Mapping[str, ResidualSummary] | None = None
-    # What stands beside the figures of the table and is not among `comparisons`: each by itself, corrected for nothing.
+    # What is shown next to the figures of the table and is not among `comparisons`: each on its own, uncorrected.
     comparisons_alone: tuple[Comparison, ...] = ()
     disturbed: Disturbance | None = None
     worth: Worth | None = None
@@ -330,7 +330,7 @@ class Summary:
 
     @classmethod
     def read(cls, path: Path) -> Summary:
-        """Raises OSError where there is no such file, ValueError where it holds no summary."""
+        """Raises OSError where there is no such file, ValueError where it is not a summary."""
         return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
 
     @classmethod

@@ -32,7 +32,7 @@ Figures = dict[str, object]
 class TrialMetrics:
     """What is kept of one trial: the parts of its metrics, of the whole and of the windows that there are.
 
-    `curves`: what other SLOs would have come to, in `whole` and in each window.
+    `curves`: what other SLOs would have given, in `whole` and in each window.
     """
 
     facts: TrialFacts

@@ -72,7 +72,7 @@ class Brackets:
         if not metric.definition.bracketed:
             return "what other programs did to it is not bounded by the prediction"
         if math.isinf(self._margin(metric, variant)):
-            return f"delay may help {variant}, so the prediction is no bound"
+            return f"delay may help {variant}, so the prediction is not a bound"
         return None
 
     def _margin(self, metric: Metric, variant: str) -> float:
@@ -107,7 +107,7 @@ class Side:
     shift: float = 0.0
 
     def by_block(self, metric: Metric) -> dict[int, float | None]:
-        """A figure that was mixed from times without a bound is none."""
+        """A figure that was mixed from times without a bound is not a figure."""
         return {block: self._shifted(metric, value) for block, value in self.variant.by_block(metric).items()}
 
     def _shifted(self, metric: Metric, value: float | None) -> float | None:
@@ -134,7 +134,7 @@ QUIET = Brackets()
 @dataclass(frozen=True)
 class Compared:
     """One metric of two sides: the estimate over blocks, and `limit`, the mark and the sentence of what forbids any
-    conclusion (null where nothing does). `mark` is that one, or what the interval itself deserves.
+    conclusion (null where nothing does). `mark` is that one, or the interval's own.
     """
 
     kind: EstimateKind
@@ -144,7 +144,7 @@ class Compared:
     mark: str | None
 
     def fields(self, label: str, p_holm: float | None, *, alone: bool = False) -> dict[str, Any]:
-        """Those of a `Comparison`; `alone`: it is one of no family, so that its own `p` decides."""
+        """Those of a `Comparison`; `alone`: it belongs to no family, so that its own `p` decides."""
         found = self.found
         p = found.p if alone else p_holm
         return {
@@ -230,7 +230,7 @@ def compared_metrics(*, with_faults: bool) -> list[Metric]:
 
 
 def _others(*, with_faults: bool) -> list[Metric]:
-    """What is compared beside the figures of the table, and not among `compared_metrics`."""
+    """What is compared next to the figures of the table, and not among `compared_metrics`."""
     shown = [(row, metric) for row, metric in rows() if row.compared]
     inside = [metric.inside("during") for row, metric in shown if row.in_fault and with_faults]
     listed = compared_metrics(with_faults=with_faults)
@@ -273,7 +273,7 @@ def comparisons_of(
 ) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
     """`comparisons` of the summary: each of `pairs_of`, with Holm's correction over all of them; no verdicts here.
 
-    And `comparisons_alone`: what the table has beside them.
+    And `comparisons_alone`: what the table has besides them.
     """
     found, alone = (
         [
@@ -307,7 +307,7 @@ def compare_by(
 
 
 def _reason_of(compared: Compared) -> str | None:
-    """What to know about a comparison beside its figures."""
+    """What to know about a comparison besides its figures."""
     if compared.limit is not None:
         return compared.limit[1]
     interval = compared.found.interval
@@ -327,7 +327,7 @@ def outlier_warnings(sides: Sequence[VariantSummary]) -> list[str]:
             blocks = list(values)
             warnings += [
                 f"{side.name}: {metric} of block {blocks[place]} ({figure(values[blocks[place]])}) is far from the "
-                f"other blocks' (modified z-score above {OUTLIER_SCORE:.1f}); it is kept. Close what else runs on this "
+                f"other blocks' (modified z-score above {OUTLIER_SCORE:.1f}); it is kept. Close other programs on this "
                 "machine, and run again with more blocks"
                 for place in outliers(list(values.values()))
             ]
@@ -373,7 +373,7 @@ def judge(found: Estimate, expect: Expectation) -> tuple[Verdict | None, str]:
         return Verdict.CONFIRMED, f"all of {span} is {expect}"
     if _all_violate(expect, low, high):
         return Verdict.REFUTED, f"none of {span} is {expect}"
-    return Verdict.INCONCLUSIVE, f"{span} holds values that are {expect} and others that are not; more blocks narrow it"
+    return Verdict.INCONCLUSIVE, f"{span} has values that are {expect} and others that are not; more blocks narrow it"
 
 
 def _all_satisfy(expect: Expectation, low: float, high: float) -> bool:
@@ -397,7 +397,7 @@ def combine(verdicts: Sequence[Verdict | None]) -> Verdict | None:
 
 
 def survivorship(metric: Metric, first_ratio: float | None, second_ratio: float | None) -> str | None:
-    """Why a latency comparison is none, or null. The ratios are the sides' `accept_ratio` in the metric's window."""
+    """Why latencies cannot be compared, or null. The ratios are the sides' `accept_ratio` in the metric's window."""
     if not metric.definition.of_survivors or first_ratio is None or second_ratio is None:
         return None
     # Rounded, so that 0.98 against 0.97 is a point and not, in binary, a little more than one.

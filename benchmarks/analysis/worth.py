@@ -42,10 +42,10 @@ Ends = tuple[float | None, float | None]
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a verdict's worth is read from beside the summary.
+    """What a verdict's worth is read from, besides the summary.
 
     `curves`: by variant and block, then by window (`WHOLE` for the trial). `predicted_blocks`: by variant and block, as
-    `summary.predicted` has a variant's first; blocks without one are held against the first.
+    `summary.predicted` has a variant's first; blocks without one are compared with the first.
     """
 
     slo: Slo
@@ -78,7 +78,7 @@ def _part(part: HypothesisPart, found: PartVerdict, summary: Summary, evidence: 
 
 
 def _predicted(part: HypothesisPart, figures: Callable[[str], Json]) -> float | None:
-    """The part's figure if every side did what the parameters say. Nothing ÷ something is nothing, and is said."""
+    """The part's figure if every side did what the parameters say. 0 ÷ something is 0, and is given."""
     values = [part.metric.of(figures(name)) for name in part.sides]
     first, second = values[0], values[-1]
     if first is None or second is None:
@@ -107,7 +107,7 @@ def _added(part: HypothesisPart, found: PartVerdict, summary: Summary, evidence:
     added = over("ratio" if part.comparison == "ratio" else "difference")
     if added.value is None:
         return None
-    # A floor is about two sides; one side is held against its prediction as against another side.
+    # A floor is about two sides; one side is compared with its prediction as with another side.
     kind: EstimateKind = part.metric.definition.comparison if part.comparison == "variant" else part.comparison
     near, beside = None if evidence.floor is None else evidence.floor.interval(kind, str(part.metric)), over(kind)
     outside = None
@@ -158,7 +158,7 @@ def _reach(
         last, known = set_ms, None
         for place in places:
             here = {name: {block: float(curve[place]) for block, curve in of.items()} for name, of in shares.items()}
-            # Where nobody's latency lies between two candidates, there is nothing new to judge.
+            # Where no latency is between two candidates, there is nothing new to judge.
             if here != known and not same(here):
                 return last
             last, known = float(CANDIDATES_MS[place]), here
@@ -198,9 +198,9 @@ def _cost(side: VariantSummary, curves: Mapping[int, Mapping[str, SloCurve]]) ->
 
 
 def _advantages(summary: Summary, asked: Sequence[HypothesisPart]) -> Iterator[Advantage]:
-    """What speaks for the losing side: by itself each, since this is no verdict."""
+    """What speaks for the losing side: each on its own, since this is not a verdict."""
     losers = {pair for part, found in zip(asked, summary.parts, strict=True) if (pair := _loser(part, found.verdict))}
-    if len(losers) != 1:  # the parts speak against nobody, or against both
+    if len(losers) != 1:  # the parts speak against neither, or against both
         return
     loser, winner = losers.pop()
     better = {Metric(metric.name, metric.stat): row.better for row, metric in rows()}

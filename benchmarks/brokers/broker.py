@@ -14,7 +14,7 @@ from typing import Protocol
 
 
 class BrokerUnavailable(Exception):  # noqa: N818 - reads as the state the user finds the broker in
-    """No broker can be had; `next_step` says what to do. The command line exits with 111."""
+    """No broker is available; `next_step` says what to do. The command line exits with 111."""
 
     def __init__(self, message: str, next_step: str) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class BrokerKind:
     profiles: how much it may take, the default first; empty where there is nothing to choose. partitions: how many
     each topic has, whatever is asked; None: as asked. emulator: it stands in for the real one, and results say so.
     hit_by_faults: its process may be paused, killed and restarted, and what it has acknowledged survives that.
-    fetches: its program is fetched before the first start. caution: what a plan warns of.
+    fetches: its program is fetched before the first start. caution: what a plan warns about.
     """
 
     module: str
@@ -114,7 +114,7 @@ class Broker(Protocol):
     async def end(self, number: int) -> float:
         """End its process with a signal, SIGKILL if it takes too long; the CPU seconds that this process used in all.
 
-        It was asked for, so it is no trouble; a successor may follow with `respawn`.
+        It was asked for, so it is not trouble; a successor may follow with `respawn`.
         """
 
     async def respawn(self) -> None:

@@ -1,7 +1,7 @@
 """`--broker embedded`: the broker inside librdkafka, in a process of its own. Not a real broker, and labelled so.
 
 It is ready in a tenth of a second, without a download, and keeps everything in memory. It is good for trying a
-scenario; its latencies, its guarantees and its cost are not those of a broker that anybody would run.
+scenario; its latencies, its guarantees and its cost are not those of a broker in production.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A Kafka-compatible cluster that somebody else runs, named with `--broker host:port`."""
+"""A Kafka-compatible cluster that is not ours, named with `--broker host:port`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ExternalBroker(Untouched):
 async def connect(bootstrap: str) -> Broker:
     """Check that a cluster answers at `host:port[,host:port…]`, and that its brokers can be reached from here.
 
-    The environment says how it is secured (`security`). One that asks for a name and a password is only proven to
+    The environment says how it is secured (`security`). One that asks for a name and a password is only shown to
     exist; the clients log in later. BrokerUnavailable after at most five seconds for each address, saying which kind
     of trouble it is.
     """

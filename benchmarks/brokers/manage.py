@@ -65,7 +65,7 @@ class Detached:
 
 @dataclass(frozen=True)
 class Status:
-    """fetched: None before the first fetch. detached: None where none runs. answers: it speaks Kafka just now."""
+    """fetched: None before the first fetch. detached: None where none runs. answers: it speaks Kafka at the moment."""
 
     cache: Path
     fetched: Fetched | None

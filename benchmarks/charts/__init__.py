@@ -25,7 +25,7 @@ from benchmarks.charts import (
 from benchmarks.charts.chart import Chart
 from benchmarks.charts.run_data import RunData
 
-# In the order in which a reader wants them.
+# In the order in which they are read.
 CHARTS: tuple[Chart, ...] = (
     accept_latency_over_time.CHART,
     completion_over_time.CHART,

@@ -1,4 +1,4 @@
-"""Was the work done when the reply came? Accept beside completion, so that no fast reply passes for work."""
+"""Was the work done when the reply came? Accept next to completion, so that no fast reply passes for work."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SERVICES_UP_TO = 4  # with more variants than this, only accept and completion fit
 _GAP = 0.75  # between groups, in rows
-_COLUMN_PT = 56.0  # of the p50 and p95 figures beside the dots
+_COLUMN_PT = 56.0  # of the p50 and p95 figures next to the dots
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,8 @@ CHART = Chart(
     question="Was the work done when the reply came?",
     how_to_read=(
         "The first rows say when people were accepted, the last when everything was done for them; between them, each "
-        "service. Where the first is far left of the last, the reply promised work still to do. All times are of "
-        "everybody who arrived, so that they compare: “never” means that this many never came to it."
+        "service. Where the first is far left of the last, the reply promised work still to be done. All times are of "
+        "everybody who arrived, so that they compare: “never” means that this many never got there."
     ),
     title=title,
     draw=draw,

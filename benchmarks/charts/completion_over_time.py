@@ -44,8 +44,8 @@ CHART = Chart(
     heading="How long it took until all was done",
     question="How long did it take until everything was done, second by second?",
     how_to_read=(
-        "Like the chart of the answers, with the other time: until the last effect was applied. Read the two beside "
-        "each other. A line that climbs while arrivals are even is a backlog: whoever comes later waits longer. A line "
+        "Like the chart of the answers, with the other time: until the last effect was applied. Read the two side by "
+        "side. A line that climbs while arrivals are even is a backlog: those who come later wait longer. A line "
         "has a gap (a cross for the median) where that many were never done."
     ),
     title=title,

@@ -1,4 +1,4 @@
-"""What did each side take of the machine: processor time by process, and memory?"""
+"""What did each side cost the machine: processor time by process, and memory?"""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 # The two figures, as the summary calls them, with the unit and the heading of their panels.
 _PANELS = (
     ("cpu_ms_per_registration", "ms", "CPU per completed registration"),
-    ("rss_mb_max", "MB", "Memory at most, of each process"),
+    ("rss_mb_max", "MB", "Peak memory of each process"),
 )
-_FIGURE_PT = 62.0  # the sum beside a bar
+_FIGURE_PT = 62.0  # the sum next to a bar
 _KEY_PT = LABEL_PT * 1.9
 
 
@@ -111,11 +111,11 @@ def _megabytes(value: float | None) -> str:
 CHART = Chart(
     name="cost",
     heading="What it cost",
-    question="What did each side take of the machine?",
+    question="What did each side cost the machine?",
     how_to_read=(
-        "Each bar is made of its processes, all instances of one together; the figure at its end is the sum. Memory is "
-        "the most of each process at any time, which need not be the same time. The broker’s share holds what it would "
-        "have taken idle, which shrinks with the load per registration. A broker that is not ours is not measured: the "
+        "Each bar consists of its processes, all instances of one together; the figure at its end is the sum. Memory "
+        "is the peak of each process; peaks need not coincide. The broker’s share includes what it would "
+        "have used when idle: less per registration under more load. An external broker is not measured: the "
         "bar then lacks it."
     ),
     title=title,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from benchmarks.charts.run_data import RunData
 
-# How a title says a percentile, and the smallest sample of a trial that it takes.
+# How a title names a percentile, and the smallest sample of a trial that it needs.
 _STATS = {"p99": ("1 in 100", 1_000), "p95": ("1 in 20", 200), "p90": ("1 in 10", 100), "p50": ("1 in 2", 1)}
 
 
@@ -78,7 +78,7 @@ def draw(data: RunData) -> Figure:
 
 
 def _curves(data: RunData, variant: str, inside: tuple[int, int] | None) -> list[axis.Curve]:
-    """One curve for each trial in which somebody was accepted."""
+    """One curve for each trial in which anyone was accepted."""
     curves = (
         axis.quantile_curve(data.times_ms(facts, inside)["accepted"].to_numpy()) for facts in data.facts_of(variant)
     )

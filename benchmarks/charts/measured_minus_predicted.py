@@ -100,12 +100,12 @@ CHART = Chart(
     heading="What the wiring added",
     question="How much later was each registration answered and done than the parameters alone predict?",
     how_to_read=(
-        "The prediction is the same code with the same arrivals and the same luck, on a network and a broker that cost "
+        "The prediction is the same code with the same arrivals and random draws, on a network and a broker that cost "
         "nothing. What the measurement shows beyond that is the wiring, and the machine: the broker, HTTP, the "
         "interpreter, waiting for a processor. Find a share below: for that many it was at most the time where the "
         "line crosses it. The dot is the median; the label is the time where the line ends. On a "
-        "logarithmic axis, what was quicker than predicted lies below the edge. Registrations at whose work a fault "
-        "was on in the one and off in the other are left out; the table above counts them."
+        "logarithmic axis, what was quicker than predicted is below the edge. Registrations whose work met a fault "
+        "in only one of the two are left out; the table above counts them."
     ),
     title=title,
     draw=draw,

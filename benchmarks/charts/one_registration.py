@@ -25,7 +25,7 @@ _LABEL_ROOM = 1.22  # right of the last end, for its label
 
 @dataclass(frozen=True)
 class _Span:
-    """One row: who, from when to when, and the moment from which it is work rather than waiting; in milliseconds."""
+    """One row: name, from when to when, and the moment from which it is work rather than waiting; in milliseconds."""
 
     name: str
     begin_ms: float
@@ -54,7 +54,7 @@ def draw(data: RunData) -> Figure:
     sheet = Sheet(
         data,
         title(data),
-        f"Of each side the one with the median completion {window_name(data)}, from when it was due. Light: waiting; "
+        f"For each side, the one with the median completion {window_name(data)}, from when it was due. Light: waiting; "
         "solid: at work; ticks: stored, replied (API), settled (services).",
     )
     shown = {name: _spans(data, name) for name in _shown(data)}
@@ -155,7 +155,7 @@ CHART = Chart(
     heading="One registration, step by step",
     question="What happened to one person, from the click to the last effect?",
     how_to_read=(
-        "Of each side the registration with the median completion, so neither the luckiest nor the worst. The person "
+        "For each side, the registration with the median completion, so neither the luckiest nor the worst. The person "
         "waits as long as the first bar. Where a service’s bar ends before the person’s, its work was part of the "
         "wait; where it ends after, the reply promised it. Light parts are queues: what was received and not yet "
         "begun. One registration proves nothing: it shows what the distributions are made of."

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from benchmarks.charts.run_data import RunData
 
-_COLUMNS_FROM = 4  # as many variants stand in two columns
+_COLUMNS_FROM = 4  # from this many variants on, two columns
 _LEGEND_ROW_PT = LABEL_PT * 1.5
 
 
@@ -43,7 +43,7 @@ def draw(data: RunData) -> Figure:
         data,
         title(data),
         f"How the arrivals of each {data.bin_words} ended, as shares; {data.load}, pooled. "
-        "Beside the panels: the whole run.",
+        "Next to the panels: the whole run.",
     )
     columns = 1 if len(data.variants) < _COLUMNS_FROM else 2
     rows = -(-len(data.variants) // columns)

@@ -1,4 +1,4 @@
-"""How a chart becomes files: the same bytes for the same run, and SVGs that can stand together in one HTML page."""
+"""How a chart becomes files: the same bytes for the same run, and SVGs that can share one HTML page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PNG_DPI = 200  # 2560 × 1440 pixels: sharp on a slide
 
-# Verdana and DejaVu Sans have letters of the same width: where one is missing, words keep their room.
+# Verdana and DejaVu Sans have letters of the same width: where one is missing, words keep their width.
 _FONTS = "'DejaVu Sans', Verdana, sans-serif"
 _ID = re.compile(r'(\bid="|\bhref="#|url\(#)')
 

@@ -26,7 +26,7 @@ _POINTS = 240
 _DASHES: tuple[Dashes, ...] = ((0, ()), (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
 _GROUPS_NAMED = 1  # with more event variants than this, only each one's largest group is drawn
 _SAMPLE_ROOM = "        "  # as wide as the piece of line before a label
-_Counts = Mapping[str, list[NDArray[np.float64]]]  # of each variant, an array for each trial
+_Counts = Mapping[str, list[NDArray[np.float64]]]  # for each variant, an array for each trial
 _MARGIN = 1.0  # seconds kept free after the last drain
 
 
@@ -187,7 +187,7 @@ CHART = Chart(
     how_to_read=(
         "A line that climbs while the load is even is a backlog. After the last arrival (grey) no more comes in: the "
         "time until all is at rest is the drain. Both sides are counted by the same rule; lag is what the broker still "
-        "held. The label of a line stands at the height of its dot, its peak."
+        "held. The label of a line is at the height of its dot, its peak."
     ),
     title=title,
     draw=draw,

@@ -19,7 +19,7 @@ from benchmarks.metrics.outcomes import OUTCOMES
 from benchmarks.parquet import query
 
 _SHOWN = ("p50", "p95", "p99")
-# Of several that hold, the first counts: the order of what nobody would notice by itself.
+# Of several that hold, the first counts; what would go unnoticed comes first.
 ENDINGS = (
     *("lost", "stranded", "pending", "dead_lettered"),
     *("duplicated", "unexpected", "recovered", "complete"),
@@ -42,9 +42,9 @@ _WITH_DONE = """(
 def answers_over_time(registrations: Path, variant: str, bin_s: float, effects: Path | None = None) -> pd.DataFrame:
     """Percentiles of the accept latency per bin of intended time, and how the arrivals of the bin ended.
 
-    With `effects`, percentiles of the completion latency. They are those of everybody who arrived: who was not accepted
-    waits for ever, so that no side looks quick by turning people away. Columns: t_s (begin of the bin), offered,
-    reached (how many came to it), p50, p95, p99 in milliseconds (NaN where that many never came to it), and one per
+    With `effects`, percentiles of the completion latency. They are those of everybody who arrived: those not accepted
+    wait for ever, so that no side looks quick by turning people away. Columns: t_s (start of the bin), offered,
+    reached (how many got there), p50, p95, p99 in milliseconds (NaN where that many never got there), and one per
     outcome. Bins without an arrival have no row.
     """
     time = f"coalesce({_ACCEPT_MS if effects is None else _DONE_MS}, 'nan'::DOUBLE)"  # sorts last, like for ever

@@ -3,7 +3,7 @@
     summary.json of each run → rows → overview.svg, overview.png, overview.html
 
 The share within the SLO, in the window that a run is about, is the one figure that every scenario has and that no side
-can better by turning people away.
+can improve by turning people away.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TEXT_PT, _SMALL_PT, _TITLE_PT = 10.0, 8.5, 17.0
 
 @dataclass(frozen=True)
 class Row:
-    """One run; `directory` is where its report stands."""
+    """One run; `directory` holds its report."""
 
     directory: Path
     summary: Summary

@@ -1,10 +1,10 @@
 """The colours: one for each variant and outcome, the same in every chart, the report and the terminal.
 
     variants   the sync family in warm hues, the events family in cool ones
-    outcomes   from light (all went well) to dark, each with a pattern, so that a grey print still tells them apart
+    outcomes   from light (all went well) to dark, each with a pattern, so that they still differ in a grey print
 
 Hues are those of Okabe and Ito ("Color Universal Design", 2008) and of Paul Tol's qualitative schemes, which people
-with any kind of colour blindness can tell apart.
+with any kind of colour blindness can distinguish.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class RunData:
 
     @cached_property
     def windows(self) -> tuple[FaultSpan, ...]:
-        """The faults as planned, in order of their begin."""
+        """The faults as planned, in order of their start."""
         return tuple(
             FaultSpan(fault.label, fault.at_s, fault.end_s, fault.shade)
             for fault in sorted(self.scenario.faults, key=lambda fault: fault.at_s)
@@ -166,9 +166,9 @@ class RunData:
         return times[times["intended_ns"].between(begin_ns, end_ns, inclusive="left")]
 
     def quantile_ms(self, variant: str, time: str, stat: str, window: str | None) -> float | None:
-        """The time within which half (p50), or nearly all (p95), of all who arrived came to a column of `times_ms`.
+        """The time within which half (p50), or nearly all (p95), of all who arrived reached a column of `times_ms`.
 
-        Geometric mean over the trials, as the summary has it; infinite where fewer ever came to it, null without rows.
+        Geometric mean over the trials, as the summary has it; infinite where fewer ever did, null without rows.
         """
         values = self._quantiles_ms.get((variant, time, stat, window), [])
         return float(np.exp(np.mean(np.log(np.maximum(values, _LEAST_MS))))) if values else None
@@ -193,7 +193,7 @@ class RunData:
         return found
 
     def medians_ms(self, time: str) -> dict[str, float | None]:
-        """Each variant's `quantile_ms` of a half, in the main window; null where fewer came to it."""
+        """Each variant's `quantile_ms` of a half, in the main window; null where fewer got there."""
         found = {name: self.quantile_ms(name, time, "p50", self.main_window) for name in self.variants}
         return {name: value if value is not None and math.isfinite(value) else None for name, value in found.items()}
 

@@ -102,7 +102,7 @@ CHART = Chart(
     question="How large is the share within the SLO, for every SLO of the answer that could be set?",
     how_to_read=(
         "Find a time below: the line above it is the share that would have been in time with that SLO, all else being "
-        "the same. Dashed and dotted: the SLO that was set. Where the lines stand apart, the verdict does not hang on "
+        "the same. Dashed and dotted: the SLO that was set. Where the lines are apart, the verdict does not depend on "
         "it; where they cross, it does. A line that stays below 100 % at the right: the rest was never accepted, or "
         "done too late."
     ),

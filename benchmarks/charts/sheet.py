@@ -1,12 +1,12 @@
 """One slide: the title that says the finding, what is plotted, the panels, and where the figures come from.
 
-    ┌ NOT VALID: reason ───────────────────────────┐   only for a run that is not valid; one that was disturbed says so
+    ┌ NOT VALID: reason ───────────────────────────┐   only for a run that is not valid; a disturbed one says so
     │ Title: the finding                           │
     │ subtitle: what is plotted                    │
     │ panel heading                                │
     │ ├─ fault ─┤                                  │   one strip for each row of fault labels
     │ ┌────────────────────────────────┐           │
-    │ │            axes                │ labels    │   beside the lines' ends, moved apart where they would overlap
+    │ │            axes                │ labels    │   next to the lines' ends, moved apart where they would overlap
     │ └────────────────────────────────┘           │
     │ scenario · broker · load                     │
     └──────────────────────────────────────────────┘
@@ -36,7 +36,7 @@ MARGIN_PT = 26.0
 TITLE_PT, SUBTITLE_PT, HEADING_PT, LABEL_PT, TICK_PT, FOOTER_PT = 17.0, 10.5, 10.5, 10.0, 9.5, 8.0
 LINE = 1.32  # line height ÷ font size
 _STRIP_PT = 16.0  # one row of fault labels
-_LABEL_GAP_PT = 8.0  # from the axes to the labels beside them
+_LABEL_GAP_PT = 8.0  # from the axes to the labels next to them
 
 _SAMPLE_PT = 20.0  # the piece of a line before its label
 Dashes = tuple[int, tuple[float, ...]]  # as matplotlib has them
@@ -45,7 +45,7 @@ Region = tuple[float, float, float, float]  # left, bottom, right, top in points
 
 @dataclass(frozen=True)
 class EndLabel:
-    """A label beside the right edge, at the data's height `y`; with `dashes`, after a piece of the line it names."""
+    """A label at the right edge, at the data's height `y`; with `dashes`, after a piece of the line it names."""
 
     y: float
     text: str
@@ -187,7 +187,7 @@ class Sheet:
         return x * WIDTH_PT, y * HEIGHT_PT
 
     def label_ends(self, axes: Axes, labels: Sequence[EndLabel]) -> None:
-        """Write `labels` beside the right edge of `axes`, moved apart, each with a line to where it belongs."""
+        """Write `labels` at the right edge of `axes`, moved apart, each with a line to where it belongs."""
         box = axes.get_position()
         low, high, edge = box.y0 * HEIGHT_PT, box.y1 * HEIGHT_PT, box.x1 * WIDTH_PT
         wanted = [min(max(self.height_of(axes, label.y), low), high) for label in labels]

@@ -26,7 +26,7 @@ _BOTH_NAMED = 3  # up to so many variants, p50 and p95 both get a label
 
 @dataclass(frozen=True)
 class Timed:
-    """Which of the two times: the heading of each panel, and what the second says of those who never came to it."""
+    """Which of the two times: the heading of each panel, and what the second says about those who never got there."""
 
     done: bool
     heading: str
@@ -72,9 +72,9 @@ def draw(sheet: Sheet, data: RunData, timed: Timed, slo_ms: float) -> None:
 
 
 def _draw_lines(above: Axes, below: Axes, data: RunData, series: dict[str, pd.DataFrame]) -> None:
-    """Each variant's latencies in the panel above, the share that came to it in the one below.
+    """Each variant's latencies in the panel above, the share that got there in the one below.
 
-    Where half of a stretch never came to it there is no median: a cross on top of the panel says so.
+    Where half of a stretch never got there, there is no median: a cross on top of the panel says so.
     """
     for number, (name, frame) in enumerate(series.items()):
         colour = data.colours[name]
@@ -91,7 +91,7 @@ def _draw_lines(above: Axes, below: Axes, data: RunData, series: dict[str, pd.Da
 
 
 def _steps(frame: pd.DataFrame, bin_s: float) -> tuple[NDArray[np.float64], ...]:
-    """Begin of each bin, p50, p95 and the share, with one more step so that the last bin has its width."""
+    """Start of each bin, p50, p95 and the share, with one more step so that the last bin has its width."""
     columns = (frame["t_s"], frame["p50"], frame["p95"], frame["reached"] / frame["offered"])
     arrays = [column.to_numpy(dtype=np.float64) for column in columns]
     if not len(frame):

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from benchmarks.charts.run_data import RunData
 
-# Where the figure stands in the summary, what it is called, and what it means.
+# Where the figure is in the summary, what it is called, and what it means.
 ENDINGS: tuple[tuple[tuple[str, str], str, str], ...] = (
     (("registrations", "complete"), "complete", "every effect applied exactly once"),
     (("registrations", "recovered"), "recovered", "not accepted, yet complete"),
     (("counts", "refused"), "refused", "told no, and nothing was done"),
     (("counts", "dropped"), "dropped", "never sent by the generator"),
     (("registrations", "pending"), "pending", "still in a log when the drain ran out"),
-    (("registrations", "dead_lettered"), "dead-lettered", "put aside: known, not lost"),
+    (("registrations", "dead_lettered"), "dead-lettered", "set aside: known, not lost"),
     (("registrations", "stranded"), "stranded", "stored, not accepted, an effect missing"),
     (("registrations", "lost"), "lost", "accepted, an effect missing"),
     (("registrations", "unexpected"), "unexpected", "told no, yet an effect was applied"),
@@ -36,13 +36,13 @@ _ONCE: Mapping[str, tuple[str, str]] = {
     **{name: (word, meaning) for (kind, name), word, meaning in ENDINGS if kind == "registrations"},
 }
 _BAD = ("lost", "stranded", "unexpected", "duplicated")
-_MEANING_BESIDE_UP_TO = 2  # variants; with more, what an ending means stands below its name
+_MEANING_BESIDE_UP_TO = 2  # variants; with more, what an ending means is below its name
 _BARS_UP_TO = 3
 _SMALLEST_PT = 3.0  # even one in ten thousand stays visible
 
 
 def title(data: RunData) -> str:
-    """All complete, or what was not: lost and stranded first, since nobody will notice those."""
+    """All complete, or what was not: lost and stranded first, since those go unnoticed."""
     summary = data.summary
     offered = {name: summary.figure(name, "counts", "offered") or 0 for name in data.variants}
     complete = {name: summary.figure(name, "registrations", "complete") or 0 for name in data.variants}
@@ -79,7 +79,7 @@ def draw(data: RunData) -> Figure:
 
 
 def _say_what_did_not_occur(sheet: Sheet, data: RunData, shown: Sequence[str]) -> Region:
-    """A line at the bottom: which endings nobody had, and how often they may occur all the same."""
+    """A line at the bottom: which endings did not occur, and how often they may still occur."""
     left, bottom, right, top = sheet.body
     absent = [word for key, (word, _) in _ONCE.items() if key not in shown]
     bounds = [data.summary.variants[name].zero_upper95 for name in data.variants]
@@ -168,8 +168,8 @@ CHART = Chart(
     question="After the drain, where did every registration that was offered end?",
     how_to_read=(
         "Each registration counts once, by the worst that happened to it, so that a column adds up to what was "
-        "offered; the table of endings counts overlaps too. Red and hatched: what nobody would notice by itself. A "
-        "zero stands with the largest rate it leaves possible (95 %)."
+        "offered; the table of endings counts overlaps too. Red and hatched: what would go unnoticed. A "
+        "zero is shown with the largest rate it leaves possible (95 %)."
     ),
     title=title,
     draw=draw,

@@ -1,6 +1,6 @@
 """What titles are made of: the finding in words, from the figures alone, whichever side they favour.
 
-Titles state what was measured. They name no winner: two figures beside each other do that, and only where they differ.
+Titles state what was measured. They name no winner: two figures side by side do that, and only where they differ.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from benchmarks.charts.run_data import RunData
 from benchmarks.words.numbers import listed, percent
 
-# What a title says of a variant of which half were never accepted, or never done.
+# What a title says about a variant with fewer than half accepted, or done.
 never_accepted, never_done = "accepted fewer than half", "never did half of them"
 # Figures nearer to each other than this ratio are called alike. It is a word for a title, not a test.
 ALIKE = 1.1
-_MOST_NAMED = 3  # more variants than this are told as a range
+_MOST_NAMED = 3  # more variants than this are given as a range
 
 
 def while_clause(data: RunData) -> str:
@@ -42,7 +42,7 @@ def told(
     """`4.12 ms with events and 855 ms with sync`; `31 ms with sync and events alike`; `4 ms (a) to 855 ms (b)` of many.
 
     Smallest first. The variants without a figure follow with what is `missing`. Figures within the ratio `alike` of
-    each other are told as one; 1.0 is for shares and for what must not happen, where a small difference is a finding.
+    each other are given as one; 1.0 is for shares and for what must not happen, where a small difference is a finding.
     """
     known = {name: value for name, value in values.items() if value is not None}
     gone = [name for name in values if name not in known]
@@ -69,7 +69,7 @@ def _names(names: Sequence[str], of: int) -> str:
 def accepted_differs(data: RunData) -> str:
     """`accepted: 61.2 % with sync and 100 % with events` where the shares differ by more than a point, else nothing.
 
-    Latencies of those accepted are then of different populations: a title says the shares and no latency.
+    Latencies of those accepted are then of different populations: a title gives the shares and no latency.
     """
     if not data.summary.survivorship(data.main_window):
         return ""

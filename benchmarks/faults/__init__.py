@@ -1,4 +1,4 @@
-"""Faults, one file per kind, listed in the table below: everything that is to be known of a kind stands in its file.
+"""Faults, one file per kind, listed in the table below: everything about a kind is in its file.
 
 `benchmarks.faults.fault` says what a kind has; `docs/faults.md` how to add one.
 """

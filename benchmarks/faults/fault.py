@@ -1,4 +1,4 @@
-"""What every kind of fault has: the keys that all share, its window, whom it meets, and how it is told.
+"""What every kind of fault has: the keys that all share, its window, what it meets, and how it is described.
 
     FaultKind ─┬─ WorkKind     in a service's work   `benchmarks.faults.work_kind`
                └─ ProcessKind  on a process          `benchmarks.faults.process_kind`
@@ -41,7 +41,7 @@ class Effect(enum.StrEnum):
     DOWN = "is down"  # refuses calls; its memory is gone
 
 
-# What a broker may be called by those who think of one of them.
+# Names that people may use for the broker.
 _BROKERS = ("kafka", "redpanda", "brokers")
 
 
@@ -94,7 +94,7 @@ class FaultKind(Model):
     ]
     variants: Annotated[
         Annotated[tuple[VariantName, ...], AfterValidator(some)] | None,
-        Field(description="names of the variants that it meets; all where it is not given"),
+        Field(description="names of the variants that it affects; all by default"),
     ] = None
 
     @classmethod
@@ -167,7 +167,7 @@ class FaultKind(Model):
         return 1.0
 
     def mean_work_ms(self, work_ms: float) -> float:
-        """What it makes of the mean work time of an attempt; infinite where none comes to an end."""
+        """What it makes of the mean work time of an attempt; infinite where none ends."""
         return work_ms if self.effect is Effect.WORKS or self.share == 0 else math.inf
 
     def concerns(self, variant: FaultedVariant) -> bool:
@@ -182,12 +182,12 @@ class FaultKind(Model):
 
     @property
     def now(self) -> str:
-        """What stands behind the target on a chart: `killed`. Most kinds have it as a constant."""
+        """What follows the target on a chart: `killed`. Most kinds have it as a constant."""
         raise NotImplementedError
 
     @property
     def then(self) -> str:
-        """What stands behind it in a sentence about the past: `was down`; likewise a constant."""
+        """What follows it in a sentence about the past: `was down`; likewise a constant."""
         raise NotImplementedError
 
     @property

@@ -1,4 +1,4 @@
-"""`hang`: the work stands still and then goes on, as with a lock that nobody gives back for a while."""
+"""`hang`: the work stands still and then goes on, as with a lock that is not released for a while."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from registration.faults import WorkFault
 class HangFault(WorkKind):
     """Holds the attempts that it hits until its window ends, their slots with them."""
 
-    sentence: ClassVar[str] = "the attempt stands still, slot kept, until the window ends, and then does its work"
+    sentence: ClassVar[str] = "the attempt stands still, keeping its slot, until the window ends, then does its work"
     now: ClassVar[str] = "hangs"
     then: ClassVar[str] = "hung"
     effect: ClassVar[Effect] = Effect.STANDS_STILL

@@ -12,7 +12,7 @@ from benchmarks.faults.process_kind import Processes, ProcessKind
 class KillFault(Lasting, ProcessKind):
     """SIGKILL; respawned at the window's end. What a crash looks like: the memory is gone, the disk is not."""
 
-    sentence: ClassVar[str] = "SIGKILL; it is started anew when the window ends"
+    sentence: ClassVar[str] = "SIGKILL; it is restarted when the window ends"
     now: ClassVar[str] = "killed"
     then: ClassVar[str] = "was down"
     effect: ClassVar[Effect] = Effect.DOWN

@@ -26,5 +26,5 @@ class PauseFault(Lasting, ProcessKind):
         processes.signal(name, signal.SIGCONT)
 
     def release(self, processes: Processes, name: str) -> None:
-        """A stopped process does not see that it shall exit."""
+        """A stopped process does not see that it must exit."""
         processes.signal(name, signal.SIGCONT)

@@ -3,7 +3,7 @@
     begin ── during ── heal → ready again
 
 `heal` is called exactly once for each `begin`, whatever happened in between; where the run is cut short, `release` is
-called instead, which must not start anything anew.
+called instead, which must not start anything again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.faults.fault import FaultKind
 from benchmarks.values.checked import Known
 from registration.clock import Clock
 
-# What a process that is asked to end is given before it is killed.
+# How long a process that is asked to end may take before it is killed.
 END_GRACE_S = 5.0
 
 
@@ -29,11 +29,11 @@ class Processes(Protocol):
         """End a process with a signal, SIGKILL if it takes too long, and wait until it is gone."""
 
     async def respawn(self, name: str) -> None:
-        """Start a process that was ended, with what its predecessor was told; returns when it is ready."""
+        """Start a process that was ended, with its predecessor's settings; returns when it is ready."""
 
 
 class ProcessKind(FaultKind):
-    """A fault of a process; one that is DOWN meanwhile is started anew, and then has to become ready."""
+    """A fault of a process; one that is DOWN meanwhile is restarted, and then has to become ready."""
 
     targets: ClassVar[str] = "a service, the API, one instance of these, the broker, or a process of a variant's own"
 

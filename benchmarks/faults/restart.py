@@ -12,7 +12,7 @@ from benchmarks.faults.process_kind import Processes, ProcessKind
 class RestartFault(ProcessKind):
     """SIGTERM and start. It has no window: it heals as soon as it has begun."""
 
-    sentence: ClassVar[str] = "SIGTERM, and started anew at once"
+    sentence: ClassVar[str] = "SIGTERM, then restarted at once"
     now: ClassVar[str] = "restarted"
     then: ClassVar[str] = "was restarted"
     effect: ClassVar[Effect] = Effect.DOWN

@@ -32,7 +32,7 @@ class WorkKind(Lasting):
         return self.probability
 
     def for_service(self) -> WorkFault:
-        """What each process of the service is told."""
+        """What each process of the service receives."""
         return WorkFault(self.name, self.begin_ns, self.end_ns, probability=self.share)
 
     @property
@@ -50,5 +50,5 @@ class WorkKind(Lasting):
 
 
 def share_words(share: float) -> str:
-    """A share in per cent, without a decimal that says nothing."""
+    """A share in per cent, without a meaningless decimal."""
     return percent(share).replace(f".0{NBSP}%", f"{NBSP}%")

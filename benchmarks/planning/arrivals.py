@@ -16,7 +16,7 @@ SCHEDULE_FIELDS = [("index", "<i8"), ("intended_ns", "<i8")]
 def schedule(workload: Workload, block_seed: int) -> NDArray[np.void]:
     """The arrivals of one trial, structured (index, intended_ns), sorted by time; shape (warm-up + counted,).
 
-    Counted arrivals, index 0 and up, lie in [0, duration) and are exactly as many as the rate comes to over it; those
+    Counted arrivals, index 0 and up, lie in [0, duration) and are exactly as many as the rate gives over it; those
     of the warm-up count down to -1 in [-warmup, 0). Each arrival is a share of all that come, turned into the instant
     by which that share of them has come: evenly spaced shares, or for a Poisson process sorted uniform draws (Ross,
     Introduction to Probability Models, theorem 5.2, and for a rate that changes, section 5.4.1).

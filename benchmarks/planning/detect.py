@@ -32,11 +32,11 @@ _Z95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class Detectable:
-    """One figure: `arrivals` of a trial in its window, and a sentence on what the planned blocks can tell of it.
+    """One figure: `arrivals` of a trial in its window, and a sentence on what the planned blocks can show of it.
 
     `arrivals` is None for a closed load, where their number is known only afterwards. `smallest_ratio` (above 1; its
     inverse is found as well) or `smallest_difference` is the least effect found at 95 % with a power of 80 %, None
-    where there is none to tell; `sd` is what it was computed from, and `sd_from` where that comes from.
+    where there is none to report; `sd` is what it was computed from, and `sd_from` where that comes from.
     """
 
     metric: str
@@ -94,16 +94,16 @@ def _detectable(scenario: Scenario, metric: Metric, kind: EstimateKind, floor: N
     smallest = None if sd is None or blocks < FEWEST_BLOCKS else smallest_effect(blocks, sd)
     ratio = difference = None
     if blocks < FEWEST_BLOCKS:
-        sentences.append(f"no interval, so nothing can be told apart; use {FEWEST_BLOCKS} blocks or more")
+        sentences.append(f"no interval, so nothing can be distinguished; use {FEWEST_BLOCKS} blocks or more")
     elif smallest is None:
-        sentences.append("how far chance moves this figure is seen only by running")
+        sentences.append("only a run shows how far chance moves this figure")
     elif kind == "difference":
         difference = smallest
-        sentences.append(f"differences from {smallest:.3f} up stand out in {100 * POWER:g} % of runs ({sd_from})")
+        sentences.append(f"differences from {smallest:.3f} up are detected in {100 * POWER:g} % of runs ({sd_from})")
     else:
         ratio = math.exp(smallest)
         sentences.append(
-            f"ratios from {ratio:.3g} up or {1 / ratio:.3g} down stand out in {100 * POWER:g} % of runs ({sd_from})"
+            f"ratios from {ratio:.3g} up or {1 / ratio:.3g} down are detected in {100 * POWER:g} % of runs ({sd_from})"
         )
     if metric.stat is not None and metric.stat in PERCENTILES and arrivals is not None:
         sentences.append(_band(metric.stat, arrivals))

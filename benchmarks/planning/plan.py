@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from benchmarks.analysis.calibration import NoiseFloor
 
-# What a trial takes beside its load: processes started and proven ready, and the quiet half second of the drain.
+# What a trial takes besides its load: processes started and proven ready, and the quiet half second of the drain.
 _TRIAL_OVERHEAD_S = 3.0
 _BROKER_START_S = 3.0
 _MOST_LISTED = 3
@@ -63,7 +63,7 @@ class FaultWindow:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run, before it runs. `during` is [first begin, last end) of the faults that last, in ns, the same for every
+    """A run, before it runs. `during` is [first start, last end) of the faults that last, in ns, the same for every
     variant; `after_ns` is where the window `after` begins.
     """
 
@@ -175,7 +175,7 @@ def _warnings(scenario: Scenario, table: tuple[Utilisation, ...]) -> list[str]:
             if service.instances > variant.broker.partitions:
                 idle = service.instances - variant.broker.partitions
                 warnings.append(
-                    f"{variant.name}: {idle} of the {service.instances} instances of {name} will stand idle, since the "
+                    f"{variant.name}: {idle} of the {service.instances} instances of {name} will be idle, since the "
                     f"topic has {variant.broker.partitions} partition{'s' * (variant.broker.partitions > 1)}; "
                     "raise broker.partitions"
                 )

@@ -56,12 +56,12 @@ class PredictedFigures:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one block of one variant would come to. `windows` has `before`, `during`, `after`; None without faults.
+    """What one block of one variant would give. `windows` has `before`, `during`, `after`; None without faults.
 
     Arrays have one entry per counted arrival, in order of the schedule: index; intended time; reply (NEVER without
     one); whether it was accepted; first effect of each service (NEVER without one), and how many it made; whether its
     user row was stored. All times are scenario ns.
-    `attempts` are those of each service at these arrivals, in order of their begin, as ATTEMPT_DTYPE has them. `notes`
+    `attempts` are those of each service at these arrivals, in order of their start, as ATTEMPT_DTYPE has them. `notes`
     say what the parameters do not settle. Not `one_by_one`: its arrivals are not those of a run, only its figures are.
     """
 
@@ -104,7 +104,7 @@ class Unpredicted:
 
 
 class Predict(Protocol):
-    """What predicts: handed to whoever needs it, since it stands above the harness (`virtual.predict`)."""
+    """What predicts: passed in where it is needed, since its layer is above the harness (`virtual.predict`)."""
 
     def __call__(
         self,

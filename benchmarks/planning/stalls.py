@@ -1,4 +1,4 @@
-"""Random standstills of every process: what a scheduler does to them that has others to serve."""
+"""Random stalls of every process: what a scheduler with other programs to serve does to them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_OFTEN, _LEAST_OFTEN = 1.0, 30.0  # the time between two stalls, in stalls
 
 @dataclass(frozen=True)
 class Stalls:
-    """How long a stall lasts and how long the next one is in coming, on average; both exponential, drawn by `seed`."""
+    """How long a stall lasts and how long until the next one, on average; both exponential, drawn by `seed`."""
 
     seed: int
     mean_ms: float
@@ -20,13 +20,13 @@ class Stalls:
 
     @classmethod
     def drawn(cls, seed: int) -> Stalls:
-        """Of random length and frequency: from half a millisecond to 50 ms, from every other moment to the odd one."""
+        """Of random length and frequency: from half a millisecond to 50 ms, from very often to now and then."""
         draw = random.Random(seed)  # noqa: S311 - not a secret
         mean_ms = _SHORTEST_MEAN_MS * (_LONGEST_MEAN_MS / _SHORTEST_MEAN_MS) ** draw.random()
         return cls(seed, mean_ms, mean_ms * _MOST_OFTEN * (_LEAST_OFTEN / _MOST_OFTEN) ** draw.random())
 
     def of(self, process: str) -> Iterator[tuple[int, int]]:
-        """Without end: ns from the end of the last stall to the begin of the next, and how long that one lasts."""
+        """Without end: ns from the end of the last stall to the start of the next, and how long that one lasts."""
         draw = random.Random(f"{self.seed}/{process}")  # noqa: S311 - not a secret
         while True:
             yield round(draw.expovariate(1e-6 / self.every_ms)), round(draw.expovariate(1e-6 / self.mean_ms))

@@ -49,11 +49,11 @@ class Utilisation:
         return self.service if self.instance is None else f"{self.service}/{self.instance}"
 
     def sentences(self) -> Iterator[str]:
-        """What is to be warned of."""
+        """What to warn about."""
         when = f"from {format_s(self.begin_s)} to {format_s(self.end_s)}"
         why = f" ({', '.join(self.faults)})" if self.faults else ""
         if self.down:
-            yield f"{self.service} is down {when}{why}: calls of it are refused, events wait until it is back"
+            yield f"{self.service} is down {when}{why}: calls to it are refused, events wait until it is back"
             return
         if self.instances_down:
             are, theirs, they_are = ("is", "its", "it is") if self.instances_down == 1 else ("are", "their", "they are")
@@ -65,7 +65,7 @@ class Utilisation:
         if self.stands_still:
             yield f"{self.where} does nothing {when}{why}: its queue grows by every arrival until it heals"
         elif math.isinf(self.utilisation):
-            yield f"the work time of {self.where} {when}{why} has no mean (pareto with alpha up to 1): nor has its load"
+            yield f"the work time of {self.where} {when}{why} has no mean (pareto with alpha up to 1); nor has its load"
         elif self.utilisation >= 1:
             yield (
                 f"{self.where} is overloaded {when}{why}: utilisation {self.utilisation:.2f}, its queue grows; "
@@ -73,12 +73,12 @@ class Utilisation:
             )
         elif self.utilisation >= NEARLY_FULL:
             yield (
-                f"{self.where} is nearly full {when}{why}: utilisation {self.utilisation:.2f}; waits are long there "
-                "and differ much from trial to trial; lower the rate or raise its concurrency"
+                f"{self.where} is nearly full {when}{why}: utilisation {self.utilisation:.2f}; waits are long "
+                "and vary a lot from trial to trial; lower the rate or raise its concurrency"
             )
 
     def as_dict(self) -> dict[str, object]:
-        """Infinite figures are null, for JSON has no word for them."""
+        """Infinite figures are null, since JSON cannot write them."""
         return {
             "service": self.service,
             "instance": self.instance,
@@ -127,7 +127,7 @@ def hot_keys(scenario: Scenario, table: tuple[Utilisation, ...]) -> Iterator[str
         if (most := max(busy, default=0.0)) >= 1:
             yield (
                 f"one person makes {percent(hottest)} of the arrivals, which is {most:.2f} times what one worker of "
-                f"{name} can do, and events of one person are worked on one after the other: their queue grows; raise "
+                f"{name} can do, and events of one person are processed one after another: their queue grows; raise "
                 "workload.keys.count or lower the rate"
             )
 
@@ -149,7 +149,7 @@ def _rows(scenario: Scenario, name: str, service: Service) -> list[Utilisation]:
 def _row(
     name: str, service: Service, window_s: tuple[float, float], active: list[Fault], rate_per_s: float
 ) -> Utilisation:
-    """`rate_per_s` is that of one instance: calls go round by turns, also to those that are down."""
+    """`rate_per_s` is that of one instance: calls go round in turn, even to those that are down."""
     on = {number: [f for f in active if f.instance in (None, number)] for number in range(service.instances)}
     up = {number: faults for number, faults in on.items() if not any(f.effect is Effect.DOWN for f in faults)}
     work_ms = {number: _work_ms(service, faults) for number, faults in up.items()}

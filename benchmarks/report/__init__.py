@@ -1,4 +1,4 @@
-"""The report: one HTML page that holds a run, with no need of a network."""
+"""The report: one HTML page that holds a run, and needs no network."""
 
 from benchmarks.report.report import write_report
 

@@ -1,4 +1,4 @@
-"""Which registrations did not end well, and what happened to each: the first few of each kind, told in one line."""
+"""Which registrations did not end well, and what happened to each: the first few of each kind, in one line each."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _answer(arrival: pd.Series) -> str:
 
 
 def _work(attempts: pd.DataFrame, *, pending: bool) -> str:
-    """What one service did: when it was done, or how far it came."""
+    """What one service did: when it was done, or how far it got."""
     done = attempts["applied_ns"].dropna()
     failed = int(attempts["failed"].sum())
     if len(done):

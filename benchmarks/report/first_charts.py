@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from benchmarks.analysis.summary_model import Summary
 
 _SHOWN_FIRST = 2
-# In order of preference. A run of before a chart existed has none of that name, so each list goes on.
+# In order of preference. A run from before a chart existed lacks it, so each list goes on.
 _USUAL = ("completion_beside_accept", "accept_latency_over_time")
 _BY_METRIC: Mapping[str, tuple[str, ...]] = {
     "slo_ratio": ("share_within_slo", "accept_latency_over_time"),

@@ -46,7 +46,7 @@ class Page:
 
 
 def predicted(data: RunData) -> Page | None:
-    """What the parameters alone predict beside what was measured, in the window that the run is about."""
+    """What the parameters alone predict next to what was measured, in the window that the run is about."""
     summary, window = data.summary, data.main_window
     known = [name for name in summary.predicted or {} if name in summary.variants and not summary.not_predicted(name)]
     lines = []
@@ -63,7 +63,7 @@ def predicted(data: RunData) -> Page | None:
 
 
 def unsettled(data: RunData) -> tuple[str, ...]:
-    """For each variant that the parameters alone do not settle, why; and what they leave open of the others, once."""
+    """For each variant that the parameters alone do not settle, why; what they leave open about the others, once."""
     summary = data.summary
     reasons = {name: summary.not_predicted(name) for name in data.variants}
     notes = (note for name in data.variants for note in summary.prediction_notes(name))
@@ -127,7 +127,7 @@ def services(data: RunData) -> Page:
 
 
 def comparisons(summary: Summary) -> Page | None:
-    """Each comparison with its interval, its corrected p, and what to beware of."""
+    """Each comparison with its interval, its corrected p, and its cautions."""
     rows = []
     for found in summary.comparisons:
         notes = (mark_words(found.mark), doubt_words(found.p, found.p_holm))
@@ -147,7 +147,7 @@ def comparisons(summary: Summary) -> Page | None:
 
 
 def reasons(summary: Summary) -> tuple[str, ...]:
-    """What to know about comparisons beside their figures, each reason once, with those that it is about."""
+    """What to know about comparisons besides their figures, each reason once, with those that it is about."""
     about: dict[str, list[str]] = {}
     for found in summary.comparisons:
         if found.reason:
@@ -167,16 +167,16 @@ def _estimates(found: Comparison) -> tuple[str, str]:
 
 
 def noise_floor(summary: Summary) -> str:
-    """Under which floor the comparisons stand, or why under none."""
+    """Under which floor the comparisons are, or why under none."""
     floor = summary.noise_floor
     if not floor.metrics:
         return f"No noise floor was used: {floor.reason or 'none is stored with this run'}."
     over = f" over {plural(floor.blocks, 'block')}" if floor.blocks else ""
-    return f"≈ stands where the interval lies within what identical sides (A/A) showed on this machine{over}."
+    return f"≈ marks an interval within what identical sides (A/A) showed on this machine{over}."
 
 
 def thresholds(summary: Summary) -> list[tuple[str, str, str, str, str]]:
-    """Metric, variant, expectation, value, and what came of it."""
+    """Metric, variant, expectation, value, and the result."""
     return [
         (
             metric_words(Metric.parse(one.metric)),

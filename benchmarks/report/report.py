@@ -48,7 +48,7 @@ _COMMENT = re.compile(r"<!--.*?-->\s*", re.DOTALL)
 
 @dataclass(frozen=True)
 class Figure:
-    """One chart with what stands around it. `svg` is drawn by this package."""
+    """One chart with the text around it. `svg` is drawn by this package."""
 
     name: str
     heading: str
@@ -115,12 +115,12 @@ def write_report(results: Path) -> Path:
 
 
 def _what_matters(summary: Summary) -> dict[str, object]:
-    """What stands before all else, by the template's names."""
+    """What comes first, by the template's names."""
     found = brief(summary)
     return {
         "verdict": _verdict(summary),
         "caution": broker_caution(summary),
-        # Its head, "Confirmed" or the like, stands out.
+        # Its head, "Confirmed" or the like, is in bold.
         "sentence": verdict_sentence(summary).partition(": "),
         "parts": part_sentences(summary),
         "disturbed": disturbance_sentence(summary),

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 else:
     KindName = Literal[tuple(KINDS)]
 
-# What means one thing for one kind, and nothing for another.
+# Keys that mean something for one kind, and nothing for another.
 _OF_A_KIND = ("profile", "durability")
 
 
 class BrokerSpec(Model):
-    """As checked: `profile` and `durability` are what the kind has them as where nothing is given.
+    """As checked: `profile` and `durability` are the kind's defaults where they are not given.
 
-    A kind whose topics are cut in one way has that number of partitions, whatever is asked.
+    A kind with a fixed number of partitions has that number, whatever is asked.
     """
 
     kind: Annotated[KindName, Field(description="`kafka`, or `embedded`, a stand-in in memory")] = "kafka"
@@ -31,7 +31,7 @@ class BrokerSpec(Model):
         int, Field(strict=True, ge=1, le=64, description="partitions of each topic; the embedded broker always has 4")
     ] = 6
     profile: Annotated[
-        str | None, Field(description="of `kafka`: `quick`, or `full`, the JVM and heap that Kafka has elsewhere")
+        str | None, Field(description="of `kafka`: `quick`, or `full`, with Kafka's usual JVM and heap")
     ] = None
     durability: Annotated[
         str | None,
@@ -69,7 +69,7 @@ class BrokerSpec(Model):
         return BrokerSpec.model_validate(merged)
 
     def resolved(self) -> dict[str, object]:
-        """As the file has it. What the kind has by itself is left out: with another kind it would mean nothing."""
+        """As the file has it. The kind's defaults are left out: with another kind they would mean nothing."""
         own = {key: getattr(self, key) for key in _OF_A_KIND if getattr(self, key) != _default(self.kind, key)}
         return {"kind": self.kind, "partitions": self.partitions, **own}
 

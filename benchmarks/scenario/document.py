@@ -46,7 +46,7 @@ _SCALARS: tuple[tuple[re.Pattern[str], Callable[[str], Tree]], ...] = (
 )
 
 
-# Both mean something else in YAML where they stand without quotes.
+# Both mean something else in YAML without quotes.
 _BARE_METRIC = re.compile(
     r"(?<![\w\"'.])(?P<bare>[a-z_0-9]+(\.[a-z_0-9]+)?\s*\{\s*(variant|window|service)\s*:[^{}]*\})"
 )
@@ -57,7 +57,7 @@ _BARE_EXPECTATION = re.compile(r"[:\[,]\s*(?P<bare>>=?\s*[-+.0-9]+\s*%?)")
 class Document:
     """`lines` and `texts` are by path of keys and indices: the line of the key, the text of its value.
 
-    Without any `lines`, problems bear no line number.
+    Without any `lines`, problems have no line number.
     """
 
     file: str
@@ -109,7 +109,7 @@ class _Reader:
                 if documents > 1:
                     raise self.refusal(line, "a second document begins here; a scenario file holds one")
             elif isinstance(event, AliasEvent):
-                raise self.refusal(line, f"the alias '*{event.anchor}' is not read here; write the value out")
+                raise self.refusal(line, f"the alias '*{event.anchor}' is not supported; write the value out")
             elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
                 self.stack.pop()
             elif isinstance(event, (MappingStartEvent, SequenceStartEvent, ScalarEvent)):
@@ -117,9 +117,9 @@ class _Reader:
 
     def node(self, event: MappingStartEvent | SequenceStartEvent | ScalarEvent, line: int) -> None:
         if event.anchor is not None:
-            raise self.refusal(line, f"the anchor '&{event.anchor}' is not read here; write values out")
+            raise self.refusal(line, f"the anchor '&{event.anchor}' is not supported; write values out")
         if event.tag is not None:
-            raise self.refusal(line, f"the tag '{event.tag}' is not read here; write plain values")
+            raise self.refusal(line, f"the tag '{event.tag}' is not supported; write plain values")
         top = self.stack[-1] if self.stack else None
         if top is not None and isinstance(top.value, dict) and top.key is None:
             self.open_key(top, event, line)
@@ -138,17 +138,17 @@ class _Reader:
             raise self.refusal(line, "a key must be plain text, not a list or a mapping")
         key = event.value
         if key == "<<" and event.implicit[0]:
-            raise self.refusal(line, "the merge key '<<' is not read here; write the keys out")
+            raise self.refusal(line, "the merge key '<<' is not supported; write the keys out")
         location = (*top.location, key)
         if key in top.value:
-            message = f"{dotted(location)}: {_short(key)} stands here a second time; the first is on line "
+            message = f"{dotted(location)}: {_short(key)} is given twice; the first is on line "
             self.problems.append(Problem(self.file, line, key, f"{message}{self.lines[location]}"))
         else:
             self.lines[location] = line
         top.key = key
 
     def put(self, value: Tree, line: int, text: str) -> Location:
-        """Hang a value into the collection that is open; returns its location."""
+        """Add a value to the open collection; returns its location."""
         if not self.stack:
             self.root = value
             return ()
@@ -176,7 +176,7 @@ def read_document(text: str, file: str) -> Document:
     """
     reader = _parse(text, file)
     if not isinstance(reader.root, dict):
-        what = "the file is empty" if reader.root is None else "the file holds no mapping"
+        what = "the file is empty" if reader.root is None else "the file is not a mapping"
         raise reader.refusal(1, f"{what}; a scenario begins with 'version: 1'")
     if reader.problems:
         raise ScenarioError(reader.problems)
@@ -207,7 +207,7 @@ def _parse(text: str, file: str) -> _Reader:
         remedy = _unquoted(text.splitlines()[line - 1 : line])
         raise reader.refusal(line, f"this is not YAML: {remedy or _sentence(error)}") from None
     except (YAMLError, ValueError, IndexError, AttributeError, AssertionError) as error:
-        # The parser trips over some malformed texts with errors of its own making.
+        # The parser fails on some malformed texts with other types of errors.
         raise reader.refusal(1, f"this is not YAML: {error}") from None
     return reader
 
@@ -222,7 +222,7 @@ def _resolve(text: str, *, plain: bool) -> Tree:
 
 
 def _unquoted(lines: list[str]) -> str | None:
-    """What has to stand in quotes in a line that cannot be read: a metric with its tags, or an expectation."""
+    """What needs quotes in a line that cannot be read: a metric with its tags, or an expectation."""
     for pattern in (_BARE_METRIC, _BARE_EXPECTATION):
         for line in lines:
             if (match := pattern.search(line)) is not None:

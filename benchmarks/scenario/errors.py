@@ -135,7 +135,7 @@ def _keys_of(model: type[Model] | None) -> list[str]:
 
 
 def _wanted(model: type[Model] | None, key: str) -> str:
-    """What belongs to a key that is missing, and how that is written, where its model says so."""
+    """What a missing key means, with an example, where its model says so."""
     fields = {} if model is None else {field.alias or name: field for name, field in model.model_fields.items()}
     examples = fields[key].examples if key in fields else None
     return f": {fields[key].description}, as in {key}: {examples[0]}" if examples else ""

@@ -55,7 +55,7 @@ def windows_of(faults: object) -> frozenset[str]:
     if not isinstance(faults, list) or not faults:
         return frozenset()
     types = (fault.get("type") if isinstance(fault, dict) else None for fault in faults)
-    # What cannot be read is reported in its own place, and shall not cost the windows that it may have.
+    # What cannot be read is reported in its own place, and must not cost the windows that it may have.
     lasting = any(not isinstance(type_, str) or type_ not in KINDS or KINDS[type_].lasts for type_ in types)
     return frozenset(WINDOWS) if lasting else frozenset(WINDOWS) - {"during"}
 

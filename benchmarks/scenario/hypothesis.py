@@ -68,19 +68,19 @@ def parse_hypothesis(value: object, known: Known) -> Hypothesis:
         return value
     if not isinstance(value, dict):
         raise ValueProblems(
-            [Flaw((), "a mapping of metric, expect and one of variant, ratio and difference belongs here")]
+            [Flaw((), "this must be a mapping of metric, expect and one of variant, ratio or difference")]
         )
     if "all" not in value:
         return Hypothesis((_parse_part(value, known),))
     items = value["all"]
-    flaws = [Flaw((key,), f"{key!r} cannot stand beside 'all'") for key in value if key != "all"]
+    flaws = [Flaw((key,), f"{key!r} cannot be combined with 'all'") for key in value if key != "all"]
     if not isinstance(items, list) or not items:
-        raise ValueProblems([*flaws, Flaw(("all",), "a list of one or more hypotheses belongs here")])
+        raise ValueProblems([*flaws, Flaw(("all",), "this must be a list of one or more hypotheses")])
     parts: list[HypothesisPart] = []
     for index, item in enumerate(items):
         try:
             if not isinstance(item, dict):
-                raise ValueProblems([Flaw((), "a mapping with metric and expect belongs here")])
+                raise ValueProblems([Flaw((), "this must be a mapping with metric and expect")])
             parts.append(_parse_part(item, known))
         except ValueProblems as error:
             flaws += [Flaw(("all", index, *flaw.location), flaw.message) for flaw in error.flaws]
@@ -92,7 +92,7 @@ def parse_hypothesis(value: object, known: Known) -> Hypothesis:
 def parse_thresholds(value: object, known: Known) -> Thresholds:
     """Read `{metric: [expression, …]}`, all about things the scenario has. Raises ValueProblems."""
     if not isinstance(value, Mapping):
-        raise ValueProblems([Flaw((), 'a mapping belongs here, as in {accept_latency_ms.p95: ["< 100"]}')])
+        raise ValueProblems([Flaw((), 'this must be a mapping, as in {accept_latency_ms.p95: ["< 100"]}')])
     flaws: list[Flaw] = []
     for name, expressions in value.items():
         metric: Metric | None = None
@@ -102,9 +102,9 @@ def parse_thresholds(value: object, known: Known) -> Thresholds:
         except ValueError as error:
             flaws.append(Flaw((name,), str(error)))
         if isinstance(expressions, str):
-            flaws.append(Flaw((name,), f'{expressions!r} stands alone; write it in a list, as in ["{expressions}"]'))
+            flaws.append(Flaw((name,), f'{expressions!r} must be in a list, as in ["{expressions}"]'))
         elif not isinstance(expressions, Sequence) or not expressions:
-            flaws.append(Flaw((name,), 'a list of one expression or more belongs here, as in ["< 100"]'))
+            flaws.append(Flaw((name,), 'this must be a list of one or more expressions, as in ["< 100"]'))
         else:
             flaws += _flaws_of_expressions(name, expressions, metric)
     if flaws:
@@ -116,14 +116,14 @@ def _flaws_of_expressions(name: str, expressions: Sequence[object], metric: Metr
     for index, expression in enumerate(expressions):
         try:
             if not isinstance(expression, str):
-                raise ValueError('an expression alone belongs here, in quotes, as in ["< 100"]')  # noqa: TRY004 - a flaw
+                raise ValueError('this must be an expression in quotes, as in ["< 100"]')  # noqa: TRY004 - a flaw
             _expectation(expression, metric, "variant")
         except ValueError as error:
             yield Flaw((name, index), str(error))
 
 
 def check_metric(metric: Metric, known: Known) -> None:
-    """That the scenario has the variant, the service and the window of `metric`. Raises ValueError."""
+    """Check that the scenario has the variant, the service and the window of `metric`. Raises ValueError."""
     if metric.variant is not None and metric.variant not in known.variants:
         raise ValueError(
             f"this scenario has no variant {metric.variant!r}; {choice_hint(metric.variant, known.variants)}"
@@ -152,7 +152,7 @@ def _parse_part(value: dict[str, object], known: Known) -> HypothesisPart:
     if len(given) == 1:
         sides = _read(value, given[0], lambda text: _split(text, given[0], known.variants), flaws)
     else:
-        flaws.append(Flaw(tuple(given[1:2]), "exactly one of variant, ratio and difference belongs here"))
+        flaws.append(Flaw(tuple(given[1:2]), "give exactly one of variant, ratio and difference"))
     if flaws or metric is None or expect is None or sides is None:
         raise ValueProblems(flaws)
     return HypothesisPart(metric, given[0], sides, expect)
@@ -162,7 +162,7 @@ def _read(value: dict[str, object], key: str, parse: Callable[[str], T], flaws: 
     """The parsed text of `key`; where it cannot be read, None and one more flaw."""
     text = value.get(key)
     if not isinstance(text, str):
-        what = "text belongs here, in quotes" if key in value else f"{key!r} is missing"
+        what = "this must be text in quotes" if key in value else f"{key!r} is missing"
         flaws.append(Flaw((key,), what))
         return None
     try:
@@ -219,7 +219,7 @@ def _split(text: str, comparison: EstimateKind, variants: Sequence[str]) -> tupl
         choices = [f"{a}{mark}{b}" for a in variants for b in variants if a != b]
         if not choices:
             raise ValueError(f"a {comparison} needs two variants, and this scenario has one")
-        raise ValueError(f"{text!r} names no two variants of this scenario; {choice_hint(text, choices)}")
+        raise ValueError(f"{text!r} does not name two variants of this scenario; {choice_hint(text, choices)}")
     if valid[0][0] == valid[0][1]:
         raise ValueError(f"{text!r} compares a variant with itself")
     return valid[0]

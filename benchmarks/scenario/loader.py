@@ -51,7 +51,7 @@ def list_scenarios(working_directory: Path | None = None) -> list[tuple[str, Pat
 
 
 def load(path: Path) -> Scenario:
-    """The scenario in the file `path`, whose name it has to bear.
+    """The scenario in the file `path`, whose name it must have.
 
     Raises ScenarioError with every problem found, also where the file cannot be read.
     """
@@ -86,7 +86,7 @@ def build(document: Document, *, stem: str | None = None, check_sample: bool = T
 
 
 def sample_flaws(scenario: Scenario, *, listed: bool = False) -> list[Flaw]:
-    """What hypothesis and thresholds ask of more arrivals than the scenario has. A closed load's nobody knows before.
+    """What hypothesis and thresholds ask of more arrivals than there are. Those of a closed load are not known before.
 
     `listed`: the file has its hypothesis under `all`, even if that is one.
     """

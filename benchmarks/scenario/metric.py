@@ -49,7 +49,7 @@ _ELSEWHERE: Mapping[str, str] = MappingProxyType(
 # An expression of k6: `p(95)<200`, `avg < 100`, `rate<0.01`.
 _OF_K6 = re.compile(r"^\s*(p\(\d|(avg|min|med|max|rate|count)\s*[<>=])")
 _INSTEAD_OF_K6 = 'name the figure and give the bound alone, as in accept_latency_ms.p95: ["< 200"]'
-# For those who read JSON Schema, whose expressions have no named groups.
+# For JSON Schema, whose expressions have no named groups.
 METRIC_PATTERN = r"^[a-z_0-9]+(\.[a-z_0-9]+)?\s*(\{[^{}]*\})?$"
 _METRIC = re.compile(r"(?P<name>[a-z_0-9]+)(\.(?P<stat>[a-z_0-9]+))?\s*(\{(?P<tags>[^{}]*)\})?", re.ASCII)
 
@@ -149,9 +149,9 @@ def _parse_tags(name: str, text: str, allowed: tuple[str, ...]) -> tuple[tuple[s
         if tag not in TAGS:
             raise ValueError(f"unknown tag {tag!r}; {choice_hint(tag, TAGS)}")
         if tag not in allowed:
-            raise ValueError(f"{name!r} is not kept by {tag}; it can have " + ", ".join(allowed))
+            raise ValueError(f"{name!r} is not recorded by {tag}; it can have " + ", ".join(allowed))
         if tag in tags:
-            raise ValueError(f"the tag {tag!r} stands twice")
+            raise ValueError(f"the tag {tag!r} is given twice")
         if tag == "window" and value not in WINDOWS:
             raise ValueError(f"unknown window {value!r}; {choice_hint(value, WINDOWS)}")
         tags[tag] = value

@@ -93,7 +93,7 @@ def _version(value: object) -> object:
 
 
 class Scenario(Model):
-    """A whole scenario, as checked. Fields stand in the order in which they are validated: later ones see earlier."""
+    """A whole scenario, as checked. Fields are in the order of their validation: later ones see earlier ones."""
 
     version: Annotated[Literal[1], BeforeValidator(_version), Field(description="the version of this format")]
     name: Annotated[Name, Field(description="small letters, digits and dashes; the file's own name")]
@@ -126,14 +126,14 @@ class Scenario(Model):
         Truth, Field(description="whether a run is valid if its work does not end in that time")
     ] = False
     thresholds: Thresholds = Field(
-        default_factory=dict, description="figures that a run must keep; else `bench run` ends with 99"
+        default_factory=dict, description="limits that a run must meet; otherwise `bench run` exits with 99"
     )
     blocks: Annotated[
         int,
         Field(strict=True, ge=1, le=100, description="trials of each variant; fewer than 3 give no verdict"),
     ] = 3
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**63, description="all arrivals and all luck follow from it")] = 1
-    hypothesis: Annotated[Hypothesis | None, Field(description="what is expected to be seen, and judged")] = None
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**63, description="all randomness follows from it")] = 1
+    hypothesis: Annotated[Hypothesis | None, Field(description="what is expected, and judged")] = None
     quick: Annotated[
         Quick | None, Field(description="what `--quick` left out; written into a run's own copy by the command line")
     ] = None
@@ -151,7 +151,7 @@ class Scenario(Model):
 
     @property
     def during_ns(self) -> tuple[int, int] | None:
-        """The window `during`: from the first begin to the last end of the faults that last; None without one."""
+        """The window `during`: from the first start to the last end of the faults that last; None without one."""
         lasting = [fault for fault in self.faults if fault.lasts]
         if not lasting:
             return None
@@ -252,7 +252,7 @@ class Scenario(Model):
 
 def _refuse_repeats(names: list[str]) -> None:
     flaws = [
-        Flaw((index, "name"), f"{name!r} stands twice; give one of them another name")
+        Flaw((index, "name"), f"{name!r} is given twice; give one of them another name")
         for index, name in enumerate(names)
         if name in names[:index]
     ]

@@ -34,12 +34,12 @@ def write_new(name_or_path: str, template: str = DEFAULT) -> Path:
     known = templates()
     if template not in known:
         raise NewScenarioError(f"unknown template {template!r}; {choice_hint(template, known)}")
-    text = known[template].read_text("utf-8").replace("$schema=../", "$schema=", 1)  # templates lie one folder below
+    text = known[template].read_text("utf-8").replace("$schema=../", "$schema=", 1)  # templates are one folder below
     text = re.sub(r"^name:.*$", f"name: {path.stem}", text, count=1, flags=re.MULTILINE)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise NewScenarioError(f"{path} is there already; choose another name, or remove it first") from None
+        raise NewScenarioError(f"{path} already exists; choose another name, or remove it first") from None
     return path

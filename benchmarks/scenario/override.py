@@ -1,4 +1,4 @@
-"""The command line's say over a scenario: the same rules as for the file, applied to the changed whole."""
+"""Changes to a scenario from the command line: the same rules as for the file, applied to the changed whole."""
 
 from __future__ import annotations
 

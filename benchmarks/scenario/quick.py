@@ -1,4 +1,4 @@
-"""What a quick look at a scenario cannot answer, and therefore leaves out and says so."""
+"""What a quick look at a scenario cannot answer, and therefore leaves out, saying so."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def _windows_left_out(quick: Scenario, full: Scenario) -> list[str]:
     windows = {metric.window for metric in asked}
     of_faults = dict.fromkeys(metric.name for metric in asked if not left and metric.definition.needs_fault)
     return [
-        *(f"what is asked of the window {name!r}, which the run does not have" for name in gone if name in windows),
-        *(f"what is asked of {name}, which needs a fault" for name in of_faults),
+        *(f"questions about the window {name!r}, which the run does not have" for name in gone if name in windows),
+        *(f"questions about {name}, which needs a fault" for name in of_faults),
     ]
 
 
@@ -84,7 +84,7 @@ def _why_not_part(scenario: Scenario, part: HypothesisPart, full_s: float) -> st
 
 
 def _why_not(scenario: Scenario, metric: Metric, expect: Expectation | None, full_s: float) -> str | None:
-    """`expect`: what an absolute figure is held against."""
+    """`expect`: what an absolute figure is compared with."""
     now_s = scenario.workload.duration_s
     if metric.name == "recovery_s" and now_s < full_s:
         return "what follows the fault is too short for it"

@@ -35,7 +35,7 @@ def windows_bounds_ns(scenario: Scenario) -> dict[str, tuple[int, int] | None]:
 
 
 def surely_enough(scenario: Scenario, window: str | None, need: int) -> bool:
-    """Whether the expected arrivals of an open load lie so far above `need` that counting them is idle."""
+    """Whether the expected arrivals of an open load lie so far above `need` that they need not be counted."""
     begin_ns, end_ns = window_bounds_ns(scenario, window)
     expected = scenario.workload.expected_arrivals(begin_ns / 1e9, end_ns / 1e9)
     return expected - _SIGMAS * math.sqrt(expected) >= need

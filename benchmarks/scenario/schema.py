@@ -67,7 +67,7 @@ def _tidy(model: Schema) -> None:
 
 
 def _workload(workload: Schema) -> None:
-    """Keys of an executor stand beside it alone."""
+    """Keys of an executor are allowed with that executor only."""
     keys: Schema = workload["properties"]["keys"]
     workload["properties"]["keys"] = {
         "description": keys["description"],
@@ -88,7 +88,7 @@ def _workload(workload: Schema) -> None:
 
 
 def _services(service: Schema, schema: Schema) -> None:
-    del service["required"]  # the defaults lie below
+    del service["required"]  # the defaults are below
     services: Schema = schema["properties"]["services"]
     services["additionalProperties"] = False
     services["properties"] = {name: {"$ref": "#/$defs/Service"} for name in ROSTER}
@@ -147,7 +147,7 @@ def _options(known: Mapping[str, Option]) -> Schema:
 
 
 def _fault(kind: type[FaultKind], fault: Schema) -> None:
-    """Its name is made up where it is not given, and its type is what tells the kinds apart."""
+    """Its name is made up where it is not given, and its type is what distinguishes the kinds."""
     fault["description"] = kind.sentence
     fault["required"] = ["type", *(key for key in fault["required"] if key != "name")]
 
@@ -196,7 +196,7 @@ def _hypothesis() -> Schema:
         "required": ["metric", "expect"],
         "oneOf": [{"required": [word]} for word in sides],
     }
-    every: Schema = {"type": "array", "items": part, "minItems": 1, "description": "several, which all have to hold"}
+    every: Schema = {"type": "array", "items": part, "minItems": 1, "description": "several, all of which must hold"}
     whole: Schema = {
         "type": "object",
         "additionalProperties": False,

@@ -37,7 +37,7 @@ def session_warnings(scenario: Scenario) -> list[str]:
 
 def _then(instances: int) -> str:
     if instances == 1:
-        return "it joins anew when it is back"
+        return "it rejoins when it is back"
     return (
         "the others take its partitions until it is back; what they are working on as partitions move is done again, "
         "and counts as duplicated"

@@ -2,7 +2,7 @@
 
 faults.0.latency=400ms      a dotted path with list indices (`faults[0].latency` is the same), and a YAML value
 variants=[sync, events]     a whole list
-hypothesis=null             nothing takes a key away, so that its default holds
+hypothesis=null             null removes a key, so that its default applies
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _INDEX_DIGITS = 9
 def with_settings(data: Mapping[str, object], sets: Sequence[str], source: str) -> dict[str, object]:
     """The data of a scenario, as `resolve` gives it, with each `key=value` set in turn.
 
-    Raises ScenarioError for those that cannot be set anywhere; whether the result is a scenario, the loader says.
+    Raises ScenarioError for those that cannot be set anywhere; the loader checks whether the result is a scenario.
     """
     changed = read_document(dump(data), source).data
     problems: list[Problem] = []
@@ -117,7 +117,7 @@ def _forget_defaults(data: dict[str, Tree], locations: Sequence[Location]) -> No
 
 
 def _forget_foreign_keys(data: dict[str, Tree], locations: set[Location]) -> None:
-    """Another executor or another type of fault leaves behind what it does not have, but for what is set beside it."""
+    """Another executor or another type of fault drops what it does not have, except what is set with it."""
     workload = data.get("workload")
     if ("workload", "executor") in locations and isinstance(workload, dict):
         keep = keys_of_executor(str(workload.get("executor", EXECUTORS[0])))

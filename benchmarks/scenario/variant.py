@@ -87,7 +87,7 @@ class VariantSpec(Model):
     @classmethod
     def _options_known(cls, value: object, info: ValidationInfo) -> dict[str, OptionValue]:
         if not isinstance(value, dict):
-            raise ValueProblems([Flaw((), "a mapping belongs here, as in {timeout: 200ms}")])
+            raise ValueProblems([Flaw((), "this must be a mapping, as in {timeout: 200ms}")])
         base = info.data.get("base")
         return {} if base is None else read_options(value, options_of(VARIANTS[base].declared.options))
 
@@ -148,16 +148,16 @@ def _read(value: object, option: Option) -> OptionValue:
             return _at_least(parse_s(value), option)
         case "count":
             if isinstance(value, bool) or not isinstance(value, int):
-                raise ValueError("a whole number belongs here")  # noqa: TRY004 - a flaw of the file
+                raise ValueError("this must be a whole number")  # noqa: TRY004 - a flaw of the file
             return int(_at_least(value, option))
         case "share":
             value = read_percent(value)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise ValueError("a share from 0 to 1 belongs here, as in 0.1 or 10%")
+                raise ValueError("this must be a share from 0 to 1, as in 0.1 or 10%")
             return float(value)
         case "switch":
             if not isinstance(value, bool):
-                raise ValueError("true or false belongs here")  # noqa: TRY004 - a flaw of the file
+                raise ValueError("this must be true or false")  # noqa: TRY004 - a flaw of the file
             return value
         case "choice":
             if not isinstance(value, str) or value not in option.choices:

@@ -2,7 +2,7 @@
 
 constant-arrival-rate   open: `rate` arrivals per time unit, whether or not earlier ones were answered
 ramping-arrival-rate    open: from `startRate` in a straight line to each stage's `target`, one stage after the other
-constant-vus            closed: `vus` people, each of whom comes again as soon as the last reply is there
+constant-vus            closed: `vus` people, each of whom comes again as soon as the last reply arrives
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Workload(Model):
         Executor,
         Field(
             description="how arrivals come: at a constant rate, at a rate that ramps, or as people in a closed loop, "
-            "each of whom comes again as soon as the last reply is there"
+            "each of whom comes again as soon as the last reply arrives"
         ),
     ] = "constant-arrival-rate"
     rate: Annotated[
@@ -173,7 +173,7 @@ class Workload(Model):
     keys: Annotated[
         Keys | None,
         BeforeValidator(_keys),
-        Field(description="who comes: `unique`, another person each time, or a number of people who come again"),
+        Field(description="who comes: `unique`, a new person each time, or a number of people who come again"),
     ] = None
 
     @property
@@ -263,11 +263,11 @@ class Workload(Model):
     def flaws_together(cls, data: Mapping[str, object]) -> Iterator[Flaw]:
         executor = data.get("executor", EXECUTORS[0])
         if executor not in EXECUTORS:
-            return  # which is reported; what belongs to it nobody can say
+            return  # which is reported; what belongs to it is unknown
         for key, executors in _EXECUTORS_OF_KEY.items():
             if key in data and executor not in executors:
                 if "executor" not in data:
-                    yield Flaw((key,), f"{key!r} needs another executor beside it: write executor: {executors[0]}")
+                    yield Flaw((key,), f"{key!r} needs another executor; write executor: {executors[0]}")
                     continue
                 theirs = " and ".join(repr(executor) for executor in executors)
                 yield Flaw((key,), f"{key!r} is not for the executor {executor!r}, only for {theirs}")
@@ -293,10 +293,10 @@ class Workload(Model):
         counted, before = self.arrival_count, self.warmup_count
         if counted is not None and before is not None:
             if counted < 1:
-                raise ValueError("rate × duration comes to no arrival at all; raise one of them")
+                raise ValueError("rate × duration gives no arrivals; raise one of them")
             if counted + before > _MOST_ARRIVALS:
                 raise ValueError(
-                    f"rate × duration comes to more than {_MOST_ARRIVALS:,} arrivals a trial; lower one of them"
+                    f"rate × duration gives more than {_MOST_ARRIVALS:,} arrivals a trial; lower one of them"
                 )
         if "max_in_flight" not in self.model_fields_set:
             self.__dict__["max_in_flight"] = self.default_max_in_flight

@@ -27,7 +27,7 @@ from benchmarks.trials.trial import RunContext, run_trial
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One go at a block: its trials' facts, why it might be repeated, and what was taken from it.
+    """One attempt at a block: its trials' facts, why it might be repeated, and what was taken from it.
 
     `stands`: it counts whatever there is besides, since what speaks against it would be there again; `taken`: the
     largest share of the machine that others had.
@@ -93,7 +93,7 @@ def _numbers_after(plan: Plan) -> Iterator[int]:
 
 
 async def _judged(block: Sequence[TrialResult], plan: Plan, predict: Predict) -> _Attempt:
-    """Why to repeat a block; without a reason where it is good enough, or where a reason would be there again."""
+    """Why to repeat a block; no reason where it is good enough, or where a reason would come up again."""
     against = block_reasons(block, drain_may_expire=plan.scenario.drain_may_expire)
     disturbances = [Disturbed.of(trial) for trial in block]
     stands = any(not reason.passing for reason in against)

@@ -43,7 +43,7 @@ API, BROKER = "api", "broker"
 # What else has processes, files or targets by its name.
 _RESERVED = (API, BROKER, "harness", "load", "machine", "relay", "topics")
 _SERVICE_NAME = r"^[a-z][a-z0-9-]*$"
-# How alike a new service's name may be to a known one before it is taken for a slip of the pen: `emails`, or `cash`.
+# How similar a new service's name may be to a known one before it is taken for a typo: `emails`, or `cash`.
 _NEAR_MISS = 0.75
 _MOST_EDITS = 2
 
@@ -84,14 +84,14 @@ class Model(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _all_at_once(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """A key that is wrong by itself hides nothing that is wrong with the rest."""
+        """A wrong key does not hide what is wrong with the rest."""
         flaws = list(cls.flaws_together(value)) if isinstance(value, Mapping) else []
         try:
             made = handler(value)
         except ValidationError as error:
             if not flaws:
                 raise
-            # What pydantic found, given back to it as it was, and ours beside it.
+            # What pydantic found, given back to it as it was, and ours with it.
             found = cast("list[InitErrorDetails]", error.errors(include_url=False))
             ours: InitErrorDetails = {"type": "value_error", "input": value, "ctx": {"error": ValueProblems(flaws)}}
             raise ValidationError.from_exception_data(cls.__name__, [*found, ours]) from None
@@ -116,7 +116,7 @@ def some(entries: tuple[T, ...]) -> tuple[T, ...]:
 def given(value: object) -> object:
     """A key that may be left out, but not left empty."""
     if value is None:
-        raise ValueError("nothing stands here; give a value or leave the key out")
+        raise ValueError("this is empty; give a value or leave the key out")
     return value
 
 
@@ -124,13 +124,13 @@ def spelled_default(field: FieldInfo) -> object:
     """The default of a key as a file would have it."""
     for part in field.metadata:
         if isinstance(part, PlainSerializer):
-            write: Callable[[object], object] = part.func  # type: ignore[assignment]  # none of ours wants more
+            write: Callable[[object], object] = part.func  # type: ignore[assignment]  # none of ours needs more
             return write(field.default)
     return field.default
 
 
 def near_miss(name: str) -> str | None:
-    """The service of the roster that `name` seems to be a slip of the pen for."""
+    """The service of the roster that `name` seems to be a typo of."""
     if name in ROSTER:
         return None
     slips = (known for known in ROSTER if abs(len(known) - len(name)) <= 1 and edits(name, known) <= _MOST_EDITS)
@@ -141,7 +141,7 @@ def _service_name(name: str) -> str:
     if name in _RESERVED:
         raise ValueError(f"{name!r} cannot be a service's name, since it is that of another part; choose another")
     if (close := near_miss(name)) is not None:
-        raise ValueError(f"unknown service {name!r}; did you mean {close!r}? (a new one needs a name less like it)")
+        raise ValueError(f"unknown service {name!r}; did you mean {close!r}? (a new service needs a less similar name)")
     return name
 
 

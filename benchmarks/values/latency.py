@@ -40,7 +40,7 @@ def parse_latency(value: object) -> Latency:
     for key in wanted:
         try:
             if key not in value:
-                raise ValueError(f"{name!r} needs {key!r} beside " + _listed(wanted, key))
+                raise ValueError(f"{name!r} needs {key!r} as well as " + _listed(wanted, key))
             parameters[key] = _plain_number(value[key]) if key in _PLAIN_NUMBERS else parse_ms(value[key])
         except ValueError as error:
             flaws.append(Flaw((key,), str(error)))

@@ -52,7 +52,7 @@ class ValueProblems(ValueError):  # noqa: N818 - it carries several errors
 
 
 def nearest(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The choice most like `word`, or None where none is much alike."""
+    """The choice most like `word`, or None where none is similar enough."""
     matches = difflib.get_close_matches(word, list(choices), n=1, cutoff=cutoff)
     return matches[0] if matches else None
 
@@ -68,7 +68,7 @@ def edits(one: str, other: str) -> int:
 
 
 def choice_hint(word: str, choices: Iterable[str]) -> str:
-    """How to go on: the nearest choice, else all of them."""
+    """What to write instead: the nearest choice, else all of them."""
     listed = list(dict.fromkeys(choices))
     if len(listed) == 1:
         return f"it must be {listed[0]!r}"

@@ -10,7 +10,7 @@ _MS_PER_UNIT = {"ms": Decimal(1), "s": Decimal(1000), "m": Decimal(60_000), "h":
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,40})?|\.[0-9]{1,40})\s?(ms|s|m|h)", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,12})?)\s?%", re.ASCII)
-# The same for those who read JSON Schema.
+# The same for JSON Schema.
 DURATION_PATTERN = f"^({_DURATION.pattern})$"
 PERCENT_PATTERN = f"^{_PERCENT.pattern}$"
 LONGEST_MS = 24 * 3_600_000.0
@@ -68,7 +68,7 @@ def _exact(milliseconds: float, value: float, parse: Callable[[object], float]) 
     for text in (first, second):
         if len(text) <= 12 and parse(text) == value:
             return text
-    # A number that neither unit hits on the nose: the unit it is kept in does.
+    # A number that neither unit writes exactly: the unit it is kept in does.
     return f"{_plain(value)}{'ms' if parse is parse_ms else 's'}"
 
 

@@ -118,7 +118,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_file_in_the_place_of_the_directory_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("a letter")
-    told(bench(tmp_path, *QUICK, "--out", "mine"), ENVIRONMENT, "mine holds something already", "--out")
+    told(bench(tmp_path, *QUICK, "--out", "mine"), ENVIRONMENT, "mine is not empty", "--out")
     assert (tmp_path / "mine").read_text() == "a letter"
 
 

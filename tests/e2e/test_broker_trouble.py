@@ -75,7 +75,7 @@ def test_a_broker_killed_by_hand_is_111_with_a_next_step_and_nobody_is_left(here
     code, said = ended(process)
     assert code == 111
     assert "The broker died: Kafka was killed by SIGKILL" in said
-    assert "next: Look into its log, broker.log" in said
+    assert "next: See its log, broker.log" in said
     assert "Traceback" not in said
     assert not any(child.is_running() for child in others)
 
@@ -102,7 +102,7 @@ def test_a_damaged_jar_of_the_same_size_is_111_and_named(here: Path, tmp_path: P
     )
     assert code == 111
     assert f"The cached Kafka is damaged ({broken.name})" in said
-    assert "next: Run the command again: it fetches the damaged files anew." in said
+    assert "next: Run the command again: it downloads the damaged files again." in said
     assert "Traceback" not in said
     assert not found.marker.exists()
 

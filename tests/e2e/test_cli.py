@@ -134,7 +134,7 @@ def test_a_directory_in_use_is_refused_and_left_as_it_was(done: Done) -> None:
     before = files(done.out)
     result = bench(done.here, "run", "./small.yaml", "--quick", "--blocks", "1", "--variant", "sync", "--out", "mine")
     assert result.returncode == 111
-    assert "holds something already" in result.stderr
+    assert "is not empty" in result.stderr
     assert "--out" in result.stderr
     assert files(done.out) == before
 

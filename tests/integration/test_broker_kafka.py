@@ -292,4 +292,4 @@ async def test_damage_that_sizes_do_not_show_is_named_when_kafka_fails(
     monkeypatch.setattr(kafka_module, "prepare", already)
     with pytest.raises(BrokerUnavailable, match=r"cached Kafka is damaged \(kafka_2\.13") as caught:
         await start_kafka(tmp_path / "kafka", tmp_path / "kafka.log")
-    assert "fetches the damaged files anew" in caught.value.next_step
+    assert "downloads the damaged files again" in caught.value.next_step

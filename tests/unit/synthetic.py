@@ -330,7 +330,7 @@ def scenario_of(**changes: object) -> Scenario:
     data: dict[str, object] = {
         "version": 1,
         "name": "slow-downstream",
-        "title": "The email service turns slow",
+        "title": "The email service becomes slow",
         "claim": "synchronous-blocking",
         "workload": {"rate": 40, "duration": "20s", "warmup": "2s"},
         "slo": {"accept": "300ms", "complete": "30s"},

@@ -99,7 +99,7 @@ def test_jars_alone_do_not_make_a_cache_complete_the_marker_does(empty: Installa
 
 def test_a_wrong_sum_is_refused_by_name_and_deleted(empty: Installation) -> None:
     path = next(iter(CONTENTS))
-    with pytest.raises(BrokerUnavailable, match=r"one-1\.jar does not have the checksum") as caught:
+    with pytest.raises(BrokerUnavailable, match=r"one-1\.jar has the wrong checksum") as caught:
         fetch(empty, ShelfOfJars({path: [b"something else"]}))
     assert "bench broker fetch" in caught.value.next_step
     assert not (empty.partial / "repository" / path).exists()

@@ -283,7 +283,7 @@ def test_a_rate_above_half_the_ceiling_is_warned_of() -> None:
     busy, calm = (Workload.model_validate({"rate": rate, "duration": "5s"}) for rate in (6_001, 6_000))
 
     (warning,) = ceiling_warnings(busy, environment)
-    assert "6,001/s are above half" in warning
+    assert "6,001/s is above half" in warning
     assert "12,000/s" in warning
     assert ceiling_warnings(calm, environment) == []
     assert ceiling_warnings(busy, {"calibration": FULL.seen_from(replace(HERE, cores=1))}) == []

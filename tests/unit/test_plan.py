@@ -105,8 +105,7 @@ def test_a_run_without_overload_has_no_warnings() -> None:
 def test_more_instances_than_partitions_are_warned_of() -> None:
     planned = plan("services: {cache: {instances: 3}}\nbroker: {partitions: 2}")
     assert planned.warnings == (
-        "events: 1 of the 3 instances of cache will stand idle, since the topic has 2 partitions; "
-        "raise broker.partitions",
+        "events: 1 of the 3 instances of cache will be idle, since the topic has 2 partitions; raise broker.partitions",
     )
     assert plan("services: {cache: {instances: 3}}\nbroker: {partitions: 2}\nvariants: [sync]").warnings == ()
 
@@ -240,7 +239,7 @@ def test_a_closed_load_has_no_utilisation_and_says_that_its_arrivals_are_not_kno
     first = planned.detectable[0]
     assert (first.arrivals, first.sentence) == (
         None,
-        "accept_ratio: a closed load, 3 blocks: how far chance moves this figure is seen only by running",
+        "accept_ratio: a closed load, 3 blocks: only a run shows how far chance moves this figure",
     )
     stored = planned.as_dict()
     assert (stored["executor"], stored["arrivals_per_trial"]) == ("constant-vus", None)
@@ -251,7 +250,7 @@ def test_a_closed_load_has_no_utilisation_and_says_that_its_arrivals_are_not_kno
     ("type_", "sentence"),
     [
         ("pause", "email does nothing from 1s to 3s (pause-email): its queue grows by every arrival until it heals"),
-        ("kill", "email is down from 1s to 3s (kill-email): calls of it are refused, events wait until it is back"),
+        ("kill", "email is down from 1s to 3s (kill-email): calls to it are refused, events wait until it is back"),
     ],
 )
 def test_a_process_that_stands_still_is_noted(type_: str, sentence: str) -> None:

@@ -44,7 +44,7 @@ def test_what_had_ended_is_read_and_reported(killed: Path) -> None:
     assert summary.invalid_reasons == (DID_NOT_END,)
     assert [len(variant.trials) for variant in summary.variants.values()] == [1, 1]
     assert json.loads((killed / "summary.json").read_text()) == summary.as_dict()
-    assert "bench did not come to the end of this run" in (killed / "report.html").read_text()
+    assert "bench did not reach the end of this run" in (killed / "report.html").read_text()
 
 
 def test_the_list_of_registrations_is_made_anew(killed: Path) -> None:

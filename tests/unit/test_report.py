@@ -179,13 +179,13 @@ def test_it_says_what_is_not_predicted_and_why(tmp_path: Path, monkeypatch: pyte
 def test_it_says_what_the_parameters_leave_open(tmp_path: Path) -> None:
     restart = {"target": "email", "type": "restart", "at": "6s", "variants": ["sync"]}
     text = words(written(tmp_path, predicted=True, faults=[restart], blocks=1, **NO_QUESTION)[1])
-    assert text.count("A process that is started again is ready at once here") == 1
+    assert text.count("A process that is restarted is ready at once here") == 1
     assert "sync, predicted sync, measured events, predicted" in text
 
 
 def test_it_says_what_it_cannot_show(report: tuple[str, Page]) -> None:
     text = words(report[1])
-    for limit in ("not against the loss of power", "static members", "aiohttp transport", "Ratios travel"):
+    for limit in ("not for a loss of power", "static members", "aiohttp transport", "Ratios carry over"):
         assert limit in text
 
 

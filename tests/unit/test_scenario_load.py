@@ -125,7 +125,7 @@ def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
         "x.yaml:4: workload.rate: 0 must be above 0",
         "x.yaml:5: services.cache.concurrency: 0 must be 1 or more",
         "x.yaml:5: services.emial: unknown service 'emial'; did you mean 'email'? "
-        "(a new one needs a name less like it)",
+        "(a new service needs a less similar name)",
         "x.yaml:6: variants[1]: unknown variant 'evnts'; did you mean 'events'?",
         "x.yaml:7: blocks: 0 must be 1 or more",
         "x.yaml:9: faults[0].target: unknown target 'emial'; did you mean 'email'?",
@@ -149,14 +149,14 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
     [
         (
             "workload: {rate: 0.01, duration: 1s}",
-            "workload: rate × duration comes to no arrival at all; raise one of them",
+            "workload: rate × duration gives no arrivals; raise one of them",
         ),
         ("workload: {rate: .inf}", "workload.rate: inf is not a finite number"),
         ("workload: {rate: .nan}", "workload.rate: nan is not a finite number"),
         ("workload: {rate: '60'}", "workload.rate: '60' is not a number"),
         ("workload: {rate: true}", "workload.rate: true is not a number"),
         ("workload: {rate: -5}", "workload.rate: -5 must be above 0"),
-        ("workload: {rate: }", "workload.rate: nothing stands here; give a value or leave the key out"),
+        ("workload: {rate: }", "workload.rate: this is empty; give a value or leave the key out"),
         ("workload: {executor: constant-vu}", "workload.executor: 'constant-vu' is not valid here; did you mean 'co"),
         ("workload: {executor: constant-vus}", "workload.vus: a closed load needs the number of its people, as in vus"),
         (
@@ -171,7 +171,7 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ("workload: {executor: constant-vus, vus: 0}", "workload.vus: 0 must be 1 or more"),
         (
             "workload: {vus: 5}",
-            "workload.vus: 'vus' needs another executor beside it: write executor: constant-vus",
+            "workload.vus: 'vus' needs another executor; write executor: constant-vus",
         ),
         (
             "workload: {executor: ramping-arrival-rate}",
@@ -199,7 +199,7 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ),
         (
             "workload: {executor: ramping-arrival-rate, stages: [{duration: 5s, target: 0}]}",
-            "workload: rate × duration comes to no arrival at all; raise one of them",
+            "workload: rate × duration gives no arrivals; raise one of them",
         ),
         ("workload: {keys: {distribution: zipf}}", "workload.keys.count: this key is missing"),
         (
@@ -225,7 +225,7 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ("broker: {partitions: 65}", "broker.partitions: 65 must be 64 or less"),
         ("api: {instances: 0}", "api.instances: 0 must be 1 or more"),
         ("variants: []", "variants: the list is empty; give one entry or more"),
-        ("variants: [sync, sync]", "variants[1].name: 'sync' stands twice; give one of them another name"),
+        ("variants: [sync, sync]", "variants[1].name: 'sync' is given twice; give one of them another name"),
         ("variants: [events-naive]", "variants[0]: unknown variant 'events-naive'; did you mean 'events'?"),
         ("variants: [{name: fast, base: synch}]", "variants[0].base: unknown variant 'synch'; did you mean 'sync'?"),
         ("variants: [{base: sync}]", "variants[0].name: this key is missing"),
@@ -252,7 +252,7 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ),
         (
             "services: {email: {latency: {distribution: exponential}}}",
-            "services.email.latency.mean: 'exponential' needs 'mean' beside 'distribution'",
+            "services.email.latency.mean: 'exponential' needs 'mean' as well as 'distribution'",
         ),
         (
             "services: {email: {latency: {distribution: normal}}}",
@@ -270,11 +270,11 @@ def test_a_problem_holds_its_place_and_the_offending_text() -> None:
         ),
         (
             "thresholds: {drain_s: []}",
-            'thresholds.drain_s: a list of one expression or more belongs here, as in ["< 100"]',
+            'thresholds.drain_s: this must be a list of one or more expressions, as in ["< 100"]',
         ),
         (
             "thresholds: {drain_s: '< 5'}",
-            """thresholds.drain_s: '< 5' stands alone; write it in a list, as in ["< 5"]""",
+            """thresholds.drain_s: '< 5' must be in a list, as in ["< 5"]""",
         ),
         (
             "thresholds: {'drain_s{variant:event}': ['< 5']}",
@@ -546,11 +546,14 @@ def test_keys_say_who_comes_again() -> None:
             "{metric: drain, variant: sync, expect: '< 1'}",
             "hypothesis.metric: unknown metric 'drain'; did you mean 'drain_s'?",
         ),
-        ("{metric: drain_s, expect: '< 1'}", "hypothesis: exactly one of variant, ratio and difference belongs here"),
-        ("{metric: drain_s, variant: sync, ratio: sync/events, expect: '< 1'}", "hypothesis.ratio: exactly one of"),
+        ("{metric: drain_s, expect: '< 1'}", "hypothesis: give exactly one of variant, ratio and difference"),
+        (
+            "{metric: drain_s, variant: sync, ratio: sync/events, expect: '< 1'}",
+            "hypothesis.ratio: give exactly one of",
+        ),
         (
             "{metric: drain_s, ratio: sync/event, expect: '< 1'}",
-            "hypothesis.ratio: 'sync/event' names no two variants of",
+            "hypothesis.ratio: 'sync/event' does not name two variants of",
         ),
         (
             "{metric: drain_s, ratio: sync/sync, expect: '< 1'}",
@@ -561,7 +564,7 @@ def test_keys_say_who_comes_again() -> None:
             "hypothesis.variant: this scenario has no variant 'event'",
         ),
         ("{metric: drain_s, variant: sync}", "hypothesis.expect: 'expect' is missing"),
-        ("{metric: drain_s, variant: sync, expect: 1}", "hypothesis.expect: text belongs here, in quotes"),
+        ("{metric: drain_s, variant: sync, expect: 1}", "hypothesis.expect: this must be text in quotes"),
         (
             "{metric: drain_s, variant: sync, expct: '< 1', expect: '< 1'}",
             "hypothesis.expct: a hypothesis has no key 'expct'",
@@ -574,12 +577,12 @@ def test_keys_say_who_comes_again() -> None:
             "{metric: 'slo_ratio{window:during}', variant: sync, expect: '< 1'}",
             "hypothesis.metric: 'window:during' needs a",
         ),
-        ("{all: []}", "hypothesis.all: a list of one or more hypotheses belongs here"),
+        ("{all: []}", "hypothesis.all: this must be a list of one or more hypotheses"),
         (
             "{all: [{metric: drain_s, variant: x, expect: '< 1'}]}",
             "hypothesis.all[0].variant: this scenario has no variant 'x'",
         ),
-        ("text", "hypothesis: a mapping of metric, expect and one of"),
+        ("text", "hypothesis: this must be a mapping of metric, expect and one of"),
     ],
 )
 def test_a_hypothesis_that_cannot_be_tested_is_refused(hypothesis: str, sentence: str) -> None:

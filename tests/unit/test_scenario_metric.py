@@ -54,11 +54,11 @@ def test_cpu_per_registration_is_the_total_unless_said_otherwise() -> None:
         ("accept_latency_ms.meen", "'accept_latency_ms' has no '.meen'; did you mean 'mean'?"),
         ("accept_ratio.p50", "'accept_ratio' is one figure; leave out '.p50'"),
         ("registrations.lots", "'registrations' has no '.lots'; did you mean 'lost'?"),
-        ("drain_s{window:during}", "'drain_s' is not kept by window; it can have variant"),
+        ("drain_s{window:during}", "'drain_s' is not recorded by window; it can have variant"),
         ("slo_ratio{window:now}", "unknown window 'now'; it must be one of 'before', 'during', 'after'"),
         ("slo_ratio{windw:during}", "unknown tag 'windw'; did you mean 'window'?"),
         ("slo_ratio{during}", "cannot read 'during' as a tag; write tag:value, as in window:during"),
-        ("slo_ratio{window:during,window:after}", "the tag 'window' stands twice"),
+        ("slo_ratio{window:during,window:after}", "the tag 'window' is given twice"),
         ("slo ratio", "cannot read 'slo ratio' as a metric; write name.stat{tag:value}, as in accept_latency_ms.p95"),
     ],
 )

@@ -123,7 +123,7 @@ def test_quick_leaves_out_a_fault_that_would_no_longer_outlast_the_session_and_w
     assert (quick.faults, quick.hypothesis) == ((), None)
     assert sentences == (
         "the fault 'kill-email': in 8s it would last 3.84 s, shorter than a consumer's session (10 s)",
-        "what is asked of the window 'during', which the run does not have",
+        "questions about the window 'during', which the run does not have",
     )
 
 
@@ -268,7 +268,7 @@ def test_another_type_of_fault_leaves_the_keys_of_the_old_one_behind_and_takes_a
         ("workload..rate=5", "--set workload..rate=5: the path has an empty part; write it as in faults.0.latency"),
         ("workload.rate=[1", "--set workload.rate=[1: this is not YAML: "),
         ("workload.rate=!!python/name:os.system", "--set workload.rate=!!python/name:os.system: the tag '"),
-        ("workload.rate=*a", "--set workload.rate=*a: the alias '*a' is not read here; write the value out"),
+        ("workload.rate=*a", "--set workload.rate=*a: the alias '*a' is not supported; write the value out"),
         ("workload.rate=fast", "workload.rate: 'fast' is not a number"),
         ("workload.raet=5", "workload.raet: unknown key 'raet'; did you mean 'rate'?"),
         ("wrkload.rate=5", "wrkload: unknown key 'wrkload'; did you mean 'workload'?"),

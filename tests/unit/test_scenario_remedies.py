@@ -122,9 +122,9 @@ def test_what_yaml_takes_for_something_else_has_to_be_quoted(text: str, sentence
             "cannot read 'p(95)<200' as a metric; name the figure and give the bound",
         ),
         ('thresholds: {drain_s: ["p(95)<200"]}', "cannot read 'p(95)<200' as an expectation; name the figure and give"),
-        ('thresholds: {drain_s: [{threshold: "< 200"}]}', "thresholds.drain_s[0]: an expression alone belongs here"),
-        ('thresholds: {drain_s: "< 200"}', """'< 200' stands alone; write it in a list, as in ["< 200"]"""),
-        ("workload: {vus: 5, duration: 5s}", "'vus' needs another executor beside it: write executor: constant-vus"),
+        ('thresholds: {drain_s: [{threshold: "< 200"}]}', "thresholds.drain_s[0]: this must be an expression in"),
+        ('thresholds: {drain_s: "< 200"}', """'< 200' must be in a list, as in ["< 200"]"""),
+        ("workload: {vus: 5, duration: 5s}", "'vus' needs another executor; write executor: constant-vus"),
         ("workload: {stages: [{duration: 5s, target: 9}]}", "write executor: ramping-arrival-rate"),
         ('workload: {rate: "60"}', "'60' is not a number; leave out the quotes"),
         ("tags: blocking", "'blocking' is not a list; write it as one, as in [blocking]"),
@@ -156,13 +156,13 @@ def test_a_key_of_a_wrong_type_hides_nothing_else_of_its_block() -> None:
         'thresholds: {drain_s: 5, lost: ["< 1"]}\n'
     ) == [
         "workload.rate: 'x' is not a number",
-        "workload.startRate: 'startRate' needs another executor beside it: write executor: ramping-arrival-rate",
-        "workload.vus: 'vus' needs another executor beside it: write executor: constant-vus",
+        "workload.startRate: 'startRate' needs another executor; write executor: ramping-arrival-rate",
+        "workload.vus: 'vus' needs another executor; write executor: constant-vus",
         "broker.partitions: 'many' is not a whole number",
         "broker.profile: the broker 'kafka' has no profile 'fastest'; it must be one of 'quick', 'full'",
         "variants[1].broker: a variant of 'sync' has no broker; leave it out",
         "variants[1].options.timeout: 1 needs a unit: 1ms or 1s",
-        'thresholds.drain_s: a list of one expression or more belongs here, as in ["< 100"]',
+        'thresholds.drain_s: this must be a list of one or more expressions, as in ["< 100"]',
         *problems('thresholds: {lost: ["< 1"]}'),
     ]
 
@@ -189,7 +189,7 @@ def test_a_quick_look_says_that_it_leaves_out_what_its_faults_would_have_shown()
     killed = "{target: email/0, type: kill, at: 4s, duration: 12s}"
     quick = override(loaded(f'faults: [{killed}]\nthresholds: {{recovery_s: ["< 5"]}}'), quick=True).quick
     assert quick is not None
-    assert "what is asked of recovery_s, which needs a fault" in quick.left_out
+    assert "questions about recovery_s, which needs a fault" in quick.left_out
 
 
 STEP = "workload: {executor: ramping-arrival-rate, startRate: 10, stages: [%s]}"

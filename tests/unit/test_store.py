@@ -48,7 +48,7 @@ def test_an_empty_directory_may_be_used(tmp_path: Path) -> None:
 
 def test_a_directory_in_use_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text("{}")
-    with pytest.raises(ResultsError, match="holds something already") as refusal:
+    with pytest.raises(ResultsError, match="is not empty") as refusal:
         Results.create(tmp_path)
     assert "--out" in refusal.value.next_step
     assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]

@@ -125,7 +125,7 @@ def test_a_verdict_of_a_run_that_is_not_valid_is_found(run: Path) -> None:
 
 def test_where_there_is_no_run_it_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert verify_run(tmp_path / "nowhere") == 2
-    assert "is no run that can be checked" in capfd.readouterr().err
+    assert "is not a run that can be checked" in capfd.readouterr().err
 
 
 def test_it_runs_alone(run: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def fetch_jars(
     except OSError as error:
         raise BrokerUnavailable(
             f"Kafka {into.release.version} cannot be kept in {into.home.parent}: {error.strerror or error}",
-            f"Make room or set {CACHE_VARIABLE} to a folder that can be written to.",
+            f"Free some space or set {CACHE_VARIABLE} to a folder that can be written to.",
         ) from error
 
 
@@ -146,8 +146,7 @@ def _download_one(
     if found != jar.sha256:
         target.unlink(missing_ok=True)
         raise BrokerUnavailable(
-            f"{jar.name} does not have the checksum it must have (SHA-256 {found}, expected {jar.sha256}); "
-            "it was deleted",
+            f"{jar.name} has the wrong checksum (SHA-256 {found}, expected {jar.sha256}); it was deleted",
             "Something between this machine and Maven Central changes or cuts downloads. Run `bench broker fetch` "
             "again, from another network if it happens twice, or use --broker host:port.",
         )

@@ -101,7 +101,7 @@ class Downloads(Protocol):
     """Where jars come from."""
 
     def download(self, jar: Jar, repository: Path, arrived: Callable[[int], None]) -> None:
-        """Write the jar to `repository / jar.path`, telling `arrived` how many bytes came. Any error is an OSError."""
+        """Write the jar to `repository / jar.path`; `arrived` gets the number of bytes. Any error is an OSError."""
 
 
 class MavenCentral:

@@ -109,7 +109,7 @@ class Node:
             except (OSError, NotKafka):  # TimeoutError is an OSError
                 pass
             else:
-                # Another broker may have taken the port in between; ours will then exit by itself.
+                # Another broker may have taken the port in between; ours will then exit on its own.
                 if cluster.cluster_id == self._folder.cluster_id() and cluster.nodes:
                     return
             await asyncio.sleep(_POLL_S)

@@ -1,4 +1,4 @@
-"""What a person says about a secured cluster: environment variables, checked here, before anything is started.
+"""How a secured cluster is described: environment variables, checked here, before anything is started.
 
 The secrets among them are read by the clients themselves (`event_impl.brokers.security`), from their own environment:
 they appear in no settings, on no command line, in no result and in no log.

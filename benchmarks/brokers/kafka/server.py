@@ -48,7 +48,7 @@ class KafkaBroker:
             return None
         return BrokerUnavailable(
             f"The broker died: Kafka {self._node.how_it_ended()}",
-            f"Look into its log, {self._node.log_name}, in the run's logs; then run again.",
+            f"See its log, {self._node.log_name}, in the run's logs; then run again.",
         )
 
     def signal(self, number: int) -> None:
@@ -184,9 +184,9 @@ class _Setup:
             self.installation.marker.unlink(missing_ok=True)  # the next start fetches what is damaged
             return BrokerUnavailable(
                 f"The cached Kafka is damaged ({', '.join(broken)}): {failure}",
-                "Run the command again: it fetches the damaged files anew.",
+                "Run the command again: it downloads the damaged files again.",
             )
-        return BrokerUnavailable(str(failure), f"Look into its log, {self.folder.log_path}, or use --broker host:port.")
+        return BrokerUnavailable(str(failure), f"See its log, {self.folder.log_path}, or use --broker host:port.")
 
 
 def _node_folder(directory: Path, log_path: Path, port: int | None) -> NodeFolder:
