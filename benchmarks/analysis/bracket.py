@@ -54,15 +54,17 @@ class Fates:
     table: pd.DataFrame
     outstanding: pd.DataFrame
     ends: Mapping[str, Flags]
+    counted: Endings
 
     @classmethod
     def of(cls, history: pd.DataFrame, effects: pd.DataFrame, facts: TrialFacts, found: Applied) -> Fates:
-        ended = reconcile(history, effects, facts, found).frame
+        ended = reconcile(history, effects, facts, found)
         return cls(
             history,
             latencies(history, effects, facts.services, found),
             outstanding(history, effects, facts, found),
-            {name: ended[name].to_numpy(dtype=bool) for name in REGISTRATION_CATEGORIES},
+            {name: ended.frame[name].to_numpy(dtype=bool) for name in REGISTRATION_CATEGORIES},
+            ended.endings,
         )
 
     @property
@@ -154,7 +156,7 @@ def _where(quiet: Flags, measured: Fates, predicted: Fates) -> Fates:
     """What was measured of the quiet ones, and what is predicted of the others."""
     table = measured.table.where(pd.Series(quiet), predicted.table)
     ends = {name: np.where(quiet, measured.ends[name], flags) for name, flags in predicted.ends.items()}
-    return Fates(measured.history, table, measured.outstanding, ends)
+    return replace(measured, table=table, ends=ends)
 
 
 def _metrics(
@@ -205,10 +207,7 @@ def _series(
     scenario: Scenario,
     lag: pd.DataFrame | None,
 ) -> TrialSeries:
-    nothing: dict[str, int] = {}
-    endings = Endings(
-        {name: int(flags.sum()) for name, flags in ends.items()}, nothing, dict.fromkeys(facts.services, nothing)
-    )
+    endings = replace(fates.counted, registrations={name: int(flags.sum()) for name, flags in ends.items()})
     history = fates.history.assign(outcome=table["outcome"].to_numpy())
     return TrialSeries(facts, scenario.slo, history, table, fates.outstanding, endings, Recovery(), lag)
 

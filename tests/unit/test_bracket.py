@@ -124,6 +124,16 @@ def test_one_that_does_not_is_none_and_the_run_says_110() -> None:
     assert disturbance_sentence(summary) == ""
 
 
+def test_trials_that_stayed_quiet_keep_what_was_measured() -> None:
+    """One block of three was disturbed: its registrations are bounded, and the others are what they are."""
+    summary = run_of(TWO + CLOSE, lambda trial: later(busy(trial, 0.5), 10) if trial.facts.block == 0 else trial)
+    low, high = part(summary).bracket or (0.0, 0.0)
+    assert 50 / 90 < low < 50 / 80 < high < 60 / 80
+    assert part(summary).verdict == "confirmed"
+    assert summary.disturbed is not None
+    assert len(summary.disturbed.trials) == 2
+
+
 def test_what_was_measured_stays_the_estimate() -> None:
     summary = run_of(TWO + CLOSE, lambda trial: later(busy(trial, 0.5), 60))
     assert part(summary).estimate == pytest.approx(110 / 140)
