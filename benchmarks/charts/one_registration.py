@@ -65,7 +65,7 @@ def draw(data: RunData) -> Figure:
     for number, (name, spans) in enumerate(shown.items()):
         y1 = top - height * number
         last = number + 1 == len(shown)
-        region = (left + names, y1 - height + (0 if last else 8) - (30 if last else 0), right, y1)
+        region = (left + names, y1 - height + 14, right, y1)
         _draw_panel(sheet, data, name, spans, region, last_ms, left, last=last)
     return sheet.figure
 
@@ -121,7 +121,7 @@ def _draw_panel(
     x0, y0, x1, y1 = region
     colour = data.colours[name]
     sheet.text(left, y1, name, weight="bold", size=LABEL_PT, colour=palette.ink(colour), va="top")
-    axes = sheet.axes((x0, y0 + 30, x1, y1 - 18))
+    axes = sheet.axes((x0, y0, x1, y1 - 18))
     axes.set_ylim(len(spans) - 0.4 if spans else 1, -0.6)
     axes.set_yticks([])
     axis.latency(axes, [last_ms], axis="x")

@@ -42,21 +42,22 @@ _SMALLEST_PT = 3.0  # even one in ten thousand stays visible
 
 
 def title(data: RunData) -> str:
-    """All complete, or what was not: lost and stranded first, since those go unnoticed."""
+    """All complete, or what was not: lost and stranded first, since those go unnoticed. Counted as the bars are."""
     summary = data.summary
+    ended = {name: data.endings(name) for name in data.variants}
     offered = {name: summary.figure(name, "counts", "offered") or 0 for name in data.variants}
-    complete = {name: summary.figure(name, "registrations", "complete") or 0 for name in data.variants}
+    complete = {name: ended[name].get("complete", 0) for name in data.variants}
     if not any(offered.values()):
         return "No registration was offered"
     if complete == offered:
         return f"Every registration was completed exactly once: {told(offered, count, 'none')}"
     parts = []
     for word in ("lost", "stranded", "pending"):
-        numbers = {name: summary.figure(name, "registrations", word) for name in data.variants}
+        numbers = {name: ended[name].get(word, 0) for name in data.variants}
         if any(numbers.values()):
             parts.append(f"{word}: {told(numbers, count, 'unknown', alike=1.0)}")
     shares = {name: complete[name] / offered[name] if offered[name] else None for name in data.variants}
-    return f"Completed: {told(shares, percent, 'none offered', alike=1.0)}; " + (
+    return f"Complete: {told(shares, percent, 'none offered', alike=1.0)}; " + (
         "; ".join(parts) or "nothing lost, nothing stranded"
     )
 

@@ -191,7 +191,7 @@ def test_titles_admit_that_nobody_was_accepted(runs: dict[str, RunData]) -> None
     assert titles["latency_percentiles"].endswith("nobody was accepted")
     assert titles["outcomes_over_time"].endswith("nobody was accepted")
     assert titles["completion_beside_accept"].endswith("nobody was accepted")
-    assert titles["where_each_ended"].startswith("Completed: 0 % with sync and events alike")
+    assert titles["where_each_ended"].startswith("Complete: 0 % with sync and events alike")
 
 
 @pytest.mark.parametrize("chart", ["accept_latency_over_time", "latency_percentiles"])
