@@ -69,7 +69,9 @@ def draw(data: RunData) -> Figure:
             for x, values in trials:
                 axes.plot(x, values, color=colour, linewidth=0.8, alpha=0.45)
             if trials:
-                axes.plot(*_mean(trials), color=colour, linewidth=2.6, solid_capstyle="round")
+                mean = _mean(trials)
+                axes.plot(*mean, color=colour, linewidth=2.6, solid_capstyle="round")
+                axis.to_label(axes, mean, colour)
         if not labels:
             axes.set_yticks([])
             axes.text(0.5, 0.5, "Nobody was accepted", transform=axes.transAxes, ha="center", color=palette.QUIET)
@@ -93,9 +95,9 @@ def _mean(trials: list[axis.Curve]) -> axis.Curve:
 
 
 def _end(data: RunData, variant: str, trials: list[axis.Curve]) -> EndLabel:
-    """The variant and the time where its curve ends."""
-    last_ms = float(_mean(trials)[1][-1])
-    return EndLabel(last_ms, f"{variant} {milliseconds(last_ms)}", data.colours[variant], bold=True)
+    """The variant, and the share and the time where its curve ends."""
+    curve = _mean(trials)
+    return EndLabel(float(curve[1][-1]), f"{variant}: {axis.within(curve)}", data.colours[variant], bold=True)
 
 
 CHART = Chart(
@@ -105,7 +107,7 @@ CHART = Chart(
     how_to_read=(
         "Find a share below, for instance 90 %: that many of all who arrived were accepted within the time where the "
         "line crosses it. A line ends at the share accepted, or where fewer than ten people remain beyond it; its "
-        "label is the time there."
+        "label says which share and which time that is."
     ),
     title=title,
     draw=draw,

@@ -58,6 +58,7 @@ def draw(data: RunData) -> Figure:
             axes.plot(x, values, color=data.colours[name], linewidth=2.6, solid_capstyle="round")
             half = -np.log10(0.5)
             axes.plot([half], [np.interp(half, x, values)], "o", color=data.colours[name], markeredgecolor="white")
+            axis.to_label(axes, (x, values), data.colours[name])
         if not drawn:
             axes.set_yticks([])
             axes.text(0.5, 0.5, "Nothing to compare", transform=axes.transAxes, ha="center", color=palette.QUIET)
@@ -90,9 +91,9 @@ def _median(data: RunData, variant: str, time: str) -> float | None:
 
 
 def _end(data: RunData, variant: str, curve: axis.Curve) -> EndLabel:
-    """The variant and the time where its curve ends."""
+    """The variant, and the share and the time where its curve ends."""
     last_ms = max(float(curve[1][-1]), _LEAST_MS)
-    return EndLabel(last_ms, f"{variant} {milliseconds(last_ms)}", data.colours[variant], bold=True)
+    return EndLabel(last_ms, f"{variant}: {axis.within(curve)}", data.colours[variant], bold=True)
 
 
 CHART = Chart(
@@ -103,7 +104,7 @@ CHART = Chart(
         "The prediction is the same code with the same arrivals and random draws, on a network and a broker that cost "
         "nothing. What the measurement shows beyond that is the wiring, and the machine: the broker, HTTP, the "
         "interpreter, waiting for a processor. Find a share below: for that many it was at most the time where the "
-        "line crosses it. The dot is the median; the label is the time where the line ends. On a "
+        "line crosses it. The dot is the median; the label says which share and which time the line ends at. On a "
         "logarithmic axis, what was quicker than predicted is below the edge. Registrations whose work met a fault "
         "in only one of the two are left out; the table above counts them."
     ),
