@@ -202,6 +202,7 @@ class Run(NamedTuple):
 
     @classmethod
     def read(cls, directory: Path) -> Run:
+        """From the files of a results directory."""
         plan, summary = (json.loads((directory / f"{name}.json").read_bytes()) for name in ("plan", "summary"))
         rows, by = read_registrations(directory, plan["judged"]), ["variant", "block"]
         blocks, disturbed = [figures_of(rows, by)], dict[str, bool]()
