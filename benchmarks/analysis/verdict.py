@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.analysis.bracket import BOUNDLESS_MS
 from benchmarks.analysis.calibration import NoiseFloor
+from benchmarks.analysis.delay import FIGURES
 from benchmarks.analysis.shares import Count, counts_of
 from benchmarks.analysis.statistics import (
     OUTLIER_SCORE,
@@ -80,14 +81,13 @@ class Brackets:
         the latency, or, of how registrations ended, `complete_ratio`.
         """
         margins = self.margins.get(variant, {})
-        if metric.definition.nature == "latency":
-            tried = [Metric(metric.name, stat) for stat in (metric.stat, *metric.definition.stats)]
+        if str(Metric(metric.name, metric.stat)) in FIGURES:
+            alike = [metric]
+        elif metric.definition.nature == "latency":
+            alike = [Metric(metric.name, stat) for stat in metric.definition.stats]
         else:
-            tried = [Metric(metric.name), Metric("complete_ratio")]
-        named = [str(metric.like(one.name, one.stat)) for one in tried]
-        if named[0] in margins:
-            return margins[named[0]]
-        return max((margins[name] for name in named if name in margins), default=0.0)
+            alike = [Metric("complete_ratio")]
+        return max((margins.get(str(metric.like(one.name, one.stat)), 0.0) for one in alike), default=0.0)
 
     def ends(self, metric: Metric, variant: VariantSummary) -> tuple[Side, Side]:
         """The variant with its lowest and with its highest figures; of a quiet one both are what was measured."""
