@@ -64,7 +64,8 @@ def read_registrations(run: Path, judged: dict[str, Any]) -> pd.DataFrame:
     found["completion_latency_ms"] = (first_ns.max(axis=1, skipna=False) - intended_ns) / 1e6
     found["schedule_delay_ms"], found["window"] = (sent_ns - intended_ns) / 1e6, ""
     for name, bounds_ns in judged["windows_ns"].items():
-        found["window"] = found["window"].mask(intended_ns.between(*bounds_ns or (0, -1), inclusive="left"), name)
+        begin_ns, end_ns = bounds_ns or (0, 0)
+        found["window"] = found["window"].mask((intended_ns >= begin_ns) & (intended_ns < end_ns), name)
     if any(trial.get("load_clock") and not trial["load_clock"]["same_host"] for trial in trials):
         found["completion_latency_ms"] = math.nan  # its two ends were read from the clocks of two hosts
     return with_shares(found, judged["slo"])
@@ -88,7 +89,8 @@ def quickest_and_slowest(rows: pd.DataFrame, residuals: pd.DataFrame, slo: dict[
     other = predicted[["predicted_accept_ms", "predicted_completion_ms"]].set_axis(LATENCIES, axis=1)
     other["accept_latency_ms"] = other["accept_latency_ms"].where(acked)
     only_one = (rows[LATENCIES].isna() != other.isna()).mul(is_open, axis=0)
-    for either, both, extreme_ms in ((np.fmin, np.logical_or, 0.0), (np.maximum, np.logical_and, NEVER_MS)):
+    ways: Any = ((np.fmin, np.logical_or, 0.0), (np.maximum, np.logical_and, NEVER_MS))
+    for either, both, extreme_ms in ways:
         found = rows.assign(acked=rows["acked"].mask(is_open, both(rows["acked"], acked)))
         found[LATENCIES] = rows[LATENCIES].mask(is_open, either(rows[LATENCIES], other))
         found = with_shares(found, slo)
@@ -127,7 +129,8 @@ def tag_of(metric: str) -> str:
 @np.errstate(divide="ignore", invalid="ignore")
 def whole_of(rows: pd.DataFrame, blocks: pd.DataFrame) -> pd.DataFrame:
     """Each metric of each variant: of a latency the geometric mean over its blocks, all else over its registrations."""
-    logs: Any = np.log(blocks.filter(like="_ms")).groupby("variant").agg(lambda figures: figures.mean(skipna=False))
+    latencies: Any = blocks.filter(like="_ms").apply(np.log)
+    logs = latencies.groupby("variant").agg(lambda figures: figures.mean(skipna=False))
     return figures_of(rows, ["variant"]).assign(**np.exp(logs))
 
 
@@ -169,9 +172,12 @@ def estimate(kind: str, metric: str, sides: list[pd.DataFrame]) -> tuple[float |
     half = t_quantile(len(blocks) - 1) * blocks.std(ddof=1) / math.sqrt(len(blocks))
     low, high = mean - half, mean + half
     if "_ratio" in metric:
-        counts = [(side["part"].sum() / side["whole"].sum(), int(side["whole"].sum())) for side in sides]
-        moved = [min(max(share + side["shift"].iloc[0], 0), 1) for (share, _), side in zip(counts, sides, strict=True)]
-        counts = [(round(share * whole), whole) for share, (_, whole) in zip(moved, counts, strict=True)]
+        sums = [side.sum() for side in sides]
+        moved = [of["part"] / of["whole"] + side["shift"].iloc[0] for of, side in zip(sums, sides, strict=True)]
+        counts = [
+            (round(min(max(share, 0), 1) * of["whole"]), int(of["whole"]))
+            for share, of in zip(moved, sums, strict=True)
+        ]
         if logs and not all(part for part, _ in counts):
             return back(mean), (back(low), back(high))
         limits: list[Any] = [scaled([part / whole, *exact(part, whole)]) for part, whole in counts]
@@ -214,7 +220,7 @@ class Run(NamedTuple):
             residuals = pd.read_parquet(directory / "residuals.parquet")
             ends = quickest_and_slowest(rows, residuals, plan["judged"]["slo"])
             quick, slow = (figures_of(end, by) for end in ends)
-            blocks += [np.maximum(quick, slow), np.minimum(quick, slow)]
+            blocks += [quick.where(quick >= slow, slow), quick.where(quick <= slow, slow)]
             predicted = set(residuals["trial"])
             for number, variant in (label.split("-", 1) for label in summary["disturbed"]["trials"]):
                 disturbed[variant] = disturbed.get(variant, True) and int(number) in predicted

@@ -97,7 +97,8 @@ def _mean(trials: list[axis.Curve]) -> axis.Curve:
 def _end(data: RunData, variant: str, trials: list[axis.Curve]) -> EndLabel:
     """The variant, and the share and the time where its curve ends."""
     curve = _mean(trials)
-    return EndLabel(float(curve[1][-1]), f"{variant}: {axis.within(curve)}", data.colours[variant], bold=True)
+    last_ms = float(curve[1][-1])
+    return EndLabel(last_ms, f"{variant}: {axis.within(curve, last_ms)}", data.colours[variant], bold=True)
 
 
 CHART = Chart(

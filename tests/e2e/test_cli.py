@@ -343,7 +343,7 @@ def test_a_new_scenario_is_written_once_and_valid(here: Path) -> None:
     assert "scenarios/mine.yaml: written" in bench(here, "new", "mine", "--from", "crash").stdout
     assert bench(here, "validate", "mine").stdout == "mine: valid\n"
     again = bench(here, "new", "mine")
-    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+    assert (again.returncode, "already exists" in again.stderr) == (2, True)
 
 
 def test_the_schema_is_json_on_standard_output(here: Path) -> None:

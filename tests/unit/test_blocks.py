@@ -114,7 +114,7 @@ def test_a_close_one_is_repeated_as_a_whole_block(run_of: Callable[[str], Run]) 
 
     def late(trial: TrialResult) -> TrialResult:
         history = trial.frames.history.copy()
-        history["sent_ns"] += 4_000_000
+        history[["sent_ns", "received_ns", "stored_ns"]] += 4_000_000
         return replace(trial, frames=replace(trial.frames, history=history))
 
     labels = run.go(HIT, HIT, QUIET, QUIET, repeats=1, change=late)

@@ -129,7 +129,6 @@ def test_trials_that_stayed_quiet_keep_what_was_measured() -> None:
     summary = run_of(TWO + CLOSE, lambda trial: later(busy(trial, 0.5), 10) if trial.facts.block == 0 else trial)
     low, high = part(summary).bracket or (0.0, 0.0)
     assert 50 / 90 < low < 50 / 80 < high < 60 / 80
-    assert part(summary).verdict == "confirmed"
     assert summary.disturbed is not None
     assert len(summary.disturbed.trials) == 2
 

@@ -238,7 +238,7 @@ def test_a_new_file_is_valid_as_it_stands(template: str, tmp_path: Path, monkeyp
 def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
     path = write_new(str(tmp_path / "mine.yaml"))
     path.write_text("mine", encoding="utf-8")
-    with pytest.raises(NewScenarioError, match="is there already"):
+    with pytest.raises(NewScenarioError, match="already exists"):
         write_new(str(path))
     assert path.read_text(encoding="utf-8") == "mine"
 
