@@ -7,10 +7,20 @@ import pandas as pd
 from synthetic import LAG_COLUMNS, RESOURCES_COLUMNS, facts_of
 
 from benchmarks.planning.plan import Plan, PlannedTrial
-from benchmarks.planning.prediction import Prediction
+from benchmarks.planning.prediction import Prediction, Unpredicted
 from benchmarks.trial_result import TrialFrames, TrialResult
 from benchmarks.values.times import NEVER
 from virtual.predict import predict
+
+_KNOWN: dict[tuple[str, str, int], Prediction | Unpredicted] = {}
+
+
+def predicted(plan: Plan, variant: str, block: int = 0) -> Prediction | Unpredicted:
+    """`predict`, once for each scenario, variant and block of a test session."""
+    key = plan.scenario.model_dump_json(), variant, block
+    if key not in _KNOWN:
+        _KNOWN[key] = predict(plan, variant, block)
+    return _KNOWN[key]
 
 
 def frames_of(prediction: Prediction, number: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -62,7 +72,7 @@ def frames_of(prediction: Prediction, number: int = 1) -> tuple[pd.DataFrame, pd
 
 def trial_of(plan: Plan, trial: PlannedTrial) -> TrialResult:
     """One trial of a plan as predicted, with nothing sampled beside it."""
-    prediction = predict(plan, trial.variant.name, trial.block)
+    prediction = predicted(plan, trial.variant.name, trial.block)
     assert isinstance(prediction, Prediction)
     history, effects = frames_of(prediction, trial.number)
     workload = plan.scenario.workload

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from as_predicted import trial_of
+from as_predicted import predicted, trial_of
 from synthetic import RESOURCES_COLUMNS
 
 from benchmarks.analysis.at_risk import at_risk
@@ -20,7 +20,6 @@ from benchmarks.planning.prediction import Prediction, Unpredicted
 from benchmarks.scenario import load_text
 from benchmarks.trial_result import BUSY, STEAL, TrialResult
 from benchmarks.words.summary import disturbance_sentence, verdict_sentence
-from virtual.predict import predict
 
 HEAD = """version: 1
 name: x
@@ -74,7 +73,7 @@ def run_of(text: str, change: Change, *, variant: str | None = None) -> Summary:
 
 
 def summary_of(plan: Plan, trials: list[TrialResult]) -> Summary:
-    held = compare_run(plan.scenario, trials, lambda variant, block: predict(plan, variant, block))
+    held = compare_run(plan.scenario, trials, lambda variant, block: predicted(plan, variant, block))
     return summarise(plan.scenario, trials, predicted=held.predicted, residuals=held.summary, ends=held.ends)
 
 
@@ -189,12 +188,12 @@ def test_cost_and_other_counts_of_a_disturbed_run_give_no_conclusion() -> None:
 class TestQuietStretches:
     """Where a window has ten quiet seconds, registrations of those keep what was measured."""
 
-    TEXT = HEAD.replace("12s", "24s") + TWO + CLOSE
+    TEXT = HEAD.replace("12s", "24s") + TWO + CLOSE + "blocks: 1\n"
 
     def quiet(self, change: Change) -> tuple[Summary, pd.DataFrame]:
         plan = make_plan(load_text(self.TEXT, "x"))
         trials = [change(trial_of(plan, planned)) for planned in plan.trials]
-        held = compare_run(plan.scenario, trials, lambda variant, block: predict(plan, variant, block))
+        held = compare_run(plan.scenario, trials, lambda variant, block: predicted(plan, variant, block))
         return summary_of(plan, trials), held.frame
 
     def test_registrations_of_a_long_quiet_stretch_keep_what_was_measured(self) -> None:
@@ -264,7 +263,7 @@ class TestThresholds:
         text = 'variants: [sync-concurrent]\nthresholds: {accept_latency_ms.p90: ["< 100"]}\n'
         plan = make_plan(load_text(HEAD + text, "x"))
         trials = [later(busy(trial_of(plan, planned), 0.5), 45) for planned in plan.trials]
-        held = compare_run(plan.scenario, trials, lambda variant, block: predict(plan, variant, block))
+        held = compare_run(plan.scenario, trials, lambda variant, block: predicted(plan, variant, block))
         passed = []
         for by_ms in (1.0, 26.0):
             margins = {"sync-concurrent": {"accept_latency_ms.p95": by_ms}}
@@ -310,7 +309,7 @@ def test_what_a_bracket_missed_where_it_was_tried_moves_its_ends_out(by_ms: floa
     """Predicted 50 against 80 ms, to be below 0.7: 51 still is, 90 would not be."""
     plan = make_plan(load_text(HEAD + TWO + CLOSE, "x"))
     trials = [busy(trial_of(plan, planned), 0.5) for planned in plan.trials]
-    held = compare_run(plan.scenario, trials, lambda variant, block: predict(plan, variant, block))
+    held = compare_run(plan.scenario, trials, lambda variant, block: predicted(plan, variant, block))
     margins = {"sync-concurrent": {"accept_latency_ms.p50": by_ms}}
     summary = summarise(plan.scenario, trials, residuals=held.summary, ends=held.ends, margins=margins)
     assert part(summary).verdict == verdict
@@ -346,7 +345,7 @@ def test_a_ratio_to_a_share_of_nothing_has_no_bracket() -> None:
     text = "slo: {accept: 10ms, complete: 2s}\n" + hypothesis("slo_ratio", "ratio: events/sync", "> 2")
     plan = make_plan(load_text(HEAD.replace("slo: {accept: 300ms, complete: 2s}\n", "") + text, "x"))
     trials = [busy(trial_of(plan, planned), 0.5) for planned in plan.trials]
-    held = compare_run(plan.scenario, trials, lambda variant, block: predict(plan, variant, block))
+    held = compare_run(plan.scenario, trials, lambda variant, block: predicted(plan, variant, block))
     margins = {"sync": {"slo_ratio": 0.01}}
     summary = summarise(plan.scenario, trials, residuals=held.summary, ends=held.ends, margins=margins)
     assert part(summary).verdict is None
@@ -358,10 +357,10 @@ class TestRepeats:
     def risk(self, text: str, change: Change) -> bool:
         plan = make_plan(load_text(HEAD + text, "x"))
         block = [change(trial_of(plan, planned)) for planned in plan.trials if planned.block == 0]
-        predicted: dict[str, Prediction | Unpredicted] = {
-            name: predict(plan, name) for name in plan.scenario.variant_names
+        alone: dict[str, Prediction | Unpredicted] = {
+            name: predicted(plan, name) for name in plan.scenario.variant_names
         }
-        return at_risk(plan.scenario, block, predicted)
+        return at_risk(plan.scenario, block, alone)
 
     def sent_late(self, trial: TrialResult, ms: float) -> TrialResult:
         history = trial.frames.history.copy()

@@ -246,7 +246,11 @@ FIGURE = re.compile(r"(?:max )?([\d,.]+)\u00a0?(ms|s|%)?(?:, drain.*)?$")
 FAR_PT = 45.0  # labels that would touch are moved apart, each with a line to its place
 
 
-@pytest.mark.parametrize("run", RUNS)
+# The others draw much the same labels, and every chart of a run takes seconds.
+LABELLED = ("email slow", "every ending", "hardly a row")
+
+
+@pytest.mark.parametrize("run", [run if run in LABELLED else pytest.param(run, marks=pytest.mark.slow) for run in RUNS])
 def test_each_label_with_a_figure_stands_where_the_figure_is(
     run: str, runs: dict[str, RunData], monkeypatch: pytest.MonkeyPatch
 ) -> None:
