@@ -67,7 +67,7 @@ ACCEPT_LATENCY = _latency(
     _accept_ms,
     words="accept latency {stat}",
     meaning=(
-        "intended → answered, of acked arrivals. Never stands without `accept_ratio`: it is about those who got through"
+        "intended → answered, of acked arrivals. Never shown without `accept_ratio`: it is about those who got through"
     ),
     rows=_time_rows("accept", "nobody accepted", p95_in_fault=True),
     bracketed=True,
