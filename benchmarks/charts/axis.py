@@ -94,9 +94,9 @@ def to_label(axes: Axes, curve: Curve, colour: str) -> None:
     axes.plot([float(x[-1]), right], [float(values[-1])] * 2, ":", color=colour, linewidth=1.0, alpha=0.7)
 
 
-def within(curve: Curve, last_ms: float) -> str:
-    """What a curve of `quantile_curve` reaches, which ends at `last_ms`: `98.9 % within 27.9 ms`."""
-    return f"{percent(1 - 10 ** -float(curve[0][-1]))} within {milliseconds(last_ms)}"
+def reached(curve: Curve, last_ms: float) -> str:
+    """Where a curve of `quantile_curve` ends, at `last_ms`: `27.9 ms (98.9 %)`."""
+    return f"{milliseconds(last_ms)} ({percent(1 - 10 ** -float(curve[0][-1]))})"
 
 
 def nines(axes: Axes, furthest: float, label: str) -> None:

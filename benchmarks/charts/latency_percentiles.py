@@ -98,7 +98,7 @@ def _end(data: RunData, variant: str, trials: list[axis.Curve]) -> EndLabel:
     """The variant, and the share and the time where its curve ends."""
     curve = _mean(trials)
     last_ms = float(curve[1][-1])
-    return EndLabel(last_ms, f"{variant}: {axis.within(curve, last_ms)}", data.colours[variant], bold=True)
+    return EndLabel(last_ms, f"{variant} {axis.reached(curve, last_ms)}", data.colours[variant], bold=True)
 
 
 CHART = Chart(

@@ -93,7 +93,7 @@ def _median(data: RunData, variant: str, time: str) -> float | None:
 def _end(data: RunData, variant: str, curve: axis.Curve) -> EndLabel:
     """The variant, and the share and the time where its curve ends."""
     last_ms = max(float(curve[1][-1]), _LEAST_MS)
-    return EndLabel(last_ms, f"{variant}: {axis.within(curve, last_ms)}", data.colours[variant], bold=True)
+    return EndLabel(last_ms, f"{variant} {axis.reached(curve, last_ms)}", data.colours[variant], bold=True)
 
 
 CHART = Chart(

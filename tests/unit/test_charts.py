@@ -242,7 +242,7 @@ def test_only_endings_that_occurred_have_a_row(runs: dict[str, RunData]) -> None
     assert any(text.startswith("None ended as not taken, recovered, pending") for text in written)
 
 
-FIGURE = re.compile(r"(?:max )?([\d,.]+)\u00a0?(ms|s|%)?(?:, drain.*)?$")
+FIGURE = re.compile(r"(?:max )?([\d,.]+)\u00a0?(ms|s|%)?(?:, drain.*| \(.*)?$")
 FAR_PT = 45.0  # labels that would touch are moved apart, each with a line to its place
 
 
