@@ -134,7 +134,7 @@ def _surprises(runs: Sequence[Run]) -> Iterator[str]:
 def _unforeseen(run: Run) -> Iterator[str]:
     """What was measured outside its prediction: beyond the bound, or further off than identical sides differ."""
     for part in run.summary.parts:
-        decided = part.verdict in ("confirmed", "refuted")
+        decided = part.decided
         other_side = decided and part.predicted is not None and not part.as_predicted
         if other_side or (part.adds is not None and part.adds.outside_floor):
             yield f"{found_words(part, tuple(run.summary.variants))}. {prediction_sentence(part)}"

@@ -82,6 +82,12 @@ def key(block_seed: int, index: int, distribution: str, count: int, s: float) ->
     raise ValueError(f"no such distribution of keys: {distribution}")
 
 
+def hottest_share(count: int, s: float) -> float:
+    """The share of the arrivals that the first of `count` people has; `s` as in `key`, 0 where all are alike."""
+    cumulative = _zipf_cumulative(count, s)
+    return cumulative[0] / cumulative[-1]
+
+
 @lru_cache(maxsize=4)
 def _zipf_cumulative(count: int, s: float) -> array[float]:
     """The cumulative weights of ranks 1 … `count`, not normalised; eight bytes a rank."""

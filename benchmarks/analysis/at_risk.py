@@ -63,17 +63,8 @@ def _settled(scenario: Scenario, ends: Mapping[str, Ends]) -> Iterator[bool]:
 
 def _comparisons(part: HypothesisPart, ends: Mapping[str, Ends]) -> list[float | None]:
     """What the part compares, with each side on time and late."""
-    found: list[float | None] = []
-    for figures in product(*(ends[side] for side in part.sides)):
-        values = [part.metric.of(each) for each in figures]
-        if any(value is None for value in values):
-            found.append(None)
-        elif len(values) == 1:
-            found.append(values[0])
-        else:
-            first, second = (float(value or 0.0) for value in values)
-            found.append(first - second if part.comparison == "difference" else first / second if second else None)
-    return found
+    sides = ([part.metric.of(end) for end in ends[side]] for side in part.sides)
+    return [part.of(figures) for figures in product(*sides)]
 
 
 def _one_answer(expect: Expectation, figures: Sequence[float | None]) -> bool:

@@ -20,8 +20,6 @@ from benchmarks.scenario.metric import Expectation, Metric
 from benchmarks.trial_result import TrialFacts
 from benchmarks.words.numbers import NBSP, figure, milliseconds, plural, rough, rough_percent, sentence
 
-_DECIDED = ("confirmed", "refuted")
-
 
 @dataclass(frozen=True)
 class DisturbedTrial:
@@ -101,10 +99,10 @@ def stands(comparison: PartVerdict | HypothesisVerdict | None, thresholds: Itera
 
 def left_open(comparison: PartVerdict | HypothesisVerdict | None) -> bool:
     """Whether there is no verdict because of the disturbance, and not for another reason, such as too few blocks."""
-    if comparison is None or comparison.verdict in _DECIDED:
+    if comparison is None or comparison.decided:
         return False
     parts = comparison.all if isinstance(comparison, HypothesisVerdict) else (comparison,)
-    return any(part.verdict not in _DECIDED and _is_touched(part) for part in parts)
+    return any(not part.decided and _is_touched(part) for part in parts)
 
 
 def _is_touched(part: PartVerdict) -> bool:
@@ -120,8 +118,8 @@ def _added_ms(ends: Sequence[Ends], hypothesis: Hypothesis | None) -> float | No
     """The p95 of what was added to the time that the hypothesis is about; to the answer where it is about none."""
     names = [part.metric.name for part in hypothesis.parts] if hypothesis is not None else []
     which = "completion_latency_ms" if "completion_latency_ms" in names else "accept_latency_ms"
-    every = [values[~np.isnan(values)] for end in ends for values in (end.added_ms[which],)]
-    added = np.concatenate(every) if every else np.empty(0)
+    added = np.concatenate([np.empty(0), *(end.added_ms[which] for end in ends)])
+    added = added[~np.isnan(added)]
     return float(np.quantile(added, 0.95)) if added.size else None
 
 
@@ -174,7 +172,7 @@ def _sentence(
         return sentence("; ".join(filter(None, (f"{what}, too much for a verdict", open_ones, cause.remedy))))
     if comparison is None:
         so, but = f"every absolute figure may hold a part of {'that' if added else 'it'}", "so"
-    elif comparison.verdict not in _DECIDED:
+    elif not comparison.decided:
         so, but = "that is not why there is no verdict", "but"
     else:
         # With a threshold that is open the run decides nothing.

@@ -152,8 +152,8 @@ def _spans(
 
 @dataclass(frozen=True)
 class OverloadIndicators:
-    """Whether one trial overloaded the system: `pressure` where it is too much, `growth` as `backlog_growth`. `shared`:
-    others took so much of the machine that what grew may have grown for them.
+    """Whether one trial overloaded the system: `pressure` where it is too much and our own doing, `growth` as
+    `backlog_growth`. `shared`: others took so much of the machine that what grew may have grown because of them.
     """
 
     saturated: bool
@@ -163,8 +163,9 @@ class OverloadIndicators:
 
     @classmethod
     def of(cls, trial: TrialResult, metrics: TrialMetrics) -> OverloadIndicators:
-        growth = backlog_growth(trial, metrics)
-        return cls(is_saturated(trial), too_much_pressure(trial), growth, shared=is_shared(trial))
+        shared = _is_shared(trial)
+        pressure = None if shared else _too_much_pressure(trial)
+        return cls(is_saturated(trial), pressure, backlog_growth(trial, metrics), shared)
 
 
 def findings(overload: Sequence[OverloadIndicators], measured: Sequence[TrialMetrics]) -> list[str]:
@@ -225,16 +226,14 @@ def backlog_growth(trial: TrialResult, metrics: TrialMetrics) -> dict[str, float
     return growing
 
 
-def is_shared(trial: TrialResult) -> bool:
+def _is_shared(trial: TrialResult) -> bool:
     """Whether other programs, or other guests of the host, took more of the machine than their limits."""
     others = [share.value / trial.facts.cores for share in (foreign_of(trial), stolen_from(trial)) if share is not None]
     return max(others, default=0.0) > FOREIGN_LIMIT
 
 
-def too_much_pressure(trial: TrialResult) -> float | None:
-    """The share of the load's time in which a task waited for a core, where that is too much and our own doing."""
-    if is_shared(trial):
-        return None
+def _too_much_pressure(trial: TrialResult) -> float | None:
+    """The share of the load's time in which a task waited for a core, where that is too much."""
     share = busiest_share(trial.resources, PRESSURE, 0, trial.facts.duration_ns)
     return share.value if share is not None and share.value > PRESSURE_LIMIT else None
 

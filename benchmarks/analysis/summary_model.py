@@ -22,6 +22,7 @@ from benchmarks.scenario.metric import Metric
 from benchmarks.values.json_object import Json
 
 FORMAT_VERSION = 1
+DECIDED = ("confirmed", "refuted")  # the verdicts that answer the question
 SURVIVORSHIP_LIMIT = 0.01  # a point of accept_ratio
 _DIGITS = 6
 _OMITTED: Mapping[str, bool] = {"omitted": True}  # a key that is left out where it is null
@@ -175,6 +176,10 @@ class PartVerdict(Comparison):
     as_predicted: bool = False
     holds_for: HoldsFor | None = None
 
+    @property
+    def decided(self) -> bool:
+        return self.verdict in DECIDED
+
 
 @dataclass(frozen=True)
 class HypothesisVerdict:
@@ -183,6 +188,10 @@ class HypothesisVerdict:
     all: tuple[PartVerdict, ...]
     verdict: str | None
     reason: str
+
+    @property
+    def decided(self) -> bool:
+        return self.verdict in DECIDED
 
 
 @dataclass(frozen=True)

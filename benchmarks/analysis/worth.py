@@ -36,6 +36,7 @@ from benchmarks.values.slo import Slo
 
 WHOLE = "whole"  # the key of the curve over a whole trial, beside those of the windows
 _SLO_METRIC = "slo_ratio"
+_BETTER = {Metric(metric.name, metric.stat): row.better for row, metric in rows()}
 
 Ends = tuple[float | None, float | None]
 
@@ -79,15 +80,7 @@ def _part(part: HypothesisPart, found: PartVerdict, summary: Summary, evidence: 
 
 def _predicted(part: HypothesisPart, figures: Callable[[str], Json]) -> float | None:
     """The part's figure if every side did what the parameters say. 0 ÷ something is 0, and is given."""
-    values = [part.metric.of(figures(name)) for name in part.sides]
-    first, second = values[0], values[-1]
-    if first is None or second is None:
-        return None
-    if part.comparison == "variant":
-        return first
-    if part.comparison == "difference":
-        return first - second
-    return first / second if second > 0 else None
+    return part.of([part.metric.of(figures(name)) for name in part.sides])
 
 
 def _added(part: HypothesisPart, found: PartVerdict, summary: Summary, evidence: Evidence) -> Added | None:
@@ -120,7 +113,7 @@ def _holds_for(
     part: HypothesisPart, found: PartVerdict, sides: Mapping[str, VariantSummary], evidence: Evidence
 ) -> HoldsFor | None:
     """None where there is no clear verdict, and where a bracket decided: only its ends are known, and no rows."""
-    if found.verdict not in ("confirmed", "refuted") or found.ci95 is None or found.bracket is not None:
+    if not found.decided or found.ci95 is None or found.bracket is not None:
         return None
     near_low = (part.expect.op in (">", ">=")) == (found.verdict == "confirmed")
     bound = None if part.expect.op == "==" else found.ci95[0 if near_low else 1]
@@ -199,15 +192,14 @@ def _cost(side: VariantSummary, curves: Mapping[int, Mapping[str, SloCurve]]) ->
 
 def _advantages(summary: Summary, asked: Sequence[HypothesisPart]) -> Iterator[Advantage]:
     """What speaks for the losing side: each on its own, since this is not a verdict."""
-    losers = {pair for part, found in zip(asked, summary.parts, strict=True) if (pair := _loser(part, found.verdict))}
+    losers = {pair for part, found in zip(asked, summary.parts, strict=True) if (pair := _loser(part, found))}
     if len(losers) != 1:  # the parts speak against neither, or against both
         return
     loser, winner = losers.pop()
-    better = {Metric(metric.name, metric.stat): row.better for row, metric in rows()}
     asked_metrics = {part.metric for part in asked}
     for found in (*summary.comparisons, *summary.comparisons_alone):
         metric = found.measured
-        way = better.get(Metric(metric.name, metric.stat))
+        way = _BETTER.get(Metric(metric.name, metric.stat))
         if way is None or found.mark is not None or metric in asked_metrics:
             continue
         if (over := _turned(found, loser, winner)) is None:
@@ -218,22 +210,21 @@ def _advantages(summary: Summary, asked: Sequence[HypothesisPart]) -> Iterator[A
             yield Advantage(found.metric, loser, winner, value, (low, high))
 
 
-def _loser(part: HypothesisPart, verdict: str | None) -> tuple[str, str] | None:
+def _loser(part: HypothesisPart, found: PartVerdict) -> tuple[str, str] | None:
     """The side that the verdict speaks against, and the other; None where it speaks against neither.
 
     A confirmed part speaks against the side that it says is worse; a refuted one against the side that it said was
     better. One that already holds where both are alike says that of neither.
     """
-    ways = {Metric(metric.name, metric.stat): row.better for row, metric in rows()}
-    way = ways.get(Metric(part.metric.name, part.metric.stat))
+    way = _BETTER.get(Metric(part.metric.name, part.metric.stat))
     nothing = 1.0 if part.comparison == "ratio" else 0.0
-    if verdict not in ("confirmed", "refuted") or len(part.sides) != 2 or way is None or part.expect.op == "==":
+    if not found.decided or len(part.sides) != 2 or way is None or part.expect.op == "==":
         return None
     if part.expect.holds(nothing):
         return None
     praised = (part.expect.op in (">", ">=")) == (way == "high")
     better, worse = part.sides if praised else part.sides[::-1]
-    return (worse, better) if verdict == "confirmed" else (better, worse)
+    return (worse, better) if found.verdict == "confirmed" else (better, worse)
 
 
 def _turned(found: Comparison, first: str, second: str) -> tuple[float, tuple[float, float]] | None:

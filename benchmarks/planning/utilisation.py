@@ -17,6 +17,7 @@ from benchmarks.faults import Effect, Fault
 from benchmarks.scenario.model import Scenario, Service
 from benchmarks.values.units import format_s
 from benchmarks.words.numbers import percent
+from registration import luck
 
 # Where waiting takes over: a queue with random arrivals waits twenty times its work time there (M/M/1).
 NEARLY_FULL = 0.95
@@ -117,7 +118,7 @@ def hot_keys(scenario: Scenario, table: tuple[Utilisation, ...]) -> Iterator[str
     keys = scenario.workload.keys
     if keys is None or not any(variant.uses_broker for variant in scenario.variants):
         return
-    hottest = 1 / sum(number**-keys.s for number in range(1, keys.count + 1))
+    hottest = luck.hottest_share(keys.count, keys.s)
     for name in scenario.services:
         rows = [row for row in table if row.service == name and math.isfinite(row.work_ms)]
         busy = (

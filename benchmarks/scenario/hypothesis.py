@@ -47,6 +47,17 @@ class HypothesisPart:
     def difference(self) -> tuple[str, str] | None:
         return (self.sides[0], self.sides[1]) if self.comparison == "difference" else None
 
+    def of(self, figures: Sequence[float | None]) -> float | None:
+        """What it is about, from the figure of each side; None where one is missing, or divided by nothing."""
+        first, second = figures[0], figures[-1]
+        if first is None or second is None:
+            return None
+        if self.comparison == "variant":
+            return first
+        if self.comparison == "difference":
+            return first - second
+        return first / second if second else None
+
     def as_dict(self) -> dict[str, str]:
         return {"metric": str(self.metric), self.comparison: self.label, "expect": str(self.expect)}
 

@@ -12,7 +12,7 @@ from benchmarks.scenario.errors import problems_of
 from benchmarks.scenario.faults import windows_of
 from benchmarks.scenario.metric import Metric
 from benchmarks.scenario.model import Scenario, merged_services
-from benchmarks.scenario.sample import smallest_arrivals, surely_enough
+from benchmarks.scenario.sample import too_few
 from benchmarks.scenario.variant import DEFAULT_VARIANTS, SOME_HAVE
 from benchmarks.values.checked import API, Known, near_miss
 from benchmarks.values.problems import Flaw, Location, Problem, ScenarioError, UnknownScenarioError, choice_hint
@@ -90,8 +90,6 @@ def sample_flaws(scenario: Scenario, *, listed: bool = False) -> list[Flaw]:
 
     `listed`: the file has its hypothesis under `all`, even if that is one.
     """
-    if scenario.workload.closed:
-        return []
     parts = () if scenario.hypothesis is None else scenario.hypothesis.parts
     single = len(parts) == 1 and not listed
     asked: list[tuple[Location, Metric]] = [
@@ -99,17 +97,15 @@ def sample_flaws(scenario: Scenario, *, listed: bool = False) -> list[Flaw]:
         for index, part in enumerate(parts)
     ]
     asked += [(("thresholds", name), Metric.parse(name)) for name in scenario.thresholds]
-    flaws = []
-    for location, metric in asked:
-        need, window = metric.smallest_sample, metric.window
-        if surely_enough(scenario, window, need):
-            continue
-        if (have := smallest_arrivals(scenario, window)) is not None and have < need:
-            flaws.append(Flaw(location, _too_few(metric, need, have)))
-    return flaws
+    return [
+        Flaw(location, _needs_more(metric, have))
+        for location, metric in asked
+        if (have := too_few(scenario, metric)) is not None
+    ]
 
 
-def _too_few(metric: Metric, need: int, have: int) -> str:
+def _needs_more(metric: Metric, have: int) -> str:
+    need = metric.smallest_sample
     where = f"the window {metric.window!r}" if metric.window else "a trial"
     return (
         f"'{metric}' needs {need:,} arrival{'s' * (need > 1)}, and {where} has {have:,}; raise the rate or the duration"

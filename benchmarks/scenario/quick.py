@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from benchmarks.scenario.hypothesis import Hypothesis, HypothesisPart
 from benchmarks.scenario.metric import Expectation, Metric
 from benchmarks.scenario.model import Scenario
-from benchmarks.scenario.sample import smallest_arrivals, surely_enough, windows_bounds_ns
+from benchmarks.scenario.sample import too_few, windows_bounds_ns
 from benchmarks.scenario.session import outlasts_session
 from benchmarks.scenario.variant import VariantSpec
 from benchmarks.subject import SESSION_S
@@ -90,9 +90,6 @@ def _why_not(scenario: Scenario, metric: Metric, expect: Expectation | None, ful
         return "what follows the fault is too short for it"
     if metric.definition.nature == "count" and expect is not None and expect.bound > 0 and now_s < full_s:
         return f"the count was meant for {format_s(full_s)}, and this run lasts {format_s(now_s)}"
-    if surely_enough(scenario, metric.window, metric.smallest_sample):
-        return None
-    have = smallest_arrivals(scenario, metric.window)
-    if have is not None and have < metric.smallest_sample:
+    if (have := too_few(scenario, metric)) is not None:
         return f"it needs {metric.smallest_sample:,} arrivals, and has {have:,}"
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from benchmarks.scenario.faults import windows_of
-from benchmarks.scenario.metric import WINDOWS
+from benchmarks.scenario.metric import WINDOWS, Metric
 from benchmarks.scenario.model import Scenario
 from registration.luck import block_seed
 
@@ -39,6 +39,14 @@ def surely_enough(scenario: Scenario, window: str | None, need: int) -> bool:
     begin_ns, end_ns = window_bounds_ns(scenario, window)
     expected = scenario.workload.expected_arrivals(begin_ns / 1e9, end_ns / 1e9)
     return expected - _SIGMAS * math.sqrt(expected) >= need
+
+
+def too_few(scenario: Scenario, metric: Metric) -> int | None:
+    """How many arrivals there are for a figure that needs more; None where they are enough, or of a closed load."""
+    if scenario.workload.closed or surely_enough(scenario, metric.window, metric.smallest_sample):
+        return None
+    have = smallest_arrivals(scenario, metric.window)
+    return have if have is not None and have < metric.smallest_sample else None
 
 
 def smallest_arrivals(scenario: Scenario, window: str | None) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks.analysis.summary_model import Added, PartVerdict, Summary
 from benchmarks.scenario.metric import Expectation, Metric
-from benchmarks.words.comparison import RatioWords, advantage_words, span_words
+from benchmarks.words.comparison import RatioWords, advantage_words, scale_of, span_words
 from benchmarks.words.numbers import NBSP, clause, count, figure, milliseconds, nominal_ms, seconds, sentence, signed
 from benchmarks.words.summary import same_figure
 from benchmarks.words.table import label_of
@@ -40,7 +40,7 @@ def prediction_sentence(part: PartVerdict) -> str:
     added = f"; the measurement {_added(part, part.adds)}" if part.adds is not None else ""
     if part.as_predicted:
         return f"As predicted: {says}{added}."
-    if part.verdict in ("confirmed", "refuted"):
+    if part.decided:
         return f"Not as predicted: {says}{added}."
     return f"{says[0].upper()}{says[1:]}{added}."
 
@@ -99,11 +99,10 @@ def advantage_sentences(summary: Summary) -> Iterator[str]:
 
 
 def _value(part: PartVerdict, value: float) -> str:
-    share = part.measured.definition.nature == "share"
     if part.kind == "ratio":
         return "the same" if value == 1 else f"{figure(value)} times" if value > 0 else "0 times"
-    unit = f"{NBSP}points" if share and part.kind == "difference" else f"{NBSP}%" if share else _unit(part)
-    return (signed if part.kind == "difference" else figure)(value * (100 if share else 1)) + unit
+    scale, unit = scale_of(part.kind, part.measured)
+    return (signed if part.kind == "difference" else figure)(value * scale) + unit
 
 
 def _added(part: PartVerdict, adds: Added) -> str:
@@ -113,17 +112,11 @@ def _added(part: PartVerdict, adds: Added) -> str:
         found = RatioWords.of(adds.estimate, adds.ci95)
         size = "the same" if found.way == "same" else f"{figure(adds.estimate)} times that"
         return f"says {size}{f' ({span_words(adds.ci95)})' if adds.ci95 else ''}{floor}"
-    share = part.measured.definition.nature == "share"
-    scale, unit = (100.0, f"{NBSP}points") if share else (1.0, _unit(part))
+    scale, unit = scale_of("difference", part.measured)
     if adds.estimate == 0 and (adds.ci95 is None or set(adds.ci95) == {0}):
         return "adds nothing"
     span = f" ({signed(adds.ci95[0] * scale)} to {signed(adds.ci95[1] * scale)})" if adds.ci95 else ""
     return f"adds {signed(adds.estimate * scale)}{unit}{span}{floor}"
-
-
-def _unit(part: PartVerdict) -> str:
-    unit = part.measured.definition.unit
-    return f"{NBSP}{unit}" if unit else ""
 
 
 def _reaches(parts: Sequence[PartVerdict], summary: Summary) -> list[str]:
@@ -145,10 +138,9 @@ def _bound_words(part: PartVerdict) -> str:
     if holds is None or holds.bound is None or holds.accept_slo_ms is not None:
         return ""
     op, confirmed = Expectation.parse(part.expect).op, part.verdict == "confirmed"
-    share = part.measured.definition.nature == "share"
+    scale, unit = scale_of(part.kind, part.measured)
     # Rounded so that what is printed would still be judged alike.
-    text = figure(_rounded(holds.bound * (100 if share else 1), up=(op in ("<", "<=")) == confirmed))
-    unit = "" if part.kind == "ratio" else _unit(part).replace("%", "points" if part.kind == "difference" else "%")
+    text = figure(_rounded(holds.bound * scale, up=(op in ("<", "<=")) == confirmed))
     return f"{op[0]} {text}{unit}"
 
 

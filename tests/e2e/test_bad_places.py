@@ -13,22 +13,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from one_trial import one_trial
 
 TREE = Path(__file__).resolve().parents[2]
 BOUND_S = 300.0
-QUICK = (
-    "run",
-    "baseline",
-    "--quick",
-    "--blocks",
-    "1",
-    "--variant",
-    "sync",
-    "--duration",
-    "2s",
-    "--repeat-invalid",
-    "0",
-)
+QUICK = one_trial("sync")
 ENVIRONMENT, USAGE, NOT_A_SCENARIO = 111, 2, 104
 # Whether this machine is quick enough for a valid run is not what is asked here.
 DONE = (0, 110)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from one_trial import one_trial
 
 from benchmarks.brokers import manage
 
@@ -58,20 +59,7 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if request.param == "events":
         manage.fetch()  # the one thing that a run does not do on loopback
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "cli",
-            "run",
-            "baseline",
-            "--quick",
-            "--blocks",
-            "1",
-            "--variant",
-            request.param,
-            *("--duration", "3s", "--repeat-invalid", "0"),
-        ],
+        [sys.executable, "-P", "-m", "cli", *one_trial(request.param, "3s")],
         cwd=tmp_path_factory.mktemp("here"),
         env={**os.environ, "PYTHONPATH": str(TREE)},
         stdin=subprocess.DEVNULL,

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from one_trial import one_trial
 from wheels import Built, Installed, finished, install
 
 OTHER = {
@@ -57,22 +58,7 @@ def both(
 
 def runs(environment: Installed, here: Path, variant: str) -> None:
     """Run the baseline from `here`. Whether this machine is quick enough for a valid run (else 110) is not asked."""
-    arguments = (
-        "run",
-        "baseline",
-        "--quick",
-        "--blocks",
-        "1",
-        "--variant",
-        variant,
-        "--duration",
-        "2s",
-        "--repeat-invalid",
-        "0",
-        "--out",
-        variant,
-    )
-    done = environment.tried("bench", *arguments, cwd=here)
+    done = environment.tried("bench", *one_trial(variant), "--out", variant, cwd=here)
     assert done.returncode in (0, 110), done.stderr
     summary = json.loads((here / variant / "summary.json").read_text(encoding="utf-8"))
     assert summary["variants"][variant]["counts"]["acked"] > 0
